@@ -1,0 +1,43 @@
+import { assert } from "./assert.ts";
+
+// Every limit of the product, with its unit in its name. Relations between them are asserted below.
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+// Journals (docs/ARCHITECTURE.md section 2)
+/** Larger records are split between commands; one larger command goes to an object. DynamoDB items end at 400 KB. */
+export const JOURNAL_RECORD_BYTES_MAX = 256 * KIB;
+export const JOURNAL_PAGE_BYTES_MAX = 1 * MIB;
+export const JOURNAL_PAGE_RECORDS_MAX = 1_000;
+/** A snapshot is due after this many records, or as many bytes as the last snapshot has, whichever is more. */
+export const SNAPSHOT_RECORDS_MIN = 256;
+/** Nothing is trimmed before its snapshot is this old by the journal service's clock. */
+export const TRIM_DELAY_MS = 24 * 60 * 60 * 1000;
+/** A longer time between the last strong read and the append of one process puts even a success in doubt. */
+export const APPEND_DOUBT_MS = 60 * 60 * 1000;
+
+// Write path
+/** A flush closes at this size. */
+export const FLUSH_BYTES_MAX = 8 * MIB;
+/** A flush closes at this many batches, so that its commands stay below a record's size. */
+export const FLUSH_BATCHES_MAX = 4_096;
+/** What may wait for its commit in one process; beyond it connections are no longer read. */
+export const PENDING_BYTES_MAX = 128 * MIB;
+/** Batches of one producer that a partition remembers for duplicates (Kafka: five). */
+export const PRODUCER_BATCHES_KEPT = 5;
+
+// Read path
+export const TAIL_CACHE_BYTES_MAX = 128 * MIB;
+export const BLOCK_CACHE_BYTES_MAX = 64 * MIB;
+export const BLOCK_BYTES = 1 * MIB;
+
+// Kafka door
+/** Kafka's default of `socket.request.max.bytes`. */
+export const REQUEST_BYTES_MAX = 100 * MIB;
+/** Kafka's default of `message.max.bytes`: 1 MiB and the overhead of a batch. */
+export const MESSAGE_BYTES_MAX = 1 * MIB + 12;
+
+assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
+assert(FLUSH_BYTES_MAX <= PENDING_BYTES_MAX, "a flush fits in what may wait");
+assert(APPEND_DOUBT_MS < TRIM_DELAY_MS, "a sleeper is in doubt long before its number is freed");
