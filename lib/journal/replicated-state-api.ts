@@ -1,0 +1,53 @@
+import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
+import type { FoldContext } from "./state-machine.ts";
+
+/** What became of a command, and where. */
+export interface Committed<Outcome> {
+  readonly outcome: Outcome;
+  readonly seq: JournalSeq;
+  readonly indexInRecord: number;
+}
+
+/**
+ * A place in a lane, taken before the command is ready (its upload still runs), so that commands of one lane are
+ * proposed in the order in which their places were taken (J7).
+ */
+export interface LaneSlot<Command, Outcome> {
+  /**
+   * Proposes `command` in this place. Rejects with the signal's reason if it aborts while the command is not yet in
+   * flight (then it never will be), or with `UnknownOutcomeError` if it was in flight and nobody knows.
+   */
+  propose(command: Command, signal: AbortSignal): Promise<Committed<Outcome>>;
+  /** Gives the place up; what comes behind moves on. */
+  release(): void;
+}
+
+export type FoldListener<Command, Outcome> = (command: Command, outcome: Outcome, context: FoldContext) => void;
+
+/**
+ * One journal as a state: proposes commands, folds what everyone proposed, and answers with outcomes. The interface
+ * through which `lib/log`, `lib/cluster` and `lib/coordinator` see `ReplicatedState`.
+ */
+export interface ReplicatedStateView<State, Command, Outcome> {
+  readonly id: JournalId;
+  /** The state as folded so far. Only the fold may change it. */
+  readonly state: State;
+  /** The last record folded; 0 before the first. */
+  readonly seq: JournalSeq;
+  /** Loads the newest snapshot and folds what follows. Needed once, before anything else. */
+  open(signal: AbortSignal): Promise<void>;
+  reserve(lane: string): LaneSlot<Command, Outcome>;
+  /** `reserve` and `LaneSlot.propose` in one. */
+  propose(
+    command: Command,
+    options: { readonly lane: string; readonly signal: AbortSignal },
+  ): Promise<Committed<Outcome>>;
+  /** Folds what an eventually consistent read shows. */
+  catchUp(signal: AbortSignal): Promise<void>;
+  /** Resolves when a strong read that began after this call has been folded; callers share reads (J8). */
+  readBarrier(signal: AbortSignal): Promise<void>;
+  /** Calls `listener` after each fold, in order, in the same turn. Returns the way to stop it. */
+  onFold(listener: FoldListener<Command, Outcome>): () => void;
+  /** The journal service's clock: the date of its last answer plus our monotonic time since (J4). */
+  nowMs(): TimestampMs;
+}

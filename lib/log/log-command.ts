@@ -1,0 +1,88 @@
+import type { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { FlushId, JournalSeq, ObjectKey, Offset, StoreId, TimestampMs, TopicId } from "#lib/util/branded.ts";
+
+export type LogCommand = PlaceReplicasCommand | OpenCommand | DropCommand | AppendCommand | AdvanceLogStartCommand;
+
+/** Names the journal's stores. Accepted once; later ones are refused until replicas can move. */
+export interface PlaceReplicasCommand {
+  readonly kind: "place-replicas";
+  readonly replicas: readonly StoreId[];
+}
+
+/** Makes partitions of a topic known here, or brings their settings up to a newer view of the cluster journal. */
+export interface OpenCommand {
+  readonly kind: "open";
+  readonly topicId: TopicId;
+  readonly partitionIndexes: readonly number[];
+  readonly replicationFactor: number;
+  readonly minInsyncReplicas: number;
+  /** The cluster journal's number at which the proposer saw the topic so. */
+  readonly clusterSeq: JournalSeq;
+}
+
+/** Forgets every partition of a topic that lives here. */
+export interface DropCommand {
+  readonly kind: "drop";
+  readonly topicId: TopicId;
+  /** The cluster journal's number that marked the topic for deletion. */
+  readonly clusterSeq: JournalSeq;
+}
+
+/** Makes one flush visible. */
+export interface AppendCommand {
+  readonly kind: "append";
+  readonly flushId: FlushId;
+  readonly source: AppendSource;
+  readonly parts: readonly AppendPart[];
+}
+
+export type AppendSource =
+  | {
+      readonly kind: "object";
+      readonly key: ObjectKey;
+      readonly byteLength: number;
+      readonly copies: readonly StoreId[];
+    }
+  /** The batches themselves, one after another. */
+  | { readonly kind: "inline"; readonly bytes: Uint8Array };
+
+/** What a flush brings to one partition: consecutive batches in one byte range of the source. */
+export interface AppendPart {
+  readonly topicId: TopicId;
+  readonly partitionIndex: number;
+  readonly position: number;
+  readonly batches: readonly AppendBatch[];
+}
+
+/** What the fold must know of a batch: the facts of its header. */
+export interface AppendBatch {
+  readonly byteLength: number;
+  /** Offsets that it takes: last offset delta + 1. */
+  readonly offsetCount: number;
+  readonly maxTimestampMs: TimestampMs;
+  /** -1 without idempotence; then epoch and sequence are -1 too. */
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  readonly isTransactional: boolean;
+}
+
+/** Removes records below an offset (DeleteRecords, retention). */
+export interface AdvanceLogStartCommand {
+  readonly kind: "advance-log-start";
+  readonly topicId: TopicId;
+  readonly partitionIndex: number;
+  readonly logStartOffset: Offset;
+}
+
+export type LogOutcome =
+  | { readonly kind: "done" }
+  | { readonly kind: "refused"; readonly error: ErrorCode }
+  /** One list a part, in the command's order; in it one outcome a batch. */
+  | { readonly kind: "appended"; readonly parts: readonly (readonly BatchOutcome[])[] };
+
+export type BatchOutcome =
+  | { readonly kind: "appended"; readonly baseOffset: Offset; readonly logStartOffset: Offset }
+  /** The producer sent it before; nothing was added. */
+  | { readonly kind: "duplicate"; readonly baseOffset: Offset; readonly logStartOffset: Offset }
+  | { readonly kind: "refused"; readonly error: ErrorCode };

@@ -1,0 +1,84 @@
+import type { FlushId, JournalSeq, ObjectKey, Offset, StoreId, TimestampMs, TopicId } from "#lib/util/branded.ts";
+
+// The folded state of one log journal: every open partition that lives there. Mutable on purpose and by the fold alone.
+
+export interface LogState {
+  /** Stores that hold this journal's objects, preferred one first. Empty until the first `PlaceReplicas`. */
+  replicas: readonly StoreId[];
+  /** The stores of `replicas` that hold everything committed. */
+  isr: readonly StoreId[];
+  /** The highest cluster sequence number of any `Drop`; an older `Open` is refused, so no stale view revives a topic. */
+  lastDropSeq: JournalSeq;
+  /** Key: `partitionKey`. Insertion order is part of the state. */
+  readonly partitions: Map<string, PartitionState>;
+}
+
+export interface PartitionState {
+  readonly topicId: TopicId;
+  readonly partitionIndex: number;
+  replicationFactor: number;
+  minInsyncReplicas: number;
+  /** Cluster sequence number of the view that opened it or changed its settings last. */
+  openedSeq: JournalSeq;
+  logStartOffset: Offset;
+  /** The high watermark too: nothing is committed below its copies. */
+  logEndOffset: Offset;
+  /** Highest timestamp among all records, and -1 before the first. */
+  maxTimestampMs: TimestampMs;
+  /** Write-ahead entries in ascending offsets, without holes between them. */
+  readonly entries: WriteAheadEntry[];
+  readonly producers: Map<number, ProducerState>;
+}
+
+/** A run of consecutive batches that one flush brought to one partition: one byte range of one place. */
+export interface WriteAheadEntry {
+  readonly baseOffset: Offset;
+  /** One past the last record. */
+  readonly nextOffset: Offset;
+  readonly place: EntryPlace;
+  /** Where the run begins in the object, or in the inlined bytes of the command. */
+  readonly position: number;
+  readonly byteLength: number;
+  readonly maxTimestampMs: TimestampMs;
+  /** When the flush was proposed, by the journal service's clock. */
+  readonly appendedAtMs: TimestampMs;
+  /**
+   * For each batch of the run, two uvarints: its bytes and its offsets (last offset delta + 1). About five bytes a
+   * batch, so that a million small batches do not become a million objects in memory.
+   */
+  readonly batches: Uint8Array;
+}
+
+export type EntryPlace =
+  | WriteAheadObject
+  /** The bytes travel in the journal record itself. */
+  | { readonly kind: "inline"; readonly seq: JournalSeq; readonly indexInRecord: number };
+
+export interface WriteAheadObject {
+  readonly kind: "object";
+  readonly key: ObjectKey;
+  readonly flushId: FlushId;
+  readonly byteLength: number;
+  /** The stores that had it when the flush was committed. */
+  readonly copies: readonly StoreId[];
+}
+
+export interface ProducerState {
+  readonly producerId: number;
+  producerEpoch: number;
+  /** The newest last, `PRODUCER_BATCHES_KEPT` at most. */
+  readonly batches: ProducedBatch[];
+  lastSeenMs: TimestampMs;
+}
+
+/** What a partition remembers of a producer's batch, to know it again. */
+export interface ProducedBatch {
+  readonly baseSequence: number;
+  readonly lastSequence: number;
+  readonly baseOffset: Offset;
+  readonly timestampMs: TimestampMs;
+}
+
+export function partitionKey(topicId: TopicId, partitionIndex: number): string {
+  return `${topicId}:${partitionIndex}`;
+}

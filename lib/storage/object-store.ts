@@ -1,0 +1,82 @@
+import type { ObjectKey, TimestampMs } from "#lib/util/branded.ts";
+import { LogError } from "#lib/util/errors.ts";
+
+export type PutResult = { readonly kind: "written" } | { readonly kind: "already-exists" };
+
+export interface ByteRange {
+  readonly position: number;
+  /** At least 1. */
+  readonly byteLength: number;
+}
+
+export interface ObjectSummary {
+  readonly key: ObjectKey;
+  readonly byteLength: number;
+  readonly lastModifiedMs: TimestampMs;
+}
+
+export interface ObjectListing {
+  /** In ascending order of the keys' bytes. */
+  readonly objects: readonly ObjectSummary[];
+  /** Whether more keys follow the last one listed. */
+  readonly isTruncated: boolean;
+}
+
+/**
+ * Immutable objects under unique keys: one bucket, or one directory.
+ *
+ * Every method may fail with `StoreUnavailableError`. Every implementation passes `test/contract/object-store.ts`.
+ */
+export interface ObjectStore {
+  /**
+   * Writes the concatenation of `chunks` unless the key exists. Durable once answered, and no partial object is ever
+   * visible. Safe to retry: a lost answer shows up as `already-exists`. The chunks must not change until the answer.
+   */
+  putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult>;
+  /** Reads the whole object. Fails with `ObjectNotFoundError`. */
+  get(key: ObjectKey, signal: AbortSignal): Promise<Uint8Array>;
+  /** Reads exactly `range`. Fails with `ObjectNotFoundError`, or `CorruptObjectError` if the object ends early. */
+  getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal): Promise<Uint8Array>;
+  /** Lists keys that begin with `prefix` and come after `startAfter` ("" for the beginning), `limit` at most. */
+  list(
+    options: { readonly prefix: string; readonly startAfter: string; readonly limit: number },
+    signal: AbortSignal,
+  ): Promise<ObjectListing>;
+  /** Deletes every key; a missing key counts as deleted. Returns the keys confirmed gone. */
+  deleteAll(keys: readonly ObjectKey[], signal: AbortSignal): Promise<ReadonlySet<ObjectKey>>;
+}
+
+export class ObjectNotFoundError extends LogError {
+  override readonly name = "ObjectNotFoundError";
+  override readonly kind = "conflict";
+  readonly key: ObjectKey;
+
+  constructor(key: ObjectKey) {
+    super(`object ${key} does not exist`);
+    this.key = key;
+  }
+}
+
+export class CorruptObjectError extends LogError {
+  override readonly name = "CorruptObjectError";
+  override readonly kind = "corrupt";
+  readonly key: ObjectKey;
+
+  constructor(key: ObjectKey, reason: string) {
+    super(`object ${key}: ${reason}`);
+    this.key = key;
+  }
+}
+
+/** The store gives no answer or refuses for now: missing or foreign root, disk full, time-out, 5xx. */
+export class StoreUnavailableError extends LogError {
+  override readonly name = "StoreUnavailableError";
+  override readonly kind = "unavailable";
+  /** `full`: there is no room; `root`: the store itself is missing or another one; `io`: anything else. */
+  readonly reason: "full" | "root" | "io";
+
+  constructor(message: string, options: { readonly reason: "full" | "root" | "io"; readonly cause?: unknown }) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.reason = options.reason;
+  }
+}
