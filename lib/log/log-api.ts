@@ -1,0 +1,96 @@
+import type { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { BatchHeader } from "#lib/record/record-batch.ts";
+import type { Offset, TimestampMs } from "#lib/util/branded.ts";
+import type { TopicPlacement } from "./partition-directory.ts";
+
+// What doors (lib/broker, lib/http) see of the log.
+
+/** One validated batch for one partition. */
+export interface PartitionAppend {
+  readonly topic: TopicPlacement;
+  readonly partitionIndex: number;
+  readonly header: BatchHeader;
+  /** The whole batch, base offset and leader epoch 0. Must not change any more: readers will see these very bytes. */
+  readonly bytes: Uint8Array;
+}
+
+export type AppendAnswer =
+  | {
+      readonly kind: "appended" | "duplicate";
+      readonly baseOffset: Offset;
+      readonly logStartOffset: Offset;
+    }
+  | { readonly kind: "refused"; readonly error: ErrorCode; readonly message?: string };
+
+export interface AppendOptions {
+  /** Aborts when the connection closes or the request's time is over. */
+  readonly signal: AbortSignal;
+  /** acks=1 and acks=0 skip the refusal by `min.insync.replicas`, nothing else. */
+  readonly requireMinInsync: boolean;
+}
+
+export interface Appender {
+  /** Resolves when every batch is committed or refused; the answers stand in the order of `appends`. Never rejects. */
+  append(appends: readonly PartitionAppend[], options: AppendOptions): Promise<readonly AppendAnswer[]>;
+  /** Bytes accepted and not yet answered. */
+  readonly pendingBytes: number;
+  /** Resolves when `pendingBytes` is below its limit: wait for it before reading more from a client. */
+  whenBelowLimit(): Promise<void>;
+  /** Resolves when all that was accepted is answered. */
+  drain(): Promise<void>;
+}
+
+export interface PartitionFetch {
+  readonly topic: TopicPlacement;
+  readonly partitionIndex: number;
+  readonly fetchOffset: Offset;
+  readonly bytesMax: number;
+}
+
+export interface FetchOptions {
+  readonly bytesMax: number;
+  readonly bytesMin: number;
+  readonly waitMsMax: number;
+  /** Bounded by the last stable offset. */
+  readonly readCommitted: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface FetchedPartition {
+  readonly error: ErrorCode;
+  readonly highWatermark: Offset;
+  readonly lastStableOffset: Offset;
+  readonly logStartOffset: Offset;
+  /** Whole batches with their true base offsets, as chunks in order; the first batch may begin before `fetchOffset`. */
+  readonly records: readonly Uint8Array[];
+  readonly recordsByteLength: number;
+}
+
+export interface Fetcher {
+  /** One answer a partition, in the order asked; later partitions get less when `bytesMax` is used up. */
+  fetch(partitions: readonly PartitionFetch[], options: FetchOptions): Promise<readonly FetchedPartition[]>;
+}
+
+export type OffsetSpec =
+  | { readonly kind: "earliest" }
+  | { readonly kind: "latest"; readonly readCommitted: boolean }
+  | { readonly kind: "max-timestamp" }
+  | { readonly kind: "at-time"; readonly timestampMs: TimestampMs };
+
+export interface PartitionOffsetQuery {
+  readonly topic: TopicPlacement;
+  readonly partitionIndex: number;
+  readonly spec: OffsetSpec;
+}
+
+export interface FoundOffset {
+  readonly error: ErrorCode;
+  /** -1 if there is none, as in Kafka. */
+  readonly offset: Offset;
+  /** Of the record found by time; -1 otherwise. */
+  readonly timestampMs: TimestampMs;
+}
+
+export interface OffsetLister {
+  listOffsets(queries: readonly PartitionOffsetQuery[], signal: AbortSignal): Promise<readonly FoundOffset[]>;
+}
