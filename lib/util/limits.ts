@@ -35,9 +35,19 @@ export const BLOCK_BYTES = 1 * MIB;
 // Kafka door
 /** Kafka's default of `socket.request.max.bytes`. */
 export const REQUEST_BYTES_MAX = 100 * MIB;
+/** Array elements in one message, all arrays together: even a frame full of empty strings stays below 100 MB on the heap. */
+export const MESSAGE_ELEMENTS_MAX = 1_000_000;
+/** Records up to this size are copied into the running buffer of a response; one more chunk would cost more. */
+export const COPY_BYTES_MAX = 512;
 /** Kafka's default of `message.max.bytes`: 1 MiB and the overhead of a batch. */
 export const MESSAGE_BYTES_MAX = 1 * MIB + 12;
 
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
 assert(FLUSH_BYTES_MAX <= PENDING_BYTES_MAX, "a flush fits in what may wait");
 assert(APPEND_DOUBT_MS < TRIM_DELAY_MS, "a sleeper is in doubt long before its number is freed");
+/** Bytes of requests received and not yet answered, over all connections; beyond it only one connection is read at a time. */
+export const RECEIVED_BYTES_MAX = 256 * MIB;
+/** Complete requests that one connection may have waiting; beyond it its socket is not read. */
+export const QUEUED_FRAMES_MAX = 64;
+/** Requests of one connection that may run at once (only Produce overlaps). */
+export const OVERLAPPING_REQUESTS_MAX = 64;

@@ -1,0 +1,34 @@
+import type { ClusterView } from "#lib/cluster/cluster-view.ts";
+import type { ProducerIds } from "#lib/cluster/producer-ids.ts";
+import type { TopicAdmin } from "#lib/cluster/topic-admin.ts";
+import type { Appender, Fetcher, OffsetLister } from "#lib/log/log-api.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import type { Logger } from "#lib/runtime/logger.ts";
+import type { Random } from "#lib/runtime/random.ts";
+import type { BrokerId, StoreId } from "#lib/util/branded.ts";
+import type { FetchSessions } from "./fetch-sessions.ts";
+
+/** A broker as Kafka clients are told of it. */
+export interface BrokerIdentity {
+  readonly brokerId: BrokerId;
+  /** Kafka's cluster id: a UUID in text form. */
+  readonly clusterId: string;
+  readonly rack: string | null;
+}
+
+/** Everything that handlers work with. Assembled once by `assembleBroker`; handlers hold no state of their own. */
+export interface BrokerServices {
+  readonly identity: BrokerIdentity;
+  /** Ids of the stores that replicas can live in, ascending; their number bounds `replication.factor`. */
+  readonly storeIds: readonly StoreId[];
+  readonly cluster: ClusterView;
+  readonly topicAdmin: TopicAdmin;
+  readonly producerIds: ProducerIds;
+  readonly appender: Appender;
+  readonly fetcher: Fetcher;
+  readonly offsets: OffsetLister;
+  readonly fetchSessions: FetchSessions;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}

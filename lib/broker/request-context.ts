@@ -1,0 +1,21 @@
+import type { TimestampMs } from "#lib/util/branded.ts";
+
+/** The door through which a request came, and where clients are told to find it. */
+export interface ListenerInfo {
+  /** As in Kafka's `listeners`, such as `PLAINTEXT` or `INTERNAL`. */
+  readonly name: string;
+  readonly advertisedHost: string;
+  readonly advertisedPort: number;
+}
+
+/** What a handler may know of a request beside its body. */
+export interface RequestContext {
+  readonly apiVersion: number;
+  readonly clientId: string | null;
+  /** `host:port` of the client, for logs. */
+  readonly clientAddress: string;
+  readonly listener: ListenerInfo;
+  readonly receivedAtMs: TimestampMs;
+  /** Aborts when the connection closes or the broker stops without waiting. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,86 @@
+import type { Socket } from "node:net";
+
+/** The bytes of one answer; `none` for a request that has no answer (acks=0); `close` to end the connection. */
+export type Answer = readonly Uint8Array[] | "none" | "close";
+
+/**
+ * Writes answers in the order of their requests, however they finish, and no faster than the client reads them.
+ */
+export class AnswerQueue {
+  readonly #socket: Socket;
+  #tail: Promise<void> = Promise.resolve();
+  #pending = 0;
+  readonly #pendingMax: number;
+  #wakeOnRoom: (() => void) | undefined;
+
+  constructor(socket: Socket, pendingMax: number) {
+    this.#socket = socket;
+    this.#pendingMax = pendingMax;
+  }
+
+  /** Appends an answer to come; `onWritten` runs once it has left for the socket or can no longer do so. */
+  push(answer: Promise<Answer>, onWritten: () => void): void {
+    this.#pending += 1;
+    // A failure that comes while earlier answers are still being written is kept until it is its turn.
+    const settled = answer.then(
+      (bytes) => ({ bytes }),
+      (error: unknown) => ({ error }),
+    );
+    const earlier = this.#tail;
+    this.#tail = (async () => {
+      try {
+        await earlier;
+        const result = await settled;
+        if ("error" in result) throw result.error;
+        await this.#write(result.bytes);
+      } catch (error) {
+        this.#socket.destroy(error instanceof Error ? error : new Error(String(error)));
+      } finally {
+        this.#pending -= 1;
+        onWritten();
+        this.#wakeOnRoom?.();
+        this.#wakeOnRoom = undefined;
+      }
+    })();
+  }
+
+  /** Resolves when every answer so far has been written. */
+  idle(): Promise<void> {
+    return this.#tail;
+  }
+
+  /** Resolves when one more answer may be pushed. */
+  async room(): Promise<void> {
+    while (this.#pending >= this.#pendingMax) {
+      await new Promise<void>((resolve) => {
+        this.#wakeOnRoom = resolve;
+      });
+    }
+  }
+
+  async #write(answer: Answer): Promise<void> {
+    if (answer === "none" || this.#socket.destroyed) return;
+    if (answer === "close") {
+      this.#socket.end();
+      return;
+    }
+    // Corked, the chunks leave in one writev, and none of them is copied.
+    this.#socket.cork();
+    let flowing = true;
+    for (const chunk of answer) flowing = this.#socket.write(chunk);
+    this.#socket.uncork();
+    if (!flowing && !this.#socket.destroyed) await drained(this.#socket);
+  }
+}
+
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off("drain", done);
+      socket.off("close", done);
+      resolve();
+    };
+    socket.on("drain", done);
+    socket.on("close", done);
+  });
+}
