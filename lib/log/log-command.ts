@@ -3,13 +3,19 @@ import type { FlushId, JournalSeq, ObjectKey, Offset, StoreId, TimestampMs, Topi
 
 export type LogCommand = PlaceReplicasCommand | OpenCommand | DropCommand | AppendCommand | AdvanceLogStartCommand;
 
-/** Names the journal's stores. Accepted once; later ones are refused until replicas can move. */
+/**
+ * Names the journal's stores. Accepted once; again it is `done` if it names the same, else refused with
+ * INVALID_REPLICA_ASSIGNMENT until replicas can move.
+ */
 export interface PlaceReplicasCommand {
   readonly kind: "place-replicas";
   readonly replicas: readonly StoreId[];
 }
 
-/** Makes partitions of a topic known here, or brings their settings up to a newer view of the cluster journal. */
+/**
+ * Makes partitions of a topic known here, or brings their settings up to a newer view of the cluster journal. Refused
+ * with UNKNOWN_TOPIC_ID if the view is older than a `Drop`: look at the cluster journal again.
+ */
 export interface OpenCommand {
   readonly kind: "open";
   readonly topicId: TopicId;
@@ -65,6 +71,8 @@ export interface AppendBatch {
   readonly producerEpoch: number;
   readonly baseSequence: number;
   readonly isTransactional: boolean;
+  /** acks=all: refused if `min.insync.replicas` cannot be met. */
+  readonly requireMinInsync: boolean;
 }
 
 /** Removes records below an offset (DeleteRecords, retention). */
@@ -85,4 +93,5 @@ export type BatchOutcome =
   | { readonly kind: "appended"; readonly baseOffset: Offset; readonly logStartOffset: Offset }
   /** The producer sent it before; nothing was added. */
   | { readonly kind: "duplicate"; readonly baseOffset: Offset; readonly logStartOffset: Offset }
+  /** UNKNOWN_TOPIC_OR_PARTITION says that the partition is not open here, and nothing else. */
   | { readonly kind: "refused"; readonly error: ErrorCode };

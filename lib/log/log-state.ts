@@ -9,6 +9,8 @@ export interface LogState {
   isr: readonly StoreId[];
   /** The highest cluster sequence number of any `Drop`; an older `Open` is refused, so no stale view revives a topic. */
   lastDropSeq: JournalSeq;
+  /** The latest `proposedAtMs` of any append: the state's only notion of now. */
+  latestProposedAtMs: TimestampMs;
   /** Key: `partitionKey`. Insertion order is part of the state. */
   readonly partitions: Map<string, PartitionState>;
 }
@@ -66,8 +68,8 @@ export interface WriteAheadObject {
 export interface ProducerState {
   readonly producerId: number;
   producerEpoch: number;
-  /** The newest last, `PRODUCER_BATCHES_KEPT` at most. */
-  readonly batches: ProducedBatch[];
+  /** The newest last, `PRODUCER_BATCHES_KEPT` at most; only the newest one counts once the producer is idle. */
+  batches: ProducedBatch[];
   lastSeenMs: TimestampMs;
 }
 

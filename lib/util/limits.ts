@@ -26,11 +26,41 @@ export const FLUSH_BATCHES_MAX = 4_096;
 export const PENDING_BYTES_MAX = 128 * MIB;
 /** Batches of one producer that a partition remembers for duplicates (Kafka: five). */
 export const PRODUCER_BATCHES_KEPT = 5;
+/** A producer that a partition has not seen for so long keeps its newest batch only. */
+export const PRODUCER_IDLE_MS = 5 * 60 * 1000;
+
+// Records
+/** What one compressed batch may grow to when somebody looks into it; a batch itself ends at `REQUEST_BYTES_MAX`. */
+export const DECOMPRESSED_BATCH_BYTES_MAX = 128 * MIB;
 
 // Read path
 export const TAIL_CACHE_BYTES_MAX = 128 * MIB;
 export const BLOCK_CACHE_BYTES_MAX = 64 * MIB;
 export const BLOCK_BYTES = 1 * MIB;
+/** Adjacent missing blocks are joined to one read up to this size; the block cache evicts what was read together. */
+export const BLOCK_RUN_BYTES_MAX = 4 * MIB;
+/** Objects up to this size are read whole: a second request would cost more than the bytes. */
+export const WHOLE_OBJECT_BYTES_MAX = 2 * MIB;
+/** How far ahead of a sequential reader blocks are loaded. */
+export const READ_AHEAD_BYTES = 4 * MIB;
+/** Read-ahead of all readers that is under way at once. */
+export const READ_AHEAD_PENDING_BYTES_MAX = 16 * MIB;
+
+// Stores
+/** S3 allows 1,024 bytes; the directory adapter puts a root before it. */
+export const OBJECT_KEY_BYTES_MAX = 768;
+/** File systems end names at 255 bytes. */
+export const OBJECT_KEY_SEGMENT_BYTES_MAX = 200;
+/** Times that one upload to one store is tried when the store gives no answer. */
+export const STORE_PUT_ATTEMPTS_MAX = 3;
+/** Before the second try; the third waits four times as long. Each is stretched at random by up to half. */
+export const STORE_PUT_RETRY_MS = 50;
+/** Uploads that go on after their flush has its copies; beyond it the slowest stores are left to the replicator. */
+export const STORE_BACKGROUND_BYTES_MAX = 64 * MIB;
+/** A store that is this late with a copy is left to the replicator. */
+export const STORE_BACKGROUND_MS_MAX = 30_000;
+/** Files that a directory store keeps open for reading. */
+export const STORE_OPEN_FILES_MAX = 256;
 
 // Kafka door
 /** Kafka's default of `socket.request.max.bytes`. */
@@ -43,7 +73,12 @@ export const COPY_BYTES_MAX = 512;
 export const MESSAGE_BYTES_MAX = 1 * MIB + 12;
 
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
+assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");
 assert(FLUSH_BYTES_MAX <= PENDING_BYTES_MAX, "a flush fits in what may wait");
+assert(OBJECT_KEY_SEGMENT_BYTES_MAX <= OBJECT_KEY_BYTES_MAX, "a segment fits in a key");
+assert(BLOCK_BYTES <= BLOCK_RUN_BYTES_MAX, "a run holds at least one block");
+assert(WHOLE_OBJECT_BYTES_MAX <= BLOCK_RUN_BYTES_MAX, "a whole object is one run");
+assert(2 * READ_AHEAD_PENDING_BYTES_MAX <= BLOCK_CACHE_BYTES_MAX, "read-ahead does not drive out what is being read");
 assert(APPEND_DOUBT_MS < TRIM_DELAY_MS, "a sleeper is in doubt long before its number is freed");
 /** Bytes of requests received and not yet answered, over all connections; beyond it only one connection is read at a time. */
 export const RECEIVED_BYTES_MAX = 256 * MIB;
@@ -51,3 +86,9 @@ export const RECEIVED_BYTES_MAX = 256 * MIB;
 export const QUEUED_FRAMES_MAX = 64;
 /** Requests of one connection that may run at once (only Produce overlaps). */
 export const OVERLAPPING_REQUESTS_MAX = 64;
+/** Kafka's default of `max.incremental.fetch.session.cache.slots`. */
+export const FETCH_SESSIONS_MAX = 1_000;
+/** A session unused for this long may give way to a new one (Kafka: 2 minutes). */
+export const FETCH_SESSION_IDLE_MS_MIN = 120_000;
+/** A larger fetch is served without a session. */
+export const FETCH_SESSION_PARTITIONS_MAX = 100_000;
