@@ -71,15 +71,6 @@ export const MESSAGE_ELEMENTS_MAX = 1_000_000;
 export const COPY_BYTES_MAX = 512;
 /** Kafka's default of `message.max.bytes`: 1 MiB and the overhead of a batch. */
 export const MESSAGE_BYTES_MAX = 1 * MIB + 12;
-
-assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
-assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");
-assert(FLUSH_BYTES_MAX <= PENDING_BYTES_MAX, "a flush fits in what may wait");
-assert(OBJECT_KEY_SEGMENT_BYTES_MAX <= OBJECT_KEY_BYTES_MAX, "a segment fits in a key");
-assert(BLOCK_BYTES <= BLOCK_RUN_BYTES_MAX, "a run holds at least one block");
-assert(WHOLE_OBJECT_BYTES_MAX <= BLOCK_RUN_BYTES_MAX, "a whole object is one run");
-assert(2 * READ_AHEAD_PENDING_BYTES_MAX <= BLOCK_CACHE_BYTES_MAX, "read-ahead does not drive out what is being read");
-assert(APPEND_DOUBT_MS < TRIM_DELAY_MS, "a sleeper is in doubt long before its number is freed");
 /** Bytes of requests received and not yet answered, over all connections; beyond it only one connection is read at a time. */
 export const RECEIVED_BYTES_MAX = 256 * MIB;
 /** Complete requests that one connection may have waiting; beyond it its socket is not read. */
@@ -92,3 +83,12 @@ export const FETCH_SESSIONS_MAX = 1_000;
 export const FETCH_SESSION_IDLE_MS_MIN = 120_000;
 /** A larger fetch is served without a session. */
 export const FETCH_SESSION_PARTITIONS_MAX = 100_000;
+
+assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
+assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");
+assert(FLUSH_BYTES_MAX <= PENDING_BYTES_MAX, "a flush fits in what may wait");
+assert(OBJECT_KEY_SEGMENT_BYTES_MAX <= OBJECT_KEY_BYTES_MAX, "a segment fits in a key");
+assert(BLOCK_BYTES <= BLOCK_RUN_BYTES_MAX, "a run holds at least one block");
+assert(WHOLE_OBJECT_BYTES_MAX <= BLOCK_RUN_BYTES_MAX, "a whole object is one run");
+assert(2 * READ_AHEAD_PENDING_BYTES_MAX <= BLOCK_CACHE_BYTES_MAX, "read-ahead does not drive out what is being read");
+assert(APPEND_DOUBT_MS < TRIM_DELAY_MS, "a sleeper is in doubt long before its number is freed");

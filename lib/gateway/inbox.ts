@@ -1,0 +1,110 @@
+import type { Socket } from "node:net";
+import { FrameSplitter } from "#lib/protocol/frame.ts";
+import { QUEUED_FRAMES_MAX } from "#lib/util/limits.ts";
+import type { PausableReader, ReceivedBytes } from "./received-bytes.ts";
+
+/**
+ * The frames that a socket brings, one at a time. Stops reading the socket while enough of them wait, or while all
+ * connections together hold too much.
+ */
+export class Inbox implements PausableReader {
+  readonly #socket: Socket;
+  readonly #received: ReceivedBytes;
+  readonly #splitter: FrameSplitter;
+  readonly #frames: Uint8Array[] = [];
+  #failure: unknown;
+  #closed = false;
+  #pausedByTotal = false;
+  #heldBytes = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(socket: Socket, options: { readonly requestBytesMax: number; readonly received: ReceivedBytes }) {
+    this.#socket = socket;
+    this.#received = options.received;
+    this.#splitter = new FrameSplitter(options.requestBytesMax);
+    socket.on("data", (chunk) => this.#onData(chunk));
+    socket.on("end", () => this.#close());
+    socket.on("close", () => this.#close());
+  }
+
+  /** The next frame without its size; undefined when the connection has ended. Throws for a bad frame, once. */
+  async next(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const frame = this.#frames.shift();
+      if (frame !== undefined) {
+        this.#flow();
+        return frame;
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#closed) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Gives back the bytes of a frame that has been answered. */
+  answered(frame: Uint8Array): void {
+    this.#release(frame.byteLength + FRAME_SIZE_BYTES);
+  }
+
+  /** Gives back everything; no frame of this connection is worked on any more. */
+  dispose(): void {
+    this.#close();
+    this.#frames.length = 0;
+    this.#release(this.#heldBytes);
+    this.#received.finished(this);
+  }
+
+  pause(): void {
+    this.#pausedByTotal = true;
+    this.#flow();
+  }
+
+  resume(): void {
+    this.#pausedByTotal = false;
+    this.#flow();
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#closed || this.#failure !== undefined) return;
+    this.#heldBytes += chunk.byteLength;
+    this.#received.received(this, chunk.byteLength);
+    try {
+      const frames = this.#splitter.push(chunk);
+      if (frames.length > 0) {
+        this.#frames.push(...frames);
+        this.#received.finished(this);
+      }
+    } catch (error) {
+      // What came whole before the fault is still served; then the connection ends.
+      this.#failure = error;
+    }
+    this.#flow();
+    this.#notify();
+  }
+
+  #flow(): void {
+    const full = this.#frames.length >= QUEUED_FRAMES_MAX || this.#pausedByTotal || this.#failure !== undefined;
+    if (full) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #release(byteLength: number): void {
+    const released = Math.min(byteLength, this.#heldBytes);
+    this.#heldBytes -= released;
+    if (released > 0) this.#received.released(released);
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#notify();
+  }
+
+  #notify(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}
+
+const FRAME_SIZE_BYTES = 4;

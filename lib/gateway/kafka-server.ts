@@ -1,0 +1,128 @@
+import { createServer, type Server, type Socket } from "node:net";
+import type { ApiRouter } from "#lib/broker/api-router.ts";
+import type { ListenerInfo } from "#lib/broker/request-context.ts";
+import type { Logger } from "#lib/runtime/logger.ts";
+import { LogError } from "#lib/util/errors.ts";
+import { RECEIVED_BYTES_MAX } from "#lib/util/limits.ts";
+import { Connection } from "./connection.ts";
+import { ReceivedBytes } from "./received-bytes.ts";
+
+/** One door for Kafka clients. */
+export interface ListenerSettings {
+  readonly name: string;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** What clients are told to connect to; the bound address where left out. */
+  readonly advertisedHost?: string | undefined;
+  readonly advertisedPort?: number | undefined;
+}
+
+export interface KafkaServerSettings {
+  readonly listeners: readonly ListenerSettings[];
+  /** Kafka's `socket.request.max.bytes`. */
+  readonly requestBytesMax: number;
+  /** Kafka's `max.connections`, over all listeners. */
+  readonly connectionsMax: number;
+  /** Kafka's `connections.max.idle.ms`. */
+  readonly connectionIdleMsMax: number;
+}
+
+/** A listener could not be opened: the port is taken, or the host is not ours. */
+export class ListenError extends LogError {
+  override readonly name = "ListenError";
+  override readonly kind = "unavailable";
+}
+
+/** Accepts Kafka clients on every listener and serves them until it is stopped. */
+export class KafkaServer {
+  readonly #settings: KafkaServerSettings;
+  readonly #router: ApiRouter;
+  readonly #logger: Logger;
+  readonly #received = new ReceivedBytes(RECEIVED_BYTES_MAX);
+  readonly #servers: Server[] = [];
+  readonly #connections = new Set<Connection>();
+
+  constructor(settings: KafkaServerSettings, dependencies: { readonly router: ApiRouter; readonly logger: Logger }) {
+    this.#settings = settings;
+    this.#router = dependencies.router;
+    this.#logger = dependencies.logger;
+  }
+
+  /** Bytes of requests received and not yet answered. */
+  get receivedBytes(): number {
+    return this.#received.bytes;
+  }
+
+  /** Opens every listener, or none: fails with `ListenError`. Returns what clients are told, in the settings' order. */
+  async start(): Promise<readonly ListenerInfo[]> {
+    try {
+      return await Promise.all(this.#settings.listeners.map((listener) => this.#listen(listener)));
+    } catch (error) {
+      for (const server of this.#servers) server.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Takes no new connection, answers what is under way, closes. What is not answered when `signal` aborts is cut off.
+   */
+  async stop(signal: AbortSignal): Promise<void> {
+    for (const server of this.#servers) server.close();
+    for (const connection of this.#connections) connection.drain();
+    const cutOff = (): void => {
+      for (const connection of this.#connections) connection.destroy();
+    };
+    signal.addEventListener("abort", cutOff, { once: true });
+    if (signal.aborted) cutOff();
+    await Promise.all([...this.#connections].map((connection) => connection.done));
+    signal.removeEventListener("abort", cutOff);
+  }
+
+  async #listen(settings: ListenerSettings): Promise<ListenerInfo> {
+    // The answer to the port is known only after listening, and no client is accepted before that.
+    let info: ListenerInfo | undefined;
+    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+      if (info === undefined) socket.destroy();
+      else this.#accept(socket, info);
+    });
+    this.#servers.push(server);
+    const port = await listening(server, settings);
+    info = {
+      name: settings.name,
+      advertisedHost: settings.advertisedHost ?? settings.host,
+      advertisedPort: settings.advertisedPort ?? port,
+    };
+    return info;
+  }
+
+  #accept(socket: Socket, listener: ListenerInfo): void {
+    const clientAddress = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+    if (this.#connections.size >= this.#settings.connectionsMax) {
+      this.#logger.warn("refusing connection: max.connections is reached", { client: clientAddress });
+      socket.destroy();
+      return;
+    }
+    socket.setTimeout(this.#settings.connectionIdleMsMax, () => socket.destroy());
+    const connection = new Connection(
+      socket,
+      { router: this.#router, received: this.#received, logger: this.#logger },
+      { info: { listener, clientAddress }, requestBytesMax: this.#settings.requestBytesMax },
+    );
+    this.#connections.add(connection);
+    // The connection itself never rejects.
+    void connection.done.then(() => this.#connections.delete(connection));
+  }
+}
+
+function listening(server: Server, settings: ListenerSettings): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) =>
+      reject(new ListenError(`cannot listen on ${settings.host}:${settings.port}`, { cause: error })),
+    );
+    server.listen({ host: settings.host, port: settings.port, backlog: 1024 }, () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : settings.port);
+    });
+  });
+}
