@@ -1,0 +1,53 @@
+import { assert, defined } from "#lib/util/assert.ts";
+import { ApiVersionsRequest, ApiVersionsResponse } from "./messages/api-versions.ts";
+import { FetchRequest, FetchResponse } from "./messages/fetch.ts";
+import { ListOffsetsRequest, ListOffsetsResponse } from "./messages/list-offsets.ts";
+import { MetadataRequest, MetadataResponse } from "./messages/metadata.ts";
+import { ProduceRequest, ProduceResponse } from "./messages/produce.ts";
+import type { Fields, Message } from "./schema.ts";
+import { includesVersion, type VersionRange } from "./versions.ts";
+
+/** A request and its response, which share their versions. */
+export interface Api<Req extends Fields = Fields, Res extends Fields = Fields> {
+  readonly apiKey: number;
+  /** Kafka's name without "Request": "ListOffsets". */
+  readonly name: string;
+  /** Every version that can be read and written. */
+  readonly versions: VersionRange;
+  /** What a broker lists: `versions` without those that Kafka still calls unstable. */
+  readonly stableVersions: VersionRange;
+  readonly request: Message<Req>;
+  readonly response: Message<Res>;
+}
+
+function api<Req extends Fields, Res extends Fields>(request: Message<Req>, response: Message<Res>): Api<Req, Res> {
+  const versions = request.validVersions;
+  const { min, max } = response.validVersions;
+  assert(request.apiKey === response.apiKey && versions.min === min && versions.max === max, request.name);
+  const unstable = request.unstableVersions;
+  return {
+    apiKey: defined(request.apiKey),
+    name: request.name.replace(/Request$/, ""),
+    versions,
+    stableVersions: includesVersion(unstable, max) ? { min, max: unstable.min - 1 } : versions,
+    request,
+    response,
+  };
+}
+
+/** Every API that we can read and write, by Kafka's name. */
+export const Apis = {
+  PRODUCE: api(ProduceRequest, ProduceResponse),
+  FETCH: api(FetchRequest, FetchResponse),
+  LIST_OFFSETS: api(ListOffsetsRequest, ListOffsetsResponse),
+  METADATA: api(MetadataRequest, MetadataResponse),
+  API_VERSIONS: api(ApiVersionsRequest, ApiVersionsResponse),
+} as const;
+
+export const ALL_APIS: readonly Api[] = Object.values(Apis);
+
+const apiByKey: ReadonlyMap<number, Api> = new Map(ALL_APIS.map((each) => [each.apiKey, each]));
+
+export function findApi(apiKey: number): Api | undefined {
+  return apiByKey.get(apiKey);
+}
