@@ -22,6 +22,12 @@ export const APPEND_DOUBT_MS = 60 * 60 * 1000;
 export const FLUSH_BYTES_MAX = 8 * MIB;
 /** A flush closes at this many batches, so that its commands stay below a record's size. */
 export const FLUSH_BATCHES_MAX = 4_096;
+/** Longest spacing between two flushes that may be set. */
+export const LINGER_MS_MAX = 10_000;
+/** Flushes up to this size are inlined in the journal record unless set otherwise. */
+export const APPEND_INLINE_BYTES_MAX = 8 * KIB;
+/** Largest flush that may be inlined at all: with its facts it must fit in a journal record. */
+export const INLINE_BYTES_MAX = 128 * KIB;
 /** What may wait for its commit in one process; beyond it connections are no longer read. */
 export const PENDING_BYTES_MAX = 128 * MIB;
 /** Batches of one producer that a partition remembers for duplicates (Kafka: five). */
@@ -63,6 +69,8 @@ export const STORE_BACKGROUND_MS_MAX = 30_000;
 export const STORE_OPEN_FILES_MAX = 256;
 
 // Kafka door
+/** Longest wait of a stopping broker for requests under way. */
+export const DRAIN_MS_MAX = 600_000;
 /** Kafka's default of `socket.request.max.bytes`. */
 export const REQUEST_BYTES_MAX = 100 * MIB;
 /** Array elements in one message, all arrays together: even a frame full of empty strings stays below 100 MB on the heap. */
@@ -84,6 +92,26 @@ export const FETCH_SESSION_IDLE_MS_MIN = 120_000;
 /** A larger fetch is served without a session. */
 export const FETCH_SESSION_PARTITIONS_MAX = 100_000;
 
+// Cluster. The fold of the cluster journal enforces the first four: another number is another outcome, hence a new
+// feature level (docs/ARCHITECTURE.md J4).
+/** About five times what Kafka's documentation calls practical for a cluster; a topic takes some 300 bytes of memory. */
+export const TOPICS_MAX = 100_000;
+/** Of one topic: a Metadata answer that shows it whole has about 5 MB. Kafka has no limit. */
+export const PARTITIONS_PER_TOPIC_MAX = 100_000;
+/** Of all topics: what Kafka's KRaft mode is designed for. */
+export const PARTITIONS_MAX = 2_000_000;
+/** Characters of one config value, as in Kafka (Short.MAX_VALUE). */
+export const CONFIG_VALUE_LENGTH_MAX = 32_767;
+/** UTF-8 bytes of all keys and values in one alteration, so that its command fits in a journal record. */
+export const CONFIG_ALTERATION_BYTES_MAX = 128 * KIB;
+/** New partitions that one request may ask for, as in Kafka. */
+export const PARTITIONS_PER_REQUEST_MAX = 10_000;
+/** Producer ids that a process takes from the cluster journal at once, as in Kafka. */
+export const PRODUCER_IDS_PER_BLOCK = 1_000;
+export const PRODUCER_IDS_PER_BLOCK_MAX = 1_000_000;
+/** Log journals that one deletion or one change of settings writes to at the same time. */
+export const TOPIC_EFFECTS_AT_ONCE_MAX = 32;
+
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
 assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");
 assert(FLUSH_BYTES_MAX <= PENDING_BYTES_MAX, "a flush fits in what may wait");
@@ -92,3 +120,7 @@ assert(BLOCK_BYTES <= BLOCK_RUN_BYTES_MAX, "a run holds at least one block");
 assert(WHOLE_OBJECT_BYTES_MAX <= BLOCK_RUN_BYTES_MAX, "a whole object is one run");
 assert(2 * READ_AHEAD_PENDING_BYTES_MAX <= BLOCK_CACHE_BYTES_MAX, "read-ahead does not drive out what is being read");
 assert(APPEND_DOUBT_MS < TRIM_DELAY_MS, "a sleeper is in doubt long before its number is freed");
+assert(CONFIG_ALTERATION_BYTES_MAX < JOURNAL_RECORD_BYTES_MAX, "an alteration of configs fits in a journal record");
+assert(CONFIG_VALUE_LENGTH_MAX < CONFIG_ALTERATION_BYTES_MAX, "the longest value fits in an alteration");
+assert(PARTITIONS_PER_REQUEST_MAX <= PARTITIONS_PER_TOPIC_MAX, "a request cannot ask for more than a topic may have");
+assert(PRODUCER_IDS_PER_BLOCK <= PRODUCER_IDS_PER_BLOCK_MAX, "a block is allowed");

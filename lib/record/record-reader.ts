@@ -1,0 +1,84 @@
+import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
+import { DECOMPRESSED_BATCH_BYTES_MAX } from "#lib/util/limits.ts";
+import { decompress } from "./compression.ts";
+import { codecOf } from "./compression-codec.ts";
+import { CorruptRecordError } from "./errors.ts";
+import type { RecordHeader, StoredRecord } from "./record.ts";
+import { BATCH_HEADER_BYTES, type BatchHeader, MAGIC_V2, readBatchHeader, sumBatch } from "./record-batch.ts";
+
+/**
+ * The records of `batch`, which is exactly one batch, in order and one at a time; a compressed section is decompressed
+ * as a whole with the first of them. Fails with `CorruptRecordError` on a wrong length, magic, CRC or codec, and where a
+ * record is broken or their number is not the header's, after those before it have been handed out; with
+ * `DecompressedTooLargeError` beyond `decompressedBytesMax`.
+ */
+export function* readRecords(
+  batch: Uint8Array,
+  decompressedBytesMax: number = DECOMPRESSED_BATCH_BYTES_MAX,
+): Generator<StoredRecord, void, undefined> {
+  const header = readBatchHeader(batch);
+  const section = openSection(batch, header, decompressedBytesMax);
+  const reader = new ByteReader(section);
+  for (let index = 0; index < header.recordCount; index++) yield readRecord(reader, header);
+  if (reader.remaining !== 0) {
+    throw new CorruptRecordError(`${reader.remaining} bytes follow the ${header.recordCount} records of the batch`);
+  }
+}
+
+function openSection(batch: Uint8Array, header: BatchHeader, decompressedBytesMax: number): Uint8Array {
+  const { sizeBytes, magic, recordCount } = header;
+  if (sizeBytes !== batch.byteLength) {
+    throw new CorruptRecordError(`batch claims ${sizeBytes} bytes and has ${batch.byteLength}`);
+  }
+  if (magic !== MAGIC_V2) throw new CorruptRecordError(`batch has magic ${magic}`);
+  const sum = sumBatch(batch);
+  if (sum !== header.crc) throw new CorruptRecordError(`CRC is ${header.crc}, the batch sums to ${sum}`);
+  const codec = codecOf(header.codecId);
+  if (codec === undefined) throw new CorruptRecordError(`unknown compression codec ${header.codecId}`);
+  if (recordCount < 0) throw new CorruptRecordError(`record count is ${recordCount}`);
+  return decompress(codec, batch.subarray(BATCH_HEADER_BYTES), decompressedBytesMax);
+}
+
+function readRecord(reader: ByteReader, batch: BatchHeader): StoredRecord {
+  try {
+    const length = reader.varint();
+    if (length < 0 || length > reader.remaining) throw new CorruptRecordError(`record claims ${length} bytes`);
+    const end = reader.position + length;
+    reader.int8();
+    const timestampDelta = reader.varint();
+    const offsetDelta = reader.varint();
+    const key = readNullableBytes(reader);
+    const value = readNullableBytes(reader);
+    const headers = readHeaders(reader);
+    if (reader.position !== end) throw new CorruptRecordError(`record ends ${reader.position - end} bytes off`);
+    if (offsetDelta < 0 || offsetDelta > batch.lastOffsetDelta) {
+      throw new CorruptRecordError(`offset delta ${offsetDelta} is not within 0 to ${batch.lastOffsetDelta}`);
+    }
+    const isAppendTime = batch.timestampType === "LogAppendTime";
+    const timestampMs = isAppendTime ? batch.maxTimestamp : batch.baseTimestamp + timestampDelta;
+    if (!Number.isSafeInteger(timestampMs)) throw new CorruptRecordError(`timestamp ${timestampMs} exceeds 2^53`);
+    return { offset: batch.baseOffset + offsetDelta, timestampMs, key, value, headers };
+  } catch (cause) {
+    if (cause instanceof DecodeError) throw new CorruptRecordError(`record is broken: ${cause.message}`, { cause });
+    throw cause;
+  }
+}
+
+function readHeaders(reader: ByteReader): RecordHeader[] {
+  const count = reader.varint();
+  if (count < 0) throw new CorruptRecordError(`header count is ${count}`);
+  const headers: RecordHeader[] = [];
+  for (let index = 0; index < count; index++) {
+    const key = readNullableBytes(reader);
+    if (key === null) throw new CorruptRecordError("header without a key");
+    const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("utf8");
+    headers.push({ key: text, value: readNullableBytes(reader) });
+  }
+  return headers;
+}
+
+/** Kafka takes any negative length for null. */
+function readNullableBytes(reader: ByteReader): Uint8Array | null {
+  const length = reader.varint();
+  return length < 0 ? null : reader.bytes(length);
+}
