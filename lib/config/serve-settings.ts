@@ -1,0 +1,185 @@
+import { z } from "zod";
+import { LogError } from "#lib/util/errors.ts";
+import { DRAIN_MS_MAX, INLINE_BYTES_MAX, LINGER_MS_MAX, MIB } from "#lib/util/limits.ts";
+import { parseHostPort } from "./host-port.ts";
+import { environmentName, SERVE_OPTIONS, type ServeOption, type ServeOptionName } from "./serve-options.ts";
+
+/** What a user has set cannot be used; the message names the setting, what was given and what is expected. */
+export class SettingsError extends LogError {
+  override readonly name = "SettingsError";
+  override readonly kind = "invalid";
+}
+
+export interface ServeListener {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly advertisedHost: string | undefined;
+  readonly advertisedPort: number | undefined;
+}
+
+export interface ServeSettings {
+  readonly dataDir: string;
+  readonly listeners: readonly ServeListener[];
+  readonly brokerId: number;
+  readonly rack: string | undefined;
+  /** As given; what keys and values are allowed is decided by lib/cluster. */
+  readonly brokerConfigs: ReadonlyMap<string, string>;
+  readonly lingerMs: number;
+  readonly inlineBytesMax: number;
+  readonly tailCacheBytesMax: number;
+  readonly blockCacheBytesMax: number;
+  readonly drainMs: number;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+/** The values of one source, by option name; a list for repeatable options. */
+export type RawSettings = { readonly [name in ServeOptionName]?: string | readonly string[] };
+
+const DEFAULT_LISTENER_NAME = "PLAINTEXT";
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `expected a whole number, ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `expected a whole number, ${min} to ${max}`);
+
+const addressed = z.string().transform((text, context) => {
+  const [, name, address = ""] = /^(?:([A-Za-z0-9_]+)=)?(.*)$/.exec(text) ?? [];
+  const parsed = parseHostPort(address);
+  if (parsed === undefined) {
+    context.addIssue({ code: "custom", message: "expected [NAME=]HOST:PORT with a port from 0 to 65535" });
+    return z.NEVER;
+  }
+  return { name: name ?? DEFAULT_LISTENER_NAME, ...parsed };
+});
+
+const keyValue = z.string().transform((text, context) => {
+  const at = text.indexOf("=");
+  if (at < 1) {
+    context.addIssue({ code: "custom", message: "expected KEY=VALUE" });
+    return z.NEVER;
+  }
+  return [text.slice(0, at).trim(), text.slice(at + 1).trim()] as const;
+});
+
+const schema = z.object({
+  "data-dir": z.string().min(1),
+  kafka: z.array(addressed).min(1),
+  advertise: z.array(addressed).default([]),
+  "broker-id": integer(0, 0x7fff_ffff),
+  rack: z.string().min(1).optional(),
+  "broker-config": z.array(keyValue).default([]),
+  "linger-ms": integer(0, LINGER_MS_MAX),
+  "inline-bytes": integer(0, INLINE_BYTES_MAX),
+  "tail-cache-bytes": integer(0, Number.MAX_SAFE_INTEGER),
+  "block-cache-bytes": integer(32 * MIB, Number.MAX_SAFE_INTEGER),
+  "drain-ms": integer(0, DRAIN_MS_MAX),
+  "log-level": z.enum(["debug", "info", "warn", "error"]),
+});
+
+/** Merges the sources, the strongest first (flags, environment, config file), and checks the whole. */
+export function parseServeSettings(...sources: readonly RawSettings[]): ServeSettings {
+  const merged: Record<string, string | readonly string[]> = {};
+  for (const option of SERVE_OPTIONS as readonly ServeOption[]) {
+    const given = sources.map((source) => source[option.name as ServeOptionName]).find((value) => value !== undefined);
+    const value = given ?? option.default;
+    if (value !== undefined) merged[option.name] = option.repeatable && typeof value === "string" ? [value] : value;
+  }
+  const result = schema.safeParse(merged);
+  if (!result.success) throw new SettingsError(describeIssues(result.error.issues, merged));
+  const { data } = result;
+  return {
+    dataDir: data["data-dir"],
+    listeners: pairListeners(data.kafka, data.advertise),
+    brokerId: data["broker-id"],
+    rack: data.rack,
+    brokerConfigs: new Map(data["broker-config"]),
+    lingerMs: data["linger-ms"],
+    inlineBytesMax: data["inline-bytes"],
+    tailCacheBytesMax: data["tail-cache-bytes"],
+    blockCacheBytesMax: data["block-cache-bytes"],
+    drainMs: data["drain-ms"],
+    logLevel: data["log-level"],
+  };
+}
+
+/** The settings that stand in `environment`; an unknown name with our prefix is an error, for it is a slip. */
+export function settingsFromEnvironment(environment: Readonly<Record<string, string | undefined>>): RawSettings {
+  const known = new Map(
+    (SERVE_OPTIONS as readonly ServeOption[]).map((option) => [environmentName(option.name), option]),
+  );
+  const found: Record<string, string | readonly string[]> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith("MILLRACE_") || name === CONFIG_FILE_ENVIRONMENT || value === undefined) continue;
+    const option = known.get(name);
+    if (option === undefined)
+      throw new SettingsError(`environment: ${name} is not a setting; see millrace serve --help`);
+    found[option.name] = option.repeatable ? value.split(",") : value;
+  }
+  return found;
+}
+
+export const CONFIG_FILE_ENVIRONMENT = "MILLRACE_CONFIG";
+
+const fileSchema = z.record(
+  z.string(),
+  z.union([z.string(), z.number(), z.array(z.string()), z.record(z.string(), z.string())]),
+);
+
+/**
+ * The settings of a config file: a JSON object whose keys are the names of the flags. `broker-config` may be an object.
+ */
+export function settingsFromFile(path: string, text: string): RawSettings {
+  const parsed = fileSchema.safeParse(parseJson(path, text));
+  if (!parsed.success) {
+    throw new SettingsError(`config file ${path}: expected an object of texts, numbers and lists of texts`);
+  }
+  const names = new Set<string>(SERVE_OPTIONS.map((option) => option.name));
+  const found: Record<string, string | readonly string[]> = {};
+  for (const [name, value] of Object.entries(parsed.data)) {
+    if (!names.has(name))
+      throw new SettingsError(`config file ${path}: ${name} is not a setting; see millrace serve --help`);
+    if (typeof value === "string" || typeof value === "number") found[name] = String(value);
+    else if (Array.isArray(value)) found[name] = value;
+    else found[name] = Object.entries(value).map(([key, entry]) => `${key}=${entry}`);
+  }
+  return found;
+}
+
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SettingsError(`config file ${path} is not JSON: ${reason}`);
+  }
+}
+
+type Addressed = z.infer<typeof addressed>;
+
+function pairListeners(listeners: readonly Addressed[], advertised: readonly Addressed[]): readonly ServeListener[] {
+  const names = new Set<string>();
+  for (const { name } of listeners) {
+    if (names.has(name)) throw new SettingsError(`kafka: two listeners are called ${name}; write NAME=HOST:PORT`);
+    names.add(name);
+  }
+  const stray = advertised.find(({ name }) => !names.has(name));
+  if (stray !== undefined) throw new SettingsError(`advertise: there is no listener called ${stray.name}`);
+  return listeners.map((listener) => {
+    const told = advertised.find(({ name }) => name === listener.name);
+    return { ...listener, advertisedHost: told?.host, advertisedPort: told?.port };
+  });
+}
+
+function describeIssues(issues: readonly z.core.$ZodIssue[], given: Readonly<Record<string, unknown>>): string {
+  return issues
+    .map((issue) => {
+      const [name = "settings", index] = issue.path;
+      const value = given[String(name)];
+      const shown = Array.isArray(value) && typeof index === "number" ? value[index] : value;
+      return `${String(name)}: ${JSON.stringify(shown)} is not usable: ${issue.message}`;
+    })
+    .join("; ");
+}
