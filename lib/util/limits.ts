@@ -59,8 +59,9 @@ export const OBJECT_KEY_BYTES_MAX = 768;
 export const OBJECT_KEY_SEGMENT_BYTES_MAX = 200;
 /** Times that one upload to one store is tried when the store gives no answer. */
 export const STORE_PUT_ATTEMPTS_MAX = 3;
-/** Before the second try; the third waits four times as long. Each is stretched at random by up to half. */
-export const STORE_PUT_RETRY_MS = 50;
+/** Between two tries of one upload: at least, and at most. */
+export const STORE_PUT_RETRY_MS_MIN = 20;
+export const STORE_PUT_RETRY_MS_MAX = 400;
 /** Uploads that go on after their flush has its copies; beyond it the slowest stores are left to the replicator. */
 export const STORE_BACKGROUND_BYTES_MAX = 64 * MIB;
 /** A store that is this late with a copy is left to the replicator. */

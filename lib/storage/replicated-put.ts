@@ -1,0 +1,165 @@
+import { retry } from "#lib/runtime/back-off.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { abortable, timeLimit } from "#lib/runtime/deadline.ts";
+import { deferred } from "#lib/runtime/deferred.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import type { Random } from "#lib/runtime/random.ts";
+import { assert } from "#lib/util/assert.ts";
+import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
+import {
+  STORE_BACKGROUND_BYTES_MAX,
+  STORE_BACKGROUND_MS_MAX,
+  STORE_PUT_ATTEMPTS_MAX,
+  STORE_PUT_RETRY_MS_MAX,
+  STORE_PUT_RETRY_MS_MIN,
+} from "#lib/util/limits.ts";
+import { StoreUnavailableError } from "./object-store.ts";
+import type { StoreSet } from "./store-set.ts";
+
+export interface ReplicatedPut {
+  /** Under a key that nobody else writes: an object that stands there already is taken for this one. */
+  readonly key: ObjectKey;
+  readonly chunks: readonly Uint8Array[];
+  /** The stores that should have it. */
+  readonly placement: readonly StoreId[];
+  /** How many of them must have it before the answer. */
+  readonly needed: number;
+}
+
+const RETRY = {
+  attemptsMax: STORE_PUT_ATTEMPTS_MAX,
+  minMs: STORE_PUT_RETRY_MS_MIN,
+  maxMs: STORE_PUT_RETRY_MS_MAX,
+  // A full disk or a missing root does not mend within milliseconds; the other stores decide.
+  isRetriable: (error: unknown) => error instanceof StoreUnavailableError && error.reason === "io",
+};
+
+export interface ReplicatedWriterPorts {
+  readonly stores: StoreSet;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * Writes objects to several stores at once and answers as soon as enough have them. The uploads that are not needed any
+ * more go on within a bound of bytes and time; what does not arrive is left to the replicator.
+ */
+export class ReplicatedWriter {
+  readonly #ports: ReplicatedWriterPorts;
+  readonly #background = new Set<Promise<void>>();
+  #backgroundBytes = 0;
+
+  constructor(ports: ReplicatedWriterPorts) {
+    this.#ports = ports;
+  }
+
+  /** Bytes of uploads that nobody waits for any more. */
+  get backgroundBytes(): number {
+    return this.#backgroundBytes;
+  }
+
+  /**
+   * Resolves with the stores that have the object, `needed` or more, in ascending order. Fails with
+   * `StoreUnavailableError` as soon as `needed` cannot be reached, or with the signal's reason; then every upload is
+   * given up. The chunks must not change even after the answer: a slow store may still be reading them.
+   */
+  async put(put: ReplicatedPut, signal: AbortSignal): Promise<readonly StoreId[]> {
+    assert(put.needed >= 1 && put.needed <= put.placement.length, "more copies needed than stores placed");
+    signal.throwIfAborted();
+    const round = new UploadRound(put, this.#ports);
+    const giveUp = () => round.abort(signal.reason);
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      const copies = await abortable(round.enough, signal);
+      this.#goOn(round, put);
+      return copies;
+    } catch (error) {
+      round.abort(error);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Resolves when no upload is left in the background. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#background);
+  }
+
+  #goOn(round: UploadRound, put: ReplicatedPut): void {
+    if (round.pendingCount === 0) return;
+    const bytes = put.chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+    if (this.#backgroundBytes + bytes > STORE_BACKGROUND_BYTES_MAX) {
+      round.abort(new StoreUnavailableError("too many late copies are under way", { reason: "io" }));
+      return;
+    }
+    this.#backgroundBytes += bytes;
+    const limit = timeLimit(this.#ports.clock, STORE_BACKGROUND_MS_MAX);
+    limit.signal.addEventListener("abort", () => round.abort(limit.signal.reason), { once: true });
+    const rest: Promise<void> = round.all.finally(() => {
+      limit[Symbol.dispose]();
+      this.#backgroundBytes -= bytes;
+      this.#background.delete(rest);
+    });
+    this.#background.add(rest);
+  }
+}
+
+/** The uploads of one object. */
+class UploadRound {
+  /** Resolves when every upload has ended, well or not. */
+  readonly all: Promise<void>;
+  pendingCount: number;
+  readonly #put: ReplicatedPut;
+  readonly #ports: ReplicatedWriterPorts;
+  readonly #controller = new AbortController();
+  readonly #enough = deferred<readonly StoreId[]>();
+  readonly #copies: StoreId[] = [];
+  readonly #failures = new Map<StoreId, unknown>();
+
+  constructor(put: ReplicatedPut, ports: ReplicatedWriterPorts) {
+    this.#put = put;
+    this.#ports = ports;
+    this.pendingCount = put.placement.length;
+    this.all = Promise.all(put.placement.map((id) => this.#upload(id))).then(() => {});
+  }
+
+  get enough(): Promise<readonly StoreId[]> {
+    return this.#enough.promise;
+  }
+
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+
+  async #upload(id: StoreId): Promise<void> {
+    const { key, chunks } = this.#put;
+    const { signal } = this.#controller;
+    try {
+      await retry(() => this.#ports.stores.store(id).putIfAbsent(key, chunks, signal), RETRY, this.#ports, signal);
+      this.#copies.push(id);
+    } catch (error) {
+      this.#failures.set(id, error);
+      this.#ports.logger.warn("upload failed", { store: id, key, error: describeError(error) });
+    }
+    this.pendingCount--;
+    this.#settle();
+  }
+
+  #settle(): void {
+    const { needed, placement } = this.#put;
+    if (this.#copies.length >= needed) this.#enough.resolve([...this.#copies].sort((a, b) => a - b));
+    else if (placement.length - this.#failures.size < needed) this.#enough.reject(this.#unavailable());
+  }
+
+  #unavailable(): StoreUnavailableError {
+    const errors = [...this.#failures.values()];
+    const reasons = errors.map((error) => (error instanceof StoreUnavailableError ? error.reason : "io"));
+    // What an operator can mend is named first.
+    const reason = reasons.find((each) => each === "full") ?? reasons.find((each) => each === "root") ?? "io";
+    const texts = [...this.#failures].map(([id, error]) => `store ${id}: ${describeError(error)}`);
+    const message = `${this.#put.key} needs ${this.#put.needed} copies: ${texts.join("; ")}`;
+    return new StoreUnavailableError(message, { reason, cause: errors[0] });
+  }
+}
