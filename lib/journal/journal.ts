@@ -24,6 +24,8 @@ export type AppendResult =
 export interface JournalPage extends AnswerTimes {
   /** Ascending. Empty: nothing is known from there on. A first record other than the one asked for: trimmed. */
   readonly records: readonly JournalRecord[];
+  /** Whether more may follow the last record; false: when this was read, nothing did. */
+  readonly isTruncated: boolean;
 }
 
 export interface ReadOptions {

@@ -26,6 +26,12 @@ export class ByteWriter {
     return Uint8Array.prototype.slice.call(this.#bytes, 0, this.#length);
   }
 
+  /** Forgets what was written and keeps the buffer, for writers that are used again and again. */
+  clear(): this {
+    this.#length = 0;
+    return this;
+  }
+
   int8(value: number): this {
     const at = this.#reserve(1);
     this.#bytes.writeInt8(value, at);
