@@ -1,8 +1,26 @@
 import { assert, defined } from "#lib/util/assert.ts";
+import { AlterConfigsRequest, AlterConfigsResponse } from "./messages/alter-configs.ts";
 import { ApiVersionsRequest, ApiVersionsResponse } from "./messages/api-versions.ts";
+import { CreatePartitionsRequest, CreatePartitionsResponse } from "./messages/create-partitions.ts";
+import { CreateTopicsRequest, CreateTopicsResponse } from "./messages/create-topics.ts";
+import { DeleteTopicsRequest, DeleteTopicsResponse } from "./messages/delete-topics.ts";
+import { DescribeAclsRequest, DescribeAclsResponse } from "./messages/describe-acls.ts";
+import { DescribeClusterRequest, DescribeClusterResponse } from "./messages/describe-cluster.ts";
+import { DescribeConfigsRequest, DescribeConfigsResponse } from "./messages/describe-configs.ts";
+import {
+  DescribeTopicPartitionsRequest,
+  DescribeTopicPartitionsResponse,
+} from "./messages/describe-topic-partitions.ts";
 import { FetchRequest, FetchResponse } from "./messages/fetch.ts";
+import { FindCoordinatorRequest, FindCoordinatorResponse } from "./messages/find-coordinator.ts";
+import {
+  IncrementalAlterConfigsRequest,
+  IncrementalAlterConfigsResponse,
+} from "./messages/incremental-alter-configs.ts";
+import { InitProducerIdRequest, InitProducerIdResponse } from "./messages/init-producer-id.ts";
 import { ListOffsetsRequest, ListOffsetsResponse } from "./messages/list-offsets.ts";
 import { MetadataRequest, MetadataResponse } from "./messages/metadata.ts";
+import { OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse } from "./messages/offset-for-leader-epoch.ts";
 import { ProduceRequest, ProduceResponse } from "./messages/produce.ts";
 import type { Fields, Message } from "./schema.ts";
 import { includesVersion, type VersionRange } from "./versions.ts";
@@ -41,7 +59,19 @@ export const Apis = {
   FETCH: api(FetchRequest, FetchResponse),
   LIST_OFFSETS: api(ListOffsetsRequest, ListOffsetsResponse),
   METADATA: api(MetadataRequest, MetadataResponse),
+  FIND_COORDINATOR: api(FindCoordinatorRequest, FindCoordinatorResponse),
   API_VERSIONS: api(ApiVersionsRequest, ApiVersionsResponse),
+  CREATE_TOPICS: api(CreateTopicsRequest, CreateTopicsResponse),
+  DELETE_TOPICS: api(DeleteTopicsRequest, DeleteTopicsResponse),
+  INIT_PRODUCER_ID: api(InitProducerIdRequest, InitProducerIdResponse),
+  OFFSET_FOR_LEADER_EPOCH: api(OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse),
+  DESCRIBE_ACLS: api(DescribeAclsRequest, DescribeAclsResponse),
+  DESCRIBE_CONFIGS: api(DescribeConfigsRequest, DescribeConfigsResponse),
+  ALTER_CONFIGS: api(AlterConfigsRequest, AlterConfigsResponse),
+  CREATE_PARTITIONS: api(CreatePartitionsRequest, CreatePartitionsResponse),
+  INCREMENTAL_ALTER_CONFIGS: api(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse),
+  DESCRIBE_CLUSTER: api(DescribeClusterRequest, DescribeClusterResponse),
+  DESCRIBE_TOPIC_PARTITIONS: api(DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse),
 } as const;
 
 export const ALL_APIS: readonly Api[] = Object.values(Apis);

@@ -16,45 +16,57 @@ import { includesVersion } from "./versions.ts";
 // Version 2 goes with flexible versions of the request. Version 0 (no client id) was used by ControlledShutdown v0 only.
 
 export interface RequestHeader {
-  readonly api: Api;
+  readonly apiKey: number;
   readonly apiVersion: number;
   readonly correlationId: number;
   readonly clientId: string | null;
-  /** False only for ApiVersions, which is answered with version 0 and UNSUPPORTED_VERSION then (KIP-511). */
-  readonly isVersionSupported: boolean;
-  /** The request behind the header: a view of the frame. Not to be decoded if the version is not supported. */
+  /** 1 if the answer's header ends with tagged fields. */
+  readonly responseHeaderVersion: 0 | 1;
+}
+
+export interface ParsedRequest {
+  readonly header: RequestHeader;
+  /** What follows the header: a view of the frame. */
   readonly body: Uint8Array;
 }
 
 /**
- * Reads the header from a frame. Fails with `ProtocolError` on an API that is not in `apis.ts` or a version that it does
- * not have; Kafka closes the connection in both cases.
+ * Reads the header from a frame (without its size). Fails with `ProtocolError` on an API that is not in `apis.ts` or a
+ * version that it does not have: the form of such a header is unknown, and Kafka closes the connection as well. Only
+ * ApiVersions passes with any version, without a client id then, for it can be answered in version 0 (KIP-511).
  */
-export function parseRequestHeader(frame: Uint8Array): RequestHeader {
+export function parseRequestHeader(frame: Uint8Array): ParsedRequest {
   const reader = new ProtocolReader(frame);
   const apiKey = reader.int16();
   const apiVersion = reader.int16();
   const correlationId = reader.int32();
   const api = findApi(apiKey);
   if (api === undefined) throw new ProtocolError(`${apiName(apiKey)} is not supported`);
-  const isVersionSupported = includesVersion(api.versions, apiVersion);
-  if (!isVersionSupported) {
+  if (!includesVersion(api.versions, apiVersion)) {
     if (apiKey !== ApiKey.API_VERSIONS) throw new ProtocolError(`${api.name} has no version ${apiVersion}`);
-    // Nobody knows what a future version of the header looks like, and the answer needs no more than this.
-    return {
-      api,
-      apiVersion,
-      correlationId,
-      clientId: null,
-      isVersionSupported,
-      body: frame.subarray(frame.byteLength),
-    };
+    const header: RequestHeader = { apiKey, apiVersion, correlationId, clientId: null, responseHeaderVersion: 0 };
+    return { header, body: frame.subarray(frame.byteLength) };
   }
   const length = reader.stringLength(false);
   const clientId = length === -1 ? null : reader.text(length);
   if (includesVersion(api.request.flexibleVersions, apiVersion)) skipTaggedFields(reader);
-  const body = frame.subarray(reader.position);
-  return { api, apiVersion, correlationId, clientId, isVersionSupported, body };
+  const responseHeaderVersion = responseHeaderVersionOf(api, apiVersion);
+  const header: RequestHeader = { apiKey, apiVersion, correlationId, clientId, responseHeaderVersion };
+  return { header, body: frame.subarray(reader.position) };
+}
+
+/**
+ * The header of a response:
+ *
+ *     v0  | correlation id int32 |
+ *     v1  | correlation id int32 | tagged fields |
+ *
+ * Version 1 goes with flexible versions, but ApiVersions always answers with version 0: a client that does not know yet
+ * what the broker speaks must be able to read the answer.
+ */
+export function responseHeaderVersionOf(api: Api, apiVersion: number): 0 | 1 {
+  if (api.apiKey === ApiKey.API_VERSIONS) return 0;
+  return includesVersion(api.response.flexibleVersions, apiVersion) ? 1 : 0;
 }
 
 export interface RequestHeaderInput {

@@ -1,23 +1,9 @@
-import { ApiKey } from "./api-key.ts";
 import type { Api } from "./apis.ts";
 import { decodeFrom, encodeTo } from "./codec.ts";
 import { ProtocolReader } from "./protocol-reader.ts";
 import { ProtocolWriter } from "./protocol-writer.ts";
-import { skipTaggedFields } from "./request-header.ts";
+import { responseHeaderVersionOf, skipTaggedFields } from "./request-header.ts";
 import type { Fields, Infer, InferInput } from "./schema.ts";
-import { includesVersion } from "./versions.ts";
-
-// The header of a response:
-//
-//     v0  | correlation id int32 |
-//     v1  | correlation id int32 | tagged fields |
-//
-// Version 1 goes with flexible versions, but ApiVersions always answers with version 0: a client that does not know yet
-// what the broker speaks must be able to read the answer (KIP-511).
-
-function hasTaggedFields(api: Api, apiVersion: number): boolean {
-  return api.apiKey !== ApiKey.API_VERSIONS && includesVersion(api.response.flexibleVersions, apiVersion);
-}
 
 export interface ResponseHeaderInput {
   readonly apiVersion: number;
@@ -33,7 +19,7 @@ export function encodeResponseFrame<Req extends Fields, Res extends Fields>(
   const writer = new ProtocolWriter();
   const setSize = writer.reserveInt32();
   writer.int32(header.correlationId);
-  if (hasTaggedFields(api, header.apiVersion)) writer.uvarint(0);
+  if (responseHeaderVersionOf(api, header.apiVersion) === 1) writer.uvarint(0);
   encodeTo(api.response, header.apiVersion, response, writer);
   setSize(writer.length - 4);
   return writer.finish();
@@ -52,6 +38,6 @@ export function decodeResponseFrame<Req extends Fields, Res extends Fields>(
 ): Infer<Res> {
   const reader = new ProtocolReader(frame);
   reader.int32();
-  if (hasTaggedFields(api, apiVersion)) skipTaggedFields(reader);
+  if (responseHeaderVersionOf(api, apiVersion) === 1) skipTaggedFields(reader);
   return decodeFrom(api.response, apiVersion, reader);
 }
