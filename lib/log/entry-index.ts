@@ -1,0 +1,184 @@
+import { assert } from "#lib/util/assert.ts";
+import type { Offset } from "#lib/util/branded.ts";
+import { FETCH_RANGES_MAX } from "#lib/util/limits.ts";
+import type { WriteAheadEntry } from "./log-state.ts";
+
+// Where offsets lie, by what the state knows: no byte of a batch is looked at here.
+//
+//   partition.entries   [ entry | entry | entry ]      ascending, without holes: binary search
+//   entry.batches         [ bytes, offsets | bytes, offsets | ... ]      uvarint pairs: walked from the left
+
+/** Consecutive whole batches of one entry. */
+export interface EntryRange {
+  readonly entry: WriteAheadEntry;
+  /** Base offset of the first batch. */
+  readonly baseOffset: Offset;
+  /** Where the first batch's pair begins in `entry.batches`. */
+  readonly packedAt: number;
+  /** Where the first batch begins in the entry's place. */
+  readonly position: number;
+  readonly byteLength: number;
+}
+
+export interface PlanLimits {
+  /** No batch that reaches beyond it: the log end, or the last stable offset. */
+  readonly endOffset: Offset;
+  readonly bytesMax: number;
+  /** The first batch comes even if it is larger than `bytesMax` (KIP-74: only in the first partition that has data). */
+  readonly atLeastOneBatch: boolean;
+}
+
+/** Walks the batches of an entry without making an object for each. */
+export class BatchCursor {
+  /** Of the current batch; meaningless before the first `next`. */
+  byteLength = 0;
+  offsetCount = 0;
+  baseOffset: Offset;
+  position: number;
+  /** Where the current batch's pair begins. */
+  packedAt: number;
+  readonly #packed: Uint8Array;
+  #nextAt: number;
+
+  constructor(packed: Uint8Array, start: Pick<EntryRange, "baseOffset" | "packedAt" | "position">) {
+    this.#packed = packed;
+    this.baseOffset = start.baseOffset;
+    this.position = start.position;
+    this.packedAt = start.packedAt;
+    this.#nextAt = start.packedAt;
+  }
+
+  static ofEntry(entry: WriteAheadEntry): BatchCursor {
+    return new BatchCursor(entry.batches, { baseOffset: entry.baseOffset, packedAt: 0, position: entry.position });
+  }
+
+  get nextOffset(): Offset {
+    return this.baseOffset + this.offsetCount;
+  }
+
+  /** Goes to the next batch; false at the end. */
+  next(): boolean {
+    if (this.#nextAt >= this.#packed.byteLength) return false;
+    this.baseOffset += this.offsetCount;
+    this.position += this.byteLength;
+    this.packedAt = this.#nextAt;
+    this.byteLength = this.#uvarint();
+    this.offsetCount = this.#uvarint();
+    assert(this.byteLength > 0 && this.offsetCount > 0, "a batch of an entry is empty");
+    return true;
+  }
+
+  #uvarint(): number {
+    let value = 0;
+    let scale = 1;
+    for (;;) {
+      const byte = this.#packed[this.#nextAt++];
+      assert(byte !== undefined, "the batches of an entry end within a number");
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+      scale *= 0x80;
+    }
+  }
+}
+
+/** Index of the entry that holds `offset`; 0 if it lies before all of them, their number if behind. */
+export function findEntry(entries: readonly WriteAheadEntry[], offset: Offset): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (at(entries, middle).nextOffset <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The whole entry as one range. */
+export function wholeEntry(entry: WriteAheadEntry): EntryRange {
+  const { baseOffset, position, byteLength } = entry;
+  return { entry, baseOffset, packedAt: 0, position, byteLength };
+}
+
+/**
+ * What a fetch from `fetchOffset` reads: whole batches, the first one being the batch that holds `fetchOffset`.
+ * Ends after `FETCH_RANGES_MAX` entries, so that many tiny entries do not become as many reads at once.
+ */
+export function planFetch(
+  entries: readonly WriteAheadEntry[],
+  fetchOffset: Offset,
+  limits: PlanLimits,
+): readonly EntryRange[] {
+  const ranges: EntryRange[] = [];
+  let bytesLeft = limits.bytesMax;
+  for (let index = findEntry(entries, fetchOffset); index < entries.length; index++) {
+    if (ranges.length === FETCH_RANGES_MAX) break;
+    const entry = at(entries, index);
+    if (entry.baseOffset >= limits.endOffset) break;
+    const range = rangeOf(entry, fetchOffset, {
+      endOffset: limits.endOffset,
+      bytesMax: bytesLeft,
+      atLeastOneBatch: limits.atLeastOneBatch && ranges.length === 0,
+    });
+    if (range === undefined) break;
+    ranges.push(range);
+    bytesLeft -= range.byteLength;
+    if (range.position + range.byteLength < entry.position + entry.byteLength) break;
+  }
+  return ranges;
+}
+
+/** Bytes from the batch that holds `fetchOffset` up to `endOffset`; stops counting at `bytesMax`. Enough for `min.bytes`. */
+export function availableBytes(
+  entries: readonly WriteAheadEntry[],
+  fetchOffset: Offset,
+  limits: Pick<PlanLimits, "endOffset" | "bytesMax">,
+): number {
+  let bytes = 0;
+  for (let index = findEntry(entries, fetchOffset); index < entries.length && bytes < limits.bytesMax; index++) {
+    const entry = at(entries, index);
+    if (entry.baseOffset >= limits.endOffset) break;
+    const isWhole = fetchOffset <= entry.baseOffset && entry.nextOffset <= limits.endOffset;
+    bytes += isWhole ? entry.byteLength : bytesBetween(entry, fetchOffset, limits.endOffset);
+  }
+  return Math.min(bytes, limits.bytesMax);
+}
+
+export function sumBytes(ranges: readonly EntryRange[]): number {
+  let bytes = 0;
+  for (const range of ranges) bytes += range.byteLength;
+  return bytes;
+}
+
+/** As much of one entry as the limits allow; undefined if not even one batch. */
+function rangeOf(entry: WriteAheadEntry, fetchOffset: Offset, limits: PlanLimits): EntryRange | undefined {
+  const fitsWhole = entry.byteLength <= limits.bytesMax && entry.nextOffset <= limits.endOffset;
+  if (fitsWhole && fetchOffset <= entry.baseOffset) return wholeEntry(entry);
+  const cursor = BatchCursor.ofEntry(entry);
+  let start: { baseOffset: Offset; packedAt: number; position: number } | undefined;
+  let byteLength = 0;
+  while (cursor.next()) {
+    if (cursor.nextOffset <= fetchOffset) continue;
+    if (cursor.nextOffset > limits.endOffset) break;
+    const isForced = start === undefined && limits.atLeastOneBatch;
+    if (byteLength + cursor.byteLength > limits.bytesMax && !isForced) break;
+    start ??= { baseOffset: cursor.baseOffset, packedAt: cursor.packedAt, position: cursor.position };
+    byteLength += cursor.byteLength;
+  }
+  return start === undefined ? undefined : { entry, ...start, byteLength };
+}
+
+function bytesBetween(entry: WriteAheadEntry, fetchOffset: Offset, endOffset: Offset): number {
+  const cursor = BatchCursor.ofEntry(entry);
+  let bytes = 0;
+  while (cursor.next()) {
+    if (cursor.nextOffset > endOffset) break;
+    if (cursor.nextOffset > fetchOffset) bytes += cursor.byteLength;
+  }
+  return bytes;
+}
+
+function at(entries: readonly WriteAheadEntry[], index: number): WriteAheadEntry {
+  const entry = entries[index];
+  assert(entry !== undefined, "an entry's index is out of range");
+  return entry;
+}

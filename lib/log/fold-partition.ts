@@ -1,0 +1,78 @@
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type {
+  AdvanceLogStartCommand,
+  DropCommand,
+  LogOutcome,
+  OpenCommand,
+  PlaceReplicasCommand,
+} from "./log-command.ts";
+import { type LogState, type PartitionState, partitionKey } from "./log-state.ts";
+
+const DONE: LogOutcome = { kind: "done" };
+
+export function foldPlaceReplicas(state: LogState, command: PlaceReplicasCommand): LogOutcome {
+  const { replicas } = command;
+  if (state.replicas.length === 0) {
+    const isList = replicas.length > 0 && new Set(replicas).size === replicas.length;
+    if (!isList) return { kind: "refused", error: ErrorCode.INVALID_REPLICA_ASSIGNMENT };
+    state.replicas = replicas;
+    state.isr = replicas;
+    return DONE;
+  }
+  const isSame = state.replicas.length === replicas.length && state.replicas.every((id, at) => id === replicas[at]);
+  return isSame ? DONE : { kind: "refused", error: ErrorCode.INVALID_REPLICA_ASSIGNMENT };
+}
+
+export function foldOpen(state: LogState, command: OpenCommand): LogOutcome {
+  // Such a view may not know of the drop, and would bring a deleted topic back.
+  if (command.clusterSeq < state.lastDropSeq) return { kind: "refused", error: ErrorCode.UNKNOWN_TOPIC_ID };
+  for (const partitionIndex of command.partitionIndexes) {
+    const key = partitionKey(command.topicId, partitionIndex);
+    const partition = state.partitions.get(key);
+    if (partition === undefined) state.partitions.set(key, newPartition(command, partitionIndex));
+    else if (command.clusterSeq > partition.openedSeq) takeSettings(partition, command);
+  }
+  return DONE;
+}
+
+function newPartition(command: OpenCommand, partitionIndex: number): PartitionState {
+  return {
+    topicId: command.topicId,
+    partitionIndex,
+    replicationFactor: command.replicationFactor,
+    minInsyncReplicas: command.minInsyncReplicas,
+    openedSeq: command.clusterSeq,
+    logStartOffset: 0,
+    logEndOffset: 0,
+    maxTimestampMs: -1,
+    entries: [],
+    producers: new Map(),
+  };
+}
+
+function takeSettings(partition: PartitionState, command: OpenCommand): void {
+  partition.replicationFactor = command.replicationFactor;
+  partition.minInsyncReplicas = command.minInsyncReplicas;
+  partition.openedSeq = command.clusterSeq;
+}
+
+export function foldDrop(state: LogState, command: DropCommand): LogOutcome {
+  // Topic ids are never used twice, so a drop that comes late or again finds nothing else to take away.
+  for (const [key, partition] of state.partitions) {
+    if (partition.topicId === command.topicId) state.partitions.delete(key);
+  }
+  state.lastDropSeq = Math.max(state.lastDropSeq, command.clusterSeq);
+  return DONE;
+}
+
+export function foldAdvanceLogStart(state: LogState, command: AdvanceLogStartCommand): LogOutcome {
+  const partition = state.partitions.get(partitionKey(command.topicId, command.partitionIndex));
+  if (partition === undefined) return { kind: "refused", error: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+  const { logStartOffset } = command;
+  if (logStartOffset > partition.logEndOffset) return { kind: "refused", error: ErrorCode.OFFSET_OUT_OF_RANGE };
+  if (logStartOffset <= partition.logStartOffset) return DONE;
+  partition.logStartOffset = logStartOffset;
+  const kept = partition.entries.findIndex((entry) => entry.nextOffset > logStartOffset);
+  partition.entries.splice(0, kept === -1 ? partition.entries.length : kept);
+  return DONE;
+}

@@ -1,0 +1,107 @@
+import { unreachable } from "#lib/util/assert.ts";
+import { flushIdFromBytes, flushIdToBytes, objectKey } from "#lib/util/branded.ts";
+import { type ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
+import type { ByteWriter } from "#lib/util/byte-writer.ts";
+import { decodeAppendParts, encodeAppendParts } from "./append-parts-codec.ts";
+import { decodeNumbers, decodeTopicId, encodeNumbers, encodeTopicId } from "./codec-fields.ts";
+import type { AppendCommand, AppendSource, LogCommand, OpenCommand } from "./log-command.ts";
+
+// A command of a log journal. `list` is a count as uvarint and so many items; `text` a byte length as uvarint and UTF-8;
+// all numbers are big-endian.
+//
+//   command            kind uint8, then
+//   1 place-replicas   replicas list of uvarint
+//   2 open             topicId 16 bytes, partitionIndexes list of uvarint, replicationFactor uvarint,
+//                      minInsyncReplicas uvarint, clusterSeq uvarint
+//   3 drop             topicId 16 bytes, clusterSeq uvarint
+//   4 append, object   flushId 16 bytes, key text, byteLength uvarint, copies list of uvarint, parts
+//   5 append, inline   flushId 16 bytes, parts, byteLength uvarint, bytes
+//   6 advance start    topicId 16 bytes, partitionIndex uvarint, logStartOffset uvarint
+//
+// parts are drawn in append-parts-codec.ts.
+
+const KIND_PLACE_REPLICAS = 1;
+const KIND_OPEN = 2;
+const KIND_DROP = 3;
+const KIND_APPEND_OBJECT = 4;
+const KIND_APPEND_INLINE = 5;
+const KIND_ADVANCE_LOG_START = 6;
+
+export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void {
+  switch (command.kind) {
+    case "place-replicas":
+      encodeNumbers(command.replicas, writer.uint8(KIND_PLACE_REPLICAS));
+      return;
+    case "open":
+      encodeTopicId(command.topicId, writer.uint8(KIND_OPEN));
+      encodeNumbers(command.partitionIndexes, writer);
+      writer.uvarint(command.replicationFactor).uvarint(command.minInsyncReplicas).uvarint(command.clusterSeq);
+      return;
+    case "drop":
+      encodeTopicId(command.topicId, writer.uint8(KIND_DROP));
+      writer.uvarint(command.clusterSeq);
+      return;
+    case "append":
+      encodeAppend(command, writer);
+      return;
+    case "advance-log-start":
+      encodeTopicId(command.topicId, writer.uint8(KIND_ADVANCE_LOG_START));
+      writer.uvarint(command.partitionIndex).uvarint(command.logStartOffset);
+      return;
+    default:
+      unreachable(command);
+  }
+}
+
+function encodeAppend(command: AppendCommand, writer: ByteWriter): void {
+  const { source } = command;
+  writer.uint8(source.kind === "object" ? KIND_APPEND_OBJECT : KIND_APPEND_INLINE);
+  writer.bytes(flushIdToBytes(command.flushId));
+  if (source.kind === "object") encodeNumbers(source.copies, writer.text(source.key).uvarint(source.byteLength));
+  encodeAppendParts(command.parts, writer);
+  if (source.kind === "inline") writer.lengthPrefixed(source.bytes);
+}
+
+export function decodeLogCommand(reader: ByteReader): LogCommand {
+  const kind = reader.uint8();
+  switch (kind) {
+    case KIND_PLACE_REPLICAS:
+      return { kind: "place-replicas", replicas: decodeNumbers(reader) };
+    case KIND_OPEN:
+      return decodeOpen(reader);
+    case KIND_DROP:
+      return { kind: "drop", topicId: decodeTopicId(reader), clusterSeq: reader.uvarint() };
+    case KIND_APPEND_OBJECT:
+    case KIND_APPEND_INLINE:
+      return decodeAppend(kind, reader);
+    case KIND_ADVANCE_LOG_START: {
+      const topicId = decodeTopicId(reader);
+      const partitionIndex = reader.uvarint();
+      return { kind: "advance-log-start", topicId, partitionIndex, logStartOffset: reader.uvarint() };
+    }
+    default:
+      throw new DecodeError(`unknown kind of log command ${kind}`);
+  }
+}
+
+function decodeOpen(reader: ByteReader): OpenCommand {
+  const topicId = decodeTopicId(reader);
+  const partitionIndexes = decodeNumbers(reader);
+  const replicationFactor = reader.uvarint();
+  const minInsyncReplicas = reader.uvarint();
+  const clusterSeq = reader.uvarint();
+  return { kind: "open", topicId, partitionIndexes, replicationFactor, minInsyncReplicas, clusterSeq };
+}
+
+function decodeAppend(kind: number, reader: ByteReader): AppendCommand {
+  const flushId = flushIdFromBytes(reader.bytes(16));
+  if (kind === KIND_APPEND_INLINE) {
+    const parts = decodeAppendParts(reader);
+    const source: AppendSource = { kind: "inline", bytes: reader.lengthPrefixed() };
+    return { kind: "append", flushId, source, parts };
+  }
+  const key = objectKey(reader.text());
+  const byteLength = reader.uvarint();
+  const source: AppendSource = { kind: "object", key, byteLength, copies: decodeNumbers(reader) };
+  return { kind: "append", flushId, source, parts: decodeAppendParts(reader) };
+}

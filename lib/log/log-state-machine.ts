@@ -1,0 +1,56 @@
+import type { FoldContext, StateMachine } from "#lib/journal/state-machine.ts";
+import { unreachable } from "#lib/util/assert.ts";
+import type { JournalSeq } from "#lib/util/branded.ts";
+import { foldAppend } from "./fold-append.ts";
+import { foldAdvanceLogStart, foldDrop, foldOpen, foldPlaceReplicas } from "./fold-partition.ts";
+import type { LogCommand, LogOutcome } from "./log-command.ts";
+import { decodeLogCommand, encodeLogCommand } from "./log-command-codec.ts";
+import { encodeLogOutcome } from "./log-outcome-codec.ts";
+import type { LogState } from "./log-state.ts";
+import { decodeLogState, encodeLogState } from "./log-state-codec.ts";
+
+export type LogStateMachine = StateMachine<LogState, LogCommand, LogOutcome>;
+
+export const logStateMachine: LogStateMachine = {
+  featureLevel: 1,
+  initial: initialLogState,
+  fold: foldLogCommand,
+  encodeCommand: encodeLogCommand,
+  decodeCommand: decodeLogCommand,
+  encodeOutcome: encodeLogOutcome,
+  encodeState: encodeLogState,
+  decodeState: decodeLogState,
+  oldestNeededSeq: oldestInlinedSeq,
+};
+
+export function initialLogState(): LogState {
+  return { replicas: [], isr: [], lastDropSeq: 0, latestProposedAtMs: 0, partitions: new Map() };
+}
+
+function foldLogCommand(state: LogState, command: LogCommand, context: FoldContext): LogOutcome {
+  switch (command.kind) {
+    case "place-replicas":
+      return foldPlaceReplicas(state, command);
+    case "open":
+      return foldOpen(state, command);
+    case "drop":
+      return foldDrop(state, command);
+    case "append":
+      return foldAppend(state, command, context);
+    case "advance-log-start":
+      return foldAdvanceLogStart(state, command);
+    default:
+      return unreachable(command);
+  }
+}
+
+function oldestInlinedSeq(state: LogState): JournalSeq | undefined {
+  let oldest: JournalSeq | undefined;
+  for (const partition of state.partitions.values()) {
+    // Entries stand in the order of their records, so a partition's first inlined one is its oldest.
+    const first = partition.entries.find((entry) => entry.place.kind === "inline");
+    if (first?.place.kind !== "inline") continue;
+    if (oldest === undefined || first.place.seq < oldest) oldest = first.place.seq;
+  }
+  return oldest;
+}
