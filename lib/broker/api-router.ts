@@ -1,9 +1,8 @@
-import { ApiKey } from "#lib/protocol/api-key.ts";
 import { ProtocolError } from "#lib/protocol/protocol-error.ts";
-import { parseRequestHeader, type RequestHeader } from "#lib/protocol/request-header.ts";
-import { ByteWriter } from "#lib/util/byte-writer.ts";
+import { parseRequestHeader } from "#lib/protocol/request-header.ts";
+import { includesVersion } from "#lib/protocol/versions.ts";
 import type { BrokerServices } from "./broker-services.ts";
-import type { AdmittedRequest, ApiHandler, ResponseBody } from "./handler.ts";
+import type { AdmittedRequest, ApiHandler } from "./handler.ts";
 import type { ListenerInfo, RequestContext } from "./request-context.ts";
 
 /** What all requests of one connection share. */
@@ -21,13 +20,13 @@ export interface RoutedRequest {
   admit(): Promise<AdmittedRequest>;
 }
 
-/** Finds the handler of a frame and puts the header before its answer. */
+/** Finds the handler of a frame. */
 export class ApiRouter {
   readonly #handlers: ReadonlyMap<number, ApiHandler>;
   readonly #services: BrokerServices;
 
   constructor(handlers: readonly ApiHandler[], services: BrokerServices) {
-    this.#handlers = new Map(handlers.map((handler) => [handler.apiKey, handler]));
+    this.#handlers = new Map(handlers.map((handler) => [handler.api.apiKey, handler]));
     this.#services = services;
   }
 
@@ -36,17 +35,18 @@ export class ApiRouter {
    * close the connection, for the client speaks an API or a version that ApiVersions did not offer.
    */
   route(frame: Uint8Array, connection: ConnectionInfo): RoutedRequest {
-    const { header, body } = parseRequestHeader(frame);
-    const handler = this.#handlers.get(header.apiKey);
-    if (handler === undefined) throw new ProtocolError(`API key ${header.apiKey} is not supported`);
-    const { min, max } = handler.versions;
-    const supported = header.apiVersion >= min && header.apiVersion <= max;
+    const header = parseRequestHeader(frame);
+    const { api, apiVersion } = header;
+    const handler = this.#handlers.get(api.apiKey);
+    if (handler === undefined) throw new ProtocolError(`${api.name} is not served`);
     // Only ApiVersions has an answer for versions it does not know: its handler gives it in the form of version 0.
-    if (!supported && header.apiKey !== ApiKey.API_VERSIONS) {
-      throw new ProtocolError(`${handler.name} v${header.apiVersion} is not supported, only v${min} to v${max}`);
+    if (header.isVersionSupported && !includesVersion(api.stableVersions, apiVersion)) {
+      throw new ProtocolError(`${api.name} v${apiVersion} is not stable yet`);
     }
     const context: RequestContext = {
-      apiVersion: header.apiVersion,
+      apiVersion,
+      isVersionSupported: header.isVersionSupported,
+      correlationId: header.correlationId,
       clientId: header.clientId,
       clientAddress: connection.clientAddress,
       listener: connection.listener,
@@ -54,22 +54,9 @@ export class ApiRouter {
       signal: connection.signal,
     };
     return {
-      title: `${handler.name} v${header.apiVersion}`,
+      title: `${api.name} v${apiVersion}`,
       overlaps: handler.overlaps,
-      admit: async () => {
-        const { response } = await handler.admit(body, context, this.#services);
-        return { response: response.then((chunks) => framed(header, chunks)) };
-      },
+      admit: () => handler.admit(header.body, context, this.#services),
     };
   }
-}
-
-// size int32 | correlation id int32 | tagged fields (one zero byte; only response header v1) | body
-function framed(header: RequestHeader, body: ResponseBody): ResponseBody {
-  if (body === "none" || body === "close") return body;
-  let byteLength = 4 + (header.responseHeaderVersion >= 1 ? 1 : 0);
-  for (const chunk of body) byteLength += chunk.byteLength;
-  const head = new ByteWriter(16).int32(byteLength).int32(header.correlationId);
-  if (header.responseHeaderVersion >= 1) head.uvarint(0);
-  return [head.view(), ...body];
 }

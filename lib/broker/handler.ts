@@ -1,23 +1,21 @@
-import { decode, encode } from "#lib/protocol/codec.ts";
-import type { Fields, Infer, InferInput, Message } from "#lib/protocol/schema.ts";
-import type { VersionRange } from "#lib/protocol/versions.ts";
-import { defined } from "#lib/util/assert.ts";
+import type { Api } from "#lib/protocol/apis.ts";
+import { decode } from "#lib/protocol/codec.ts";
+import { encodeResponseFrame } from "#lib/protocol/response-frame.ts";
+import type { Fields, Infer, InferInput } from "#lib/protocol/schema.ts";
 import type { BrokerServices } from "./broker-services.ts";
 import type { RequestContext } from "./request-context.ts";
 
-/** The encoded body of an answer; `none` if the request has none (acks=0); `close` to end the connection instead. */
-export type ResponseBody = readonly Uint8Array[] | "none" | "close";
+/** A whole response frame as chunks; `none` if the request has none (acks=0); `close` to end the connection instead. */
+export type ResponseFrame = readonly Uint8Array[] | "none" | "close";
 
 /** A request that is under way. Wrapped in an object, because a promise of a promise would wait for both. */
 export interface AdmittedRequest {
-  readonly response: Promise<ResponseBody>;
+  readonly response: Promise<ResponseFrame>;
 }
 
 /** One API: what the router needs to serve it and to list it in ApiVersions. */
 export interface ApiHandler {
-  readonly apiKey: number;
-  readonly name: string;
-  readonly versions: VersionRange;
+  readonly api: Api;
   /**
    * Whether a request may start while earlier ones of its connection are not answered, provided that they overlap too.
    * All others see the effects of everything before them, as they do on Kafka, which serves a connection one by one.
@@ -29,8 +27,7 @@ export interface ApiHandler {
 
 /** Declares an API that is served one request at a time. */
 export function handler<Q extends Fields, R extends Fields>(
-  request: Message<Q>,
-  response: Message<R>,
+  api: Api<Q, R>,
   serve: (
     request: Infer<Q>,
     context: RequestContext,
@@ -38,12 +35,11 @@ export function handler<Q extends Fields, R extends Fields>(
   ) => Promise<InferInput<R>> | InferInput<R>,
 ): ApiHandler {
   return {
-    ...described(request),
+    api,
     overlaps: false,
     async admit(body, context, services) {
-      const decoded = decode(request, context.apiVersion, body);
-      const answer = await serve(decoded, context, services);
-      return { response: Promise.resolve(encode(response, context.apiVersion, answer)) };
+      const answer = await serve(decode(api.request, context.apiVersion, body), context, services);
+      return { response: Promise.resolve(encodeResponseFrame(api, context, answer)) };
     },
   };
 }
@@ -55,8 +51,7 @@ export interface Admission<R> {
 
 /** Declares an API whose requests overlap: `admit` settles the order, its answer comes when it comes. */
 export function overlappingHandler<Q extends Fields, R extends Fields>(
-  request: Message<Q>,
-  response: Message<R>,
+  api: Api<Q, R>,
   admit: (
     request: Infer<Q>,
     context: RequestContext,
@@ -64,26 +59,15 @@ export function overlappingHandler<Q extends Fields, R extends Fields>(
   ) => Promise<Admission<InferInput<R>>> | Admission<InferInput<R>>,
 ): ApiHandler {
   return {
-    ...described(request),
+    api,
     overlaps: true,
     async admit(body, context, services) {
-      const { answer } = await admit(decode(request, context.apiVersion, body), context, services);
+      const { answer } = await admit(decode(api.request, context.apiVersion, body), context, services);
       return {
         response: answer.then((value) =>
-          value === "none" || value === "close" ? value : encode(response, context.apiVersion, value),
+          value === "none" || value === "close" ? value : encodeResponseFrame(api, context, value),
         ),
       };
     },
-  };
-}
-
-function described(request: Message): Pick<ApiHandler, "apiKey" | "name" | "versions"> {
-  const { min, max } = request.validVersions;
-  // An unstable version is one that Kafka itself does not offer yet; always a suffix of the range.
-  const unstable = request.unstableVersions.min <= request.unstableVersions.max;
-  return {
-    apiKey: defined(request.apiKey, "api key"),
-    name: request.name.replace(/Request$/, ""),
-    versions: { min, max: unstable ? request.unstableVersions.min - 1 : max },
   };
 }

@@ -11,6 +11,9 @@ export interface ListenerInfo {
 /** What a handler may know of a request beside its body. */
 export interface RequestContext {
   readonly apiVersion: number;
+  /** False only for ApiVersions, which answers unknown versions too. */
+  readonly isVersionSupported: boolean;
+  readonly correlationId: number;
   readonly clientId: string | null;
   /** `host:port` of the client, for logs. */
   readonly clientAddress: string;
