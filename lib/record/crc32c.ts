@@ -11,7 +11,7 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value >>> 0;
 });
 
-/** One table lookup per byte, about thirty times slower than the processor: for platforms without the native package. */
+/** One table lookup per byte, some forty times slower than the processor: for platforms without the native package. */
 export function crc32cByTable(bytes: Uint8Array, previous = 0): number {
   let state = ~previous;
   for (const byte of bytes) state = (state >>> 8) ^ (table[(state ^ byte) & 0xff] ?? 0);
