@@ -1,0 +1,89 @@
+import { parseArgs } from "node:util";
+import { kcatSuite } from "./kcat/suite.ts";
+import { describe, Facts, SkippedError, type Suite, type SuiteContext } from "./support/suite.ts";
+
+// Runs real clients against Millrace, or against Apache Kafka to find out whether the checks themselves are right.
+// The last line is `N passed, N failed`; the exit status is 1 if anything failed.
+
+const SUITES: readonly Suite[] = [kcatSuite];
+
+const HELP = `node test/clients/main.ts [options]
+  --target millrace|kafka   the broker under test (default millrace; kafka calibrates the checks)
+  --only NAME               one suite; may be given more than once
+  --fact TEXT               only facts whose text contains TEXT
+  --nightly                 longer inputs, more kills
+  --no-skips                a suite that cannot run here counts as failed
+  --list                    names the suites and ends
+`;
+
+const { values: options } = parseArgs({
+  options: {
+    target: { type: "string", default: "millrace" },
+    only: { type: "string", multiple: true, default: [] },
+    fact: { type: "string" },
+    nightly: { type: "boolean", default: false },
+    "no-skips": { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+interface SuiteResult {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+async function runSuite(suite: Suite, context: SuiteContext): Promise<SuiteResult> {
+  console.log(`\n${suite.name} on ${context.target}: ${suite.what} (budget ${suite.budgetMinutes} min)`);
+  const startedAtMs = performance.now();
+  const facts = new Facts(suite.name, options.fact);
+  let skipped = 0;
+  try {
+    await suite.run(facts, context);
+  } catch (error) {
+    if (error instanceof SkippedError) {
+      skipped = 1;
+      console.log(`skipped: ${suite.name}: ${error.message}`);
+    } else {
+      facts.failed += 1;
+      console.log(`FAIL ${suite.name}: the suite broke off: ${describe(error)}`);
+    }
+  }
+  const minutes = (performance.now() - startedAtMs) / 60_000;
+  let failed = facts.failed;
+  if (minutes > suite.budgetMinutes) {
+    failed += 1;
+    console.log(`FAIL ${suite.name}: over its budget`);
+  }
+  console.log(
+    `${suite.name}: ${minutes.toFixed(1)} of ${suite.budgetMinutes} min, ${facts.passed} ok, ${failed} failed`,
+  );
+  return { passed: facts.passed, failed, skipped };
+}
+
+async function main(): Promise<number> {
+  if (options.help || options.list) {
+    const list = SUITES.map(({ name, budgetMinutes, what }) => `${name.padEnd(14)} ${budgetMinutes} min  ${what}\n`);
+    process.stdout.write(options.help ? HELP : list.join(""));
+    return 0;
+  }
+  const { target, only } = options;
+  if (target !== "millrace" && target !== "kafka") throw new Error(`--target ${target}: neither millrace nor kafka`);
+  const unknown = only.filter((name) => !SUITES.some((suite) => suite.name === name));
+  if (unknown.length > 0) throw new Error(`--only ${unknown.join(", ")}: no such suite; see --list`);
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const suite of SUITES) {
+    if (only.length > 0 && !only.includes(suite.name)) continue;
+    const result = await runSuite(suite, { target, isNightly: options.nightly });
+    total.passed += result.passed;
+    total.failed += result.failed;
+    total.skipped += result.skipped;
+  }
+  if (options["no-skips"]) total.failed += total.skipped;
+  const skipped = total.skipped === 0 ? "" : `${total.skipped} skipped\n`;
+  console.log(`\n${skipped}${total.passed} passed, ${total.failed} failed`);
+  return total.failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
