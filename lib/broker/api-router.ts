@@ -1,3 +1,4 @@
+import { ApiKey, apiName } from "#lib/protocol/api-key.ts";
 import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import { parseRequestHeader } from "#lib/protocol/request-header.ts";
 import { includesVersion } from "#lib/protocol/versions.ts";
@@ -35,17 +36,19 @@ export class ApiRouter {
    * close the connection, for the client speaks an API or a version that ApiVersions did not offer.
    */
   route(frame: Uint8Array, connection: ConnectionInfo): RoutedRequest {
-    const header = parseRequestHeader(frame);
-    const { api, apiVersion } = header;
-    const handler = this.#handlers.get(api.apiKey);
-    if (handler === undefined) throw new ProtocolError(`${api.name} is not served`);
+    const { header, body } = parseRequestHeader(frame);
+    const { apiVersion } = header;
+    const handler = this.#handlers.get(header.apiKey);
+    if (handler === undefined) throw new ProtocolError(`${apiName(header.apiKey)} is not served`);
+    const { api } = handler;
+    const isVersionSupported = includesVersion(api.stableVersions, apiVersion);
     // Only ApiVersions has an answer for versions it does not know: its handler gives it in the form of version 0.
-    if (header.isVersionSupported && !includesVersion(api.stableVersions, apiVersion)) {
+    if (!isVersionSupported && header.apiKey !== ApiKey.API_VERSIONS) {
       throw new ProtocolError(`${api.name} v${apiVersion} is not stable yet`);
     }
     const context: RequestContext = {
       apiVersion,
-      isVersionSupported: header.isVersionSupported,
+      isVersionSupported,
       correlationId: header.correlationId,
       clientId: header.clientId,
       clientAddress: connection.clientAddress,
@@ -56,7 +59,7 @@ export class ApiRouter {
     return {
       title: `${api.name} v${apiVersion}`,
       overlaps: handler.overlaps,
-      admit: () => handler.admit(header.body, context, this.#services),
+      admit: () => handler.admit(body, context, this.#services),
     };
   }
 }
