@@ -1,0 +1,162 @@
+import { expect, test } from "vitest";
+import type { AppendCommand, LogCommand } from "#lib/log/log-command.ts";
+import { logStateMachine } from "#lib/log/log-state-machine.ts";
+import { objectKey } from "#lib/util/branded.ts";
+import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
+import { ByteWriter } from "#lib/util/byte-writer.ts";
+import { FLUSH_BATCHES_MAX, JOURNAL_RECORD_BYTES_MAX } from "#lib/util/limits.ts";
+import {
+  batchOf,
+  encodedOutcome,
+  encodedState,
+  flushIdOf,
+  objectSource,
+  openedLog,
+  produced,
+  recoded,
+  TOPIC,
+  topicIdOf,
+} from "./log-fixtures.ts";
+
+function encoded(command: LogCommand): Uint8Array {
+  const writer = new ByteWriter();
+  logStateMachine.encodeCommand(command, writer);
+  return writer.toBytes();
+}
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
+const flush: AppendCommand = {
+  kind: "append",
+  flushId: flushIdOf(5),
+  source: { kind: "object", key: objectKey("wal/a"), byteLength: 300, copies: [0, 2] },
+  parts: [
+    { topicId: TOPIC, partitionIndex: 0, position: 0, batches: [batchOf(), produced(70_000)] },
+    { topicId: TOPIC, partitionIndex: 3, position: 200, batches: [batchOf({ requireMinInsync: false })] },
+    { topicId: topicIdOf(2), partitionIndex: 1, position: 310, batches: [batchOf({ isTransactional: true })] },
+  ],
+};
+
+test("an append command has the drawn bytes", () => {
+  expect(hex(encoded(flush))).toBe(
+    [
+      "04",
+      "00000000000000000000000000000005",
+      "0577616c2f61 ac02 020002",
+      "00000000000003e8 02",
+      "00000000000000000000000000000001 02",
+      "00 00 02 04640100 0564010007 00 f0a204",
+      "03 00 01 00640100",
+      "00000000000000000000000000000002 01",
+      "01 14 01 06640100",
+    ]
+      .join("")
+      .replaceAll(" ", ""),
+  );
+});
+
+const commands: readonly LogCommand[] = [
+  { kind: "place-replicas", replicas: [2, 0, 1] },
+  {
+    kind: "open",
+    topicId: TOPIC,
+    partitionIndexes: [0, 12, 24],
+    replicationFactor: 3,
+    minInsyncReplicas: 2,
+    clusterSeq: 900,
+  },
+  { kind: "drop", topicId: TOPIC, clusterSeq: 901 },
+  { kind: "advance-log-start", topicId: TOPIC, partitionIndex: 7, logStartOffset: 2 ** 52 },
+  flush,
+  { ...flush, parts: [] },
+  { ...flush, parts: [{ topicId: TOPIC, partitionIndex: 0, position: 0, batches: [] }] },
+  // Positions that go back, and timestamps whose distance is no safe integer.
+  {
+    ...flush,
+    parts: [
+      {
+        topicId: TOPIC,
+        partitionIndex: 1,
+        position: 900,
+        batches: [batchOf({ maxTimestampMs: Number.MAX_SAFE_INTEGER })],
+      },
+      {
+        topicId: TOPIC,
+        partitionIndex: 0,
+        position: 3,
+        batches: [batchOf({ maxTimestampMs: Number.MIN_SAFE_INTEGER })],
+      },
+    ],
+  },
+  { ...flush, source: { kind: "inline", bytes: Buffer.from("some batches") } },
+];
+
+test.each(commands.map((command, index) => [`${index} ${command.kind}`, command] as const))(
+  "command %s survives its codec",
+  (_name, command) => {
+    expect(recoded(command)).toEqual(command);
+  },
+);
+
+test("inlined bytes are a view into the record", () => {
+  const record = encoded({ ...flush, source: { kind: "inline", bytes: Buffer.from("some batches") } });
+  const command = logStateMachine.decodeCommand(new ByteReader(record));
+  if (command.kind !== "append" || command.source.kind !== "inline") throw new Error("another command");
+  expect(command.source.bytes.buffer).toBe(record.buffer);
+});
+
+test("a full flush fits in a journal record whatever clients send", () => {
+  const parts = Array.from({ length: FLUSH_BATCHES_MAX }, (_, index) => ({
+    topicId: topicIdOf(index + 1),
+    partitionIndex: 0x7fff_ffff,
+    position: index * 0x1_0000,
+    batches: [
+      produced(0x7fff_ffff, {
+        byteLength: 0x1_0000,
+        offsetCount: 0x7fff_ffff,
+        maxTimestampMs: index % 2 === 0 ? Number.MAX_SAFE_INTEGER : 0,
+        producerId: Number.MAX_SAFE_INTEGER,
+        producerEpoch: 0x7fff,
+      }),
+    ],
+  }));
+  const worst = encoded({ ...flush, source: objectSource(1, [0, 1, 2]), parts }).byteLength;
+  expect(worst).toBeLessThan(JOURNAL_RECORD_BYTES_MAX - 1024);
+});
+
+test("a cut command, an unknown kind and a boundless list are decode errors", () => {
+  const whole = encoded(flush);
+  for (let length = 0; length < whole.byteLength; length++) {
+    expect(() => logStateMachine.decodeCommand(new ByteReader(whole.subarray(0, length)))).toThrow(DecodeError);
+  }
+  expect(() => logStateMachine.decodeCommand(new ByteReader(Buffer.from("63", "hex")))).toThrow(DecodeError);
+  expect(() => logStateMachine.decodeCommand(new ByteReader(Buffer.from("01ffffffff0f", "hex")))).toThrow(DecodeError);
+});
+
+test("a cut snapshot, an unknown version and a wrong reference are decode errors", () => {
+  const log = openedLog();
+  log.append([produced(0), batchOf()]);
+  const whole = encodedState(log.state);
+  for (let length = 0; length < whole.byteLength; length++) {
+    expect(() => logStateMachine.decodeState(new ByteReader(whole.subarray(0, length)))).toThrow(DecodeError);
+  }
+  const newer = Buffer.from(whole);
+  newer[0] = 2;
+  expect(() => logStateMachine.decodeState(new ByteReader(newer))).toThrow(/unknown version 2/);
+});
+
+test("an outcome has the drawn bytes", () => {
+  expect(hex(encodedOutcome({ kind: "done" }))).toBe("00");
+  expect(hex(encodedOutcome({ kind: "refused", error: 19 }))).toBe("010013");
+  const outcome = encodedOutcome({
+    kind: "appended",
+    parts: [
+      [
+        { kind: "appended", baseOffset: 5, logStartOffset: 1 },
+        { kind: "duplicate", baseOffset: 300, logStartOffset: 1 },
+      ],
+      [{ kind: "refused", error: 3 }],
+    ],
+  });
+  expect(hex(outcome)).toBe(["0202", "02", "000501", "01ac0201", "01", "020003"].join(""));
+});
