@@ -16,6 +16,19 @@ export const SNAPSHOT_RECORDS_MIN = 256;
 export const TRIM_DELAY_MS = 24 * 60 * 60 * 1000;
 /** A longer time between the last strong read and the append of one process puts even a success in doubt. */
 export const APPEND_DOUBT_MS = 60 * 60 * 1000;
+/** One call to the journal service is given up after this time, and sent again. */
+export const JOURNAL_CALL_MS_MAX = 10_000;
+/** A record whose fate stays unclear this long is left to whoever reads the journal next. */
+export const PROPOSE_MS_MAX = 30_000;
+/** Tries of one read before its callers hear of the failure. */
+export const JOURNAL_READ_ATTEMPTS_MAX = 5;
+/** Between tries after a throttle or a repeated failure. */
+export const JOURNAL_BACK_OFF_MS_MIN = 10;
+export const JOURNAL_BACK_OFF_MS_MAX = 1_000;
+/** Commands that may wait in one journal's lanes in one process; who queues more has lost count. */
+export const QUEUED_COMMANDS_MAX = 100_000;
+/** Buffers that are used again and again are given back when they have grown beyond this. */
+export const SCRATCH_BYTES_MAX = 1 * MIB;
 
 // Write path
 /** A flush closes at this size. */
@@ -43,6 +56,14 @@ export const DECOMPRESSED_BATCH_BYTES_MAX = 128 * MIB;
 export const TAIL_CACHE_BYTES_MAX = 128 * MIB;
 export const BLOCK_CACHE_BYTES_MAX = 64 * MIB;
 export const BLOCK_BYTES = 1 * MIB;
+/** Bytes that all fetches together may be reading from stores and journals; further ones wait. */
+export const READ_BYTES_IN_FLIGHT_MAX = 256 * MIB;
+/** Entries that one fetch reads from one partition: many tiny flushes do not become as many reads at once. */
+export const FETCH_RANGES_MAX = 256;
+/** Fetched batches below this size are copied and patched; of larger ones only the header is. */
+export const PATCH_COPY_BYTES_MAX = 4 * KIB;
+/** Records that one journal page brings when inlined batches are read again. */
+export const INLINE_PAGE_RECORDS_MAX = 64;
 /** Adjacent missing blocks are joined to one read up to this size; the block cache evicts what was read together. */
 export const BLOCK_RUN_BYTES_MAX = 4 * MIB;
 /** Objects up to this size are read whole: a second request would cost more than the bytes. */
@@ -70,6 +91,8 @@ export const STORE_BACKGROUND_MS_MAX = 30_000;
 export const STORE_OPEN_FILES_MAX = 256;
 
 // Kafka door
+/** Kafka's default of `fetch.max.bytes` for brokers. */
+export const FETCH_BYTES_MAX = 55 * MIB;
 /** Longest wait of a stopping broker for requests under way. */
 export const DRAIN_MS_MAX = 600_000;
 /** Kafka's default of `socket.request.max.bytes`. */
@@ -120,6 +143,7 @@ assert(OBJECT_KEY_SEGMENT_BYTES_MAX <= OBJECT_KEY_BYTES_MAX, "a segment fits in 
 assert(BLOCK_BYTES <= BLOCK_RUN_BYTES_MAX, "a run holds at least one block");
 assert(WHOLE_OBJECT_BYTES_MAX <= BLOCK_RUN_BYTES_MAX, "a whole object is one run");
 assert(2 * READ_AHEAD_PENDING_BYTES_MAX <= BLOCK_CACHE_BYTES_MAX, "read-ahead does not drive out what is being read");
+assert(JOURNAL_CALL_MS_MAX <= PROPOSE_MS_MAX, "an unclear append is sent at least once more");
 assert(APPEND_DOUBT_MS < TRIM_DELAY_MS, "a sleeper is in doubt long before its number is freed");
 assert(CONFIG_ALTERATION_BYTES_MAX < JOURNAL_RECORD_BYTES_MAX, "an alteration of configs fits in a journal record");
 assert(CONFIG_VALUE_LENGTH_MAX < CONFIG_ALTERATION_BYTES_MAX, "the longest value fits in an alteration");

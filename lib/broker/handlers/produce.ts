@@ -1,0 +1,153 @@
+import type { AppendAnswer, PartitionAppend } from "#lib/log/log-api.ts";
+import { Apis } from "#lib/protocol/apis.ts";
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { ProduceRequest, ProduceResponse } from "#lib/protocol/messages/produce.ts";
+import { timeLimit } from "#lib/runtime/deadline.ts";
+import type { TimestampMs } from "#lib/util/branded.ts";
+import { admitBatch } from "../admit-batch.ts";
+import type { BrokerServices } from "../broker-services.ts";
+import { type Admission, overlappingHandler } from "../handler.ts";
+import type { RequestContext } from "../request-context.ts";
+import { hasPartition, highest, type ResolveTopic, resolveTopics } from "../resolve-topics.ts";
+
+// Produce v3-13.
+// - Order: batches enter the append path in the order of their requests; only the wait for the commit overlaps.
+// - acks=1 is acks=all without the refusal by min.insync.replicas; acks=0 has no answer, and an error closes the
+//   connection, as on Kafka.
+// - Transactional batches are refused until transactions exist.
+// v5 answers with the log start offset. v8 gives a text to each error (KIP-467). v13 names topics by id (KIP-516).
+
+type TopicAnswer = ProduceResponse["responses"][number];
+type PartitionAnswer = TopicAnswer["partitionResponses"][number];
+
+/** One partition of the request: refused at the door, or on its way. */
+type Admitted =
+  | { readonly kind: "refused"; readonly error: ErrorCode; readonly message: string }
+  | { readonly kind: "append"; readonly append: PartitionAppend; readonly logAppendTimeMs: TimestampMs };
+
+export const produce = overlappingHandler(Apis.PRODUCE, async (request, context, services) => {
+  const { acks } = request;
+  // Bounded memory: a client that sends faster than we commit is not read until there is room again.
+  await services.appender.whenBelowLimit();
+  const references = request.topicData.map(({ name, topicId, partitionData }) => ({
+    name,
+    topicId,
+    highestPartition: highest(partitionData.map(({ index }) => index)),
+  }));
+  const options = { byId: context.apiVersion >= 13, signal: context.signal };
+  const resolve = await resolveTopics(services.cluster, references, options);
+  const admitted = request.topicData.map((topic) =>
+    topic.partitionData.map((partition) =>
+      admitPartition(request, { topic, partition }, { resolve, context, services }),
+    ),
+  );
+  const answer = append(admitted.flat(), request, { context, services }).then((answers) => {
+    if (acks === 0) return answers.some(({ errorCode }) => errorCode !== ErrorCode.NONE) ? "close" : "none";
+    return response(request, admitted, answers);
+  });
+  return { answer } satisfies Admission<unknown>;
+});
+
+interface Surroundings {
+  readonly context: RequestContext;
+  readonly services: BrokerServices;
+}
+
+type RequestTopic = ProduceRequest["topicData"][number];
+
+function admitPartition(
+  request: ProduceRequest,
+  { topic, partition }: { readonly topic: RequestTopic; readonly partition: RequestTopic["partitionData"][number] },
+  { resolve, context, services }: Surroundings & { readonly resolve: ResolveTopic },
+): Admitted {
+  if (request.acks !== 0 && request.acks !== 1 && request.acks !== -1) {
+    return refused(ErrorCode.INVALID_REQUIRED_ACKS, `acks is ${request.acks}, not -1, 0 or 1`);
+  }
+  if (request.transactionalId !== null) {
+    return refused(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactions are not supported yet");
+  }
+  const view = resolve(topic);
+  if (typeof view === "number") return refused(view, "this broker knows no such topic");
+  if (!hasPartition(view, partition.index)) {
+    return refused(
+      ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+      `${view.name} has ${view.placement.partitionCount} partitions`,
+    );
+  }
+  const verdict = admitBatch(partition.records, view, {
+    produceVersion: context.apiVersion,
+    nowMs: services.clock.nowMs(),
+  });
+  if (verdict.kind === "refused") return verdict;
+  const { bytes, header, logAppendTimeMs } = verdict;
+  return {
+    kind: "append",
+    append: { topic: view.placement, partitionIndex: partition.index, header, bytes },
+    logAppendTimeMs,
+  };
+}
+
+function refused(error: ErrorCode, message: string): Admitted {
+  return { kind: "refused", error, message };
+}
+
+/** Appends what was admitted; the answers stand in the order of `admitted`. */
+async function append(
+  admitted: readonly Admitted[],
+  request: ProduceRequest,
+  { context, services }: Surroundings,
+): Promise<readonly PartitionAnswerBody[]> {
+  const appends = admitted.flatMap((each) => (each.kind === "append" ? [each.append] : []));
+  using limit = timeLimit(services.clock, Math.max(request.timeoutMs, 0), context.signal);
+  const answers =
+    appends.length === 0
+      ? []
+      : await services.appender.append(appends, { signal: limit.signal, requireMinInsync: request.acks === -1 });
+  let next = 0;
+  return admitted.map((each) => (each.kind === "refused" ? refusedBody(each) : appendedBody(each, answers[next++])));
+}
+
+type PartitionAnswerBody = Omit<PartitionAnswer, "index" | "recordErrors" | "currentLeader">;
+
+function refusedBody({
+  error,
+  message,
+}: {
+  readonly error: ErrorCode;
+  readonly message?: string;
+}): PartitionAnswerBody {
+  return { errorCode: error, errorMessage: message ?? null, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 };
+}
+
+function appendedBody(
+  { logAppendTimeMs }: { readonly logAppendTimeMs: TimestampMs },
+  answer: AppendAnswer | undefined,
+): PartitionAnswerBody {
+  if (answer === undefined) return refusedBody({ error: ErrorCode.UNKNOWN_SERVER_ERROR });
+  if (answer.kind === "refused") return refusedBody(answer);
+  const { baseOffset, logStartOffset } = answer;
+  return { errorCode: ErrorCode.NONE, errorMessage: null, baseOffset, logAppendTimeMs, logStartOffset };
+}
+
+function response(
+  request: ProduceRequest,
+  admitted: readonly (readonly Admitted[])[],
+  answers: readonly PartitionAnswerBody[],
+) {
+  let next = 0;
+  const responses = request.topicData.map((topic, at) => {
+    const first = next;
+    next += admitted[at]?.length ?? 0;
+    const bodies = answers.slice(first, next);
+    return {
+      name: topic.name,
+      topicId: topic.topicId,
+      partitionResponses: topic.partitionData.map(({ index }, i) => ({
+        index,
+        ...(bodies[i] ?? refusedBody({ error: ErrorCode.UNKNOWN_SERVER_ERROR })),
+        recordErrors: [],
+      })),
+    };
+  });
+  return { responses, throttleTimeMs: 0 };
+}

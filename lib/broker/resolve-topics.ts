@@ -1,0 +1,58 @@
+import type { ClusterView, TopicView } from "#lib/cluster/cluster-view.ts";
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { type Uuid, ZERO_UUID } from "#lib/util/branded.ts";
+
+/** How a request names a topic: by id in newer versions, by name in older ones. */
+export interface TopicReference {
+  readonly name: string;
+  readonly topicId: Uuid;
+}
+
+/** A topic and the highest partition of it that is asked for. */
+export interface PartitionReference extends TopicReference {
+  readonly highestPartition: number;
+}
+
+export type ResolveTopic = (reference: TopicReference) => TopicView | ErrorCode;
+
+/**
+ * Looks topics up in this process's view. If one of them, or one of its partitions, is unknown there, the view is first brought up to a strong read:
+ * "no such topic" is never said from an old view (docs/ARCHITECTURE.md J8).
+ */
+export async function resolveTopics(
+  cluster: ClusterView,
+  references: readonly PartitionReference[],
+  options: { readonly byId: boolean; readonly signal: AbortSignal },
+): Promise<ResolveTopic> {
+  const find = ({ name, topicId }: TopicReference): TopicView | undefined =>
+    options.byId ? cluster.topicById(topicId) : cluster.topicByName(name);
+  const isKnown = (reference: PartitionReference): boolean =>
+    reference.highestPartition < (find(reference)?.placement.partitionCount ?? 0);
+  if (!references.every(isKnown)) await cluster.refresh(options.signal);
+  return (reference) => find(reference) ?? unknownTopic(reference, options.byId);
+}
+
+function unknownTopic({ topicId }: TopicReference, byId: boolean): ErrorCode {
+  if (!byId) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  return topicId === ZERO_UUID ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.UNKNOWN_TOPIC_ID;
+}
+
+export function hasPartition(topic: TopicView, partitionIndex: number): boolean {
+  return partitionIndex >= 0 && partitionIndex < topic.placement.partitionCount;
+}
+
+/** -1 for an empty list. */
+export function highest(partitionIndexes: Iterable<number>): number {
+  let found = -1;
+  for (const index of partitionIndexes) found = Math.max(found, index);
+  return found;
+}
+
+/** Leader epochs do not rise yet: every partition is at 0 (docs/ARCHITECTURE.md section 3). */
+export const CURRENT_LEADER_EPOCH = 0;
+
+/** What Kafka says to a client whose idea of the leader epoch is another one (KIP-320). */
+export function checkLeaderEpoch(currentLeaderEpoch: number): ErrorCode {
+  if (currentLeaderEpoch > CURRENT_LEADER_EPOCH) return ErrorCode.UNKNOWN_LEADER_EPOCH;
+  return ErrorCode.NONE;
+}
