@@ -1,0 +1,233 @@
+import type { PartitionDirectory, TopicPlacement } from "#lib/log/partition-directory.ts";
+import { defined } from "#lib/util/assert.ts";
+import type { BrokerId, JournalSeq, TimestampMs, TopicId } from "#lib/util/branded.ts";
+import type { BrokerConfigDefinition } from "./broker-config-definition.ts";
+import { brokerConfigDefinition } from "./broker-configs.ts";
+import type { ClusterCommand } from "./cluster-command.ts";
+import type { ClusterState, StoreState, TopicState } from "./cluster-state.ts";
+import type { ClusterJournal } from "./cluster-state-machine.ts";
+import { integerOf } from "./config-definition.ts";
+import {
+  type BrokerConfigLayers,
+  defaultMinInsync,
+  type EffectiveConfig,
+  effectiveBrokerConfig,
+  effectiveTopicConfig,
+} from "./effective-configs.ts";
+import type { TopicConfigDefinition } from "./topic-configs.ts";
+import { type TopicSettings, topicSettings } from "./topic-settings.ts";
+
+/** A topic that is not marked for deletion. Lives in the folded state: read it, do not keep it over an await. */
+export interface Topic {
+  readonly topicId: TopicId;
+  readonly name: string;
+  readonly partitionCount: number;
+  readonly replicationFactor: number;
+  readonly baseJournal: number;
+  readonly journalCount: number;
+  readonly createdAtMs: TimestampMs;
+  /** Those set on the topic itself. */
+  readonly configs: ReadonlyMap<string, string>;
+}
+
+export interface ClusterViewOptions {
+  readonly journal: ClusterJournal;
+  readonly brokerId: BrokerId;
+  /** What `parseBrokerConfigs` made of the configs given at start. */
+  readonly startConfigs: ReadonlyMap<string, string>;
+  /** Stores that replicas can live in. */
+  readonly storeCount: number;
+}
+
+interface CachedTopic {
+  readonly topic: TopicState;
+  readonly settings: TopicSettings;
+  placement: TopicPlacement;
+}
+
+const REPLICATION_FACTOR_DEFAULT_MAX = 3;
+const NONE: ReadonlyMap<string, string> = new Map();
+
+/** What this process knows of the cluster: topics, where their partitions are, and the configs that count. */
+export class ClusterView implements PartitionDirectory {
+  readonly #journal: ClusterJournal;
+  readonly #brokerName: string;
+  readonly #startConfigs: ReadonlyMap<string, string>;
+  readonly #defaults: ReadonlyMap<string, string>;
+  readonly #stopListening: () => void;
+  /** What is cached belongs to this very state; a reload from a snapshot brings another. */
+  #cachedState: ClusterState;
+  readonly #cachedTopics = new Map<TopicId, CachedTopic>();
+  readonly #cachedBrokerConfigs = new Map<string, EffectiveConfig>();
+  #sortedTopics: readonly Topic[] | undefined;
+
+  constructor(options: ClusterViewOptions) {
+    this.#journal = options.journal;
+    this.#brokerName = String(options.brokerId);
+    this.#startConfigs = options.startConfigs;
+    const replicationFactor = Math.max(1, Math.min(REPLICATION_FACTOR_DEFAULT_MAX, options.storeCount));
+    this.#defaults = new Map([
+      ["default.replication.factor", String(replicationFactor)],
+      ["min.insync.replicas", String(defaultMinInsync(replicationFactor))],
+      ["node.id", this.#brokerName],
+    ]);
+    this.#cachedState = options.journal.state;
+    this.#stopListening = options.journal.onFold((command) => this.#forgetWhatChanged(command));
+  }
+
+  find(topicId: TopicId): TopicPlacement | undefined {
+    const cached = this.#cached(topicId);
+    if (cached === undefined) return undefined;
+    const clusterSeq = this.#journal.seq;
+    // A placement says as of when it holds, so it is made anew whenever the view has moved on.
+    if (cached.placement.clusterSeq !== clusterSeq) cached.placement = placementOf(cached, clusterSeq);
+    return cached.placement;
+  }
+
+  refresh(signal: AbortSignal): Promise<void> {
+    return this.#journal.readBarrier(signal);
+  }
+
+  topic(topicId: TopicId): Topic | undefined {
+    const topic = this.#journal.state.topics.get(topicId);
+    return topic?.deletingSince === undefined ? topic : undefined;
+  }
+
+  topicByName(name: string): Topic | undefined {
+    const topicId = this.#journal.state.topicIdsByName.get(name);
+    return topicId === undefined ? undefined : this.topic(topicId);
+  }
+
+  /** Every topic, by name in the order of its UTF-16 units, as Kafka sorts them. */
+  topics(): readonly Topic[] {
+    this.#dropForeignCaches();
+    this.#sortedTopics ??= [...this.#journal.state.topics.values()]
+      .filter(({ deletingSince }) => deletingSince === undefined)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#sortedTopics;
+  }
+
+  get topicCount(): number {
+    return this.topics().length;
+  }
+
+  /** The effective configs of a topic, parsed. Cheap: made once and kept until a config changes. */
+  settings(topicId: TopicId): TopicSettings | undefined {
+    return this.#cached(topicId)?.settings;
+  }
+
+  topicConfig(topic: Pick<Topic, "configs" | "replicationFactor">, definition: TopicConfigDefinition): EffectiveConfig {
+    return effectiveTopicConfig(this.configLayers(), topic, definition);
+  }
+
+  brokerConfig(definition: BrokerConfigDefinition): EffectiveConfig {
+    this.#dropForeignCaches();
+    const cached = this.#cachedBrokerConfigs.get(definition.name);
+    if (cached !== undefined) return cached;
+    const effective = effectiveBrokerConfig(this.configLayers(), definition);
+    this.#cachedBrokerConfigs.set(definition.name, effective);
+    return effective;
+  }
+
+  /** A broker config of type boolean, such as `auto.create.topics.enable`. */
+  brokerFlag(name: string): boolean {
+    return this.#brokerValue(name) === "true";
+  }
+
+  /** A broker config of an integer type, capped at 2^53 - 1. */
+  brokerInteger(name: string): number {
+    return integerOf(this.#brokerValue(name));
+  }
+
+  /** The dynamic configs set on a broker, or on all of them under the empty name. */
+  dynamicBrokerConfigs(brokerName: string): ReadonlyMap<string, string> {
+    return this.#journal.state.brokerConfigs.get(brokerName) ?? NONE;
+  }
+
+  configLayers(): BrokerConfigLayers {
+    return {
+      broker: this.dynamicBrokerConfigs(this.#brokerName),
+      allBrokers: this.dynamicBrokerConfigs(""),
+      start: this.#startConfigs,
+      defaults: this.#defaults,
+    };
+  }
+
+  stores(): readonly Readonly<StoreState>[] {
+    return [...this.#journal.state.stores.values()].sort((a, b) => a.storeId - b.storeId);
+  }
+
+  /** Empty until somebody has named the cluster. */
+  get clusterId(): string {
+    return this.#journal.state.clusterId;
+  }
+
+  /** Stops following the journal. */
+  close(): void {
+    this.#stopListening();
+  }
+
+  #brokerValue(name: string): string {
+    return defined(this.brokerConfig(defined(brokerConfigDefinition(name), name)).value, name);
+  }
+
+  #cached(topicId: TopicId): CachedTopic | undefined {
+    this.#dropForeignCaches();
+    const cached = this.#cachedTopics.get(topicId);
+    if (cached !== undefined) return cached;
+    const topic = this.#journal.state.topics.get(topicId);
+    if (topic === undefined || topic.deletingSince !== undefined) return undefined;
+    const made = { topic, settings: topicSettings(this.configLayers(), topic) };
+    const kept = { ...made, placement: placementOf(made, this.#journal.seq) };
+    this.#cachedTopics.set(topicId, kept);
+    return kept;
+  }
+
+  #forgetWhatChanged(command: ClusterCommand): void {
+    switch (command.kind) {
+      case "create-topic":
+        this.#sortedTopics = undefined;
+        return;
+      case "create-partitions":
+      case "alter-topic-configs":
+        this.#cachedTopics.delete(command.topicId);
+        return;
+      case "delete-topic":
+      case "forget-topic":
+        this.#cachedTopics.delete(command.topicId);
+        this.#sortedTopics = undefined;
+        return;
+      case "alter-broker-configs":
+        this.#cachedTopics.clear();
+        this.#cachedBrokerConfigs.clear();
+        return;
+      case "name-cluster":
+      case "allocate-producer-ids":
+      case "register-store":
+        return;
+    }
+  }
+
+  #dropForeignCaches(): void {
+    if (this.#cachedState === this.#journal.state) return;
+    this.#cachedState = this.#journal.state;
+    this.#cachedTopics.clear();
+    this.#cachedBrokerConfigs.clear();
+    this.#sortedTopics = undefined;
+  }
+}
+
+function placementOf(
+  { topic, settings }: { readonly topic: TopicState; readonly settings: TopicSettings },
+  clusterSeq: JournalSeq,
+): TopicPlacement {
+  return {
+    topicId: topic.topicId,
+    partitionCount: topic.partitionCount,
+    replicationFactor: topic.replicationFactor,
+    minInsyncReplicas: settings.minInsyncReplicas,
+    baseJournal: topic.baseJournal,
+    journalCount: topic.journalCount,
+    clusterSeq,
+  };
+}
