@@ -1,8 +1,8 @@
-import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { type BatchRefusal, validateBatch } from "#lib/record/batch-validator.ts";
 import { type BatchHeader, patchLeaderEpoch, readBatchHeader, setLogAppendTime } from "#lib/record/record-batch.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
+import type { TopicView } from "./resolve-topics.ts";
 
 export type BatchAdmission =
   | {
@@ -33,13 +33,13 @@ export function admitBatch(
   topic: TopicView,
   at: { readonly produceVersion: number; readonly nowMs: TimestampMs },
 ): BatchAdmission {
-  const verdict = validateBatch(records, { ...topic.rules, ...at });
+  const verdict = validateBatch(records, { ...topic.settings, ...at });
   if (verdict.kind === "refused" || records === null) {
     const { reason, message } = verdict.kind === "refused" ? verdict : NO_RECORDS;
     return { kind: "refused", error: REFUSALS[reason], message };
   }
   patchLeaderEpoch(records, 0, 0);
-  if (topic.rules.timestampType === "CreateTime") {
+  if (topic.settings.timestampType === "CreateTime") {
     return { kind: "admitted", header: verdict.header, bytes: records, logAppendTimeMs: -1 };
   }
   setLogAppendTime(records, at.nowMs);

@@ -1,4 +1,6 @@
-import type { ClusterView, TopicView } from "#lib/cluster/cluster-view.ts";
+import type { ClusterView } from "#lib/cluster/cluster-view.ts";
+import type { TopicSettings } from "#lib/cluster/topic-settings.ts";
+import type { TopicPlacement } from "#lib/log/partition-directory.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { type Uuid, ZERO_UUID } from "#lib/util/branded.ts";
 
@@ -13,6 +15,13 @@ export interface PartitionReference extends TopicReference {
   readonly highestPartition: number;
 }
 
+/** A topic as the data plane needs it: where it lies and by which rules its batches are checked. */
+export interface TopicView {
+  readonly name: string;
+  readonly placement: TopicPlacement;
+  readonly settings: TopicSettings;
+}
+
 export type ResolveTopic = (reference: TopicReference) => TopicView | ErrorCode;
 
 /**
@@ -24,8 +33,12 @@ export async function resolveTopics(
   references: readonly PartitionReference[],
   options: { readonly byId: boolean; readonly signal: AbortSignal },
 ): Promise<ResolveTopic> {
-  const find = ({ name, topicId }: TopicReference): TopicView | undefined =>
-    options.byId ? cluster.topicById(topicId) : cluster.topicByName(name);
+  const find = ({ name, topicId }: TopicReference): TopicView | undefined => {
+    const topic = options.byId ? cluster.topic(topicId) : cluster.topicByName(name);
+    const placement = topic && cluster.find(topic.topicId);
+    const settings = topic && cluster.settings(topic.topicId);
+    return placement && settings && { name: topic.name, placement, settings };
+  };
   const isKnown = (reference: PartitionReference): boolean =>
     reference.highestPartition < (find(reference)?.placement.partitionCount ?? 0);
   if (!references.every(isKnown)) await cluster.refresh(options.signal);
