@@ -30,11 +30,14 @@ export type FoldListener<Command, Outcome> = (command: Command, outcome: Outcome
  */
 export interface ReplicatedStateView<State, Command, Outcome> {
   readonly id: JournalId;
-  /** The state as folded so far. Only the fold may change it. */
+  /** The state as folded so far. Only the fold may change it. Read it anew each time: a reload replaces it. */
   readonly state: State;
   /** The last record folded; 0 before the first. */
   readonly seq: JournalSeq;
-  /** Loads the newest snapshot and folds what follows. Needed once, before anything else. */
+  /**
+   * Loads the newest snapshot and folds what follows. Needed once, before anything else; may be tried again when it
+   * fails as unavailable.
+   */
   open(signal: AbortSignal): Promise<void>;
   reserve(lane: string): LaneSlot<Command, Outcome>;
   /** `reserve` and `LaneSlot.propose` in one. */
@@ -48,6 +51,11 @@ export interface ReplicatedStateView<State, Command, Outcome> {
   readBarrier(signal: AbortSignal): Promise<void>;
   /** Calls `listener` after each fold, in order, in the same turn. Returns the way to stop it. */
   onFold(listener: FoldListener<Command, Outcome>): () => void;
+  /**
+   * Calls `listener` when the state was replaced by a newer one from a snapshot, because records that were not folded
+   * yet are trimmed: what was derived from folds must be made anew. Returns the way to stop it.
+   */
+  onReload(listener: () => void): () => void;
   /** The journal service's clock: the date of its last answer plus our monotonic time since (J4). */
   nowMs(): TimestampMs;
 }

@@ -1,0 +1,219 @@
+import { backOffMs } from "#lib/runtime/back-off.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { timeLimit } from "#lib/runtime/deadline.ts";
+import type { Random } from "#lib/runtime/random.ts";
+import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
+import {
+  JOURNAL_BACK_OFF_MS_MAX,
+  JOURNAL_BACK_OFF_MS_MIN,
+  JOURNAL_CALL_MS_MAX,
+  PROPOSE_MS_MAX,
+} from "#lib/util/limits.ts";
+import { encodeRecord, RECORD_COMMANDS_BYTES_MAX } from "./command-record.ts";
+import type { FoldedCommand } from "./folded-state.ts";
+import type { AppendResult, Journal } from "./journal.ts";
+import { JournalUnavailableError } from "./journal.ts";
+import { UnknownOutcomeError } from "./journal-errors.ts";
+import type { JournalFollower } from "./journal-follower.ts";
+import type { LaneQueue, Place } from "./lane-queue.ts";
+import type { Proposal } from "./proposal.ts";
+import type { ServiceClock } from "./service-clock.ts";
+
+/** The one record of ours that is under way (J7). */
+interface Flight<Outcome> {
+  readonly seq: JournalSeq;
+  readonly bytes: Uint8Array;
+  readonly places: readonly Place<Proposal<Outcome>>[];
+  /** `won` and `lost` are known from a fold of the record at our number, whoever read it. */
+  fate: "open" | "won" | "lost" | "unknown";
+  /** Whether some try may have taken effect, or may yet. */
+  isAmbiguous: boolean;
+}
+
+export interface CommitterParts<State, Command, Outcome> {
+  readonly id: JournalId;
+  readonly journal: Journal;
+  readonly follower: JournalFollower<State, Command, Outcome>;
+  readonly lanes: LaneQueue<Proposal<Outcome>>;
+  readonly serviceClock: ServiceClock;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const BACK_OFF = { minMs: JOURNAL_BACK_OFF_MS_MIN, maxMs: JOURNAL_BACK_OFF_MS_MAX };
+/** After so many lost races in a row the journal is read on, instead of meeting every missed record by a conflict. */
+const CONFLICTS_BEFORE_READ = 2;
+
+/** Brings what waits in the lanes into the journal, one record at a time. */
+export class Committer<State, Command, Outcome> {
+  readonly #parts: CommitterParts<State, Command, Outcome>;
+  #flight: Flight<Outcome> | undefined;
+  #isRunning = false;
+  #lostInRow = 0;
+
+  constructor(parts: CommitterParts<State, Command, Outcome>) {
+    this.#parts = parts;
+  }
+
+  /** Says that something in the lanes has become ready. */
+  wake(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    void this.#run();
+  }
+
+  /** Called with every record folded, before anyone else can act: settles our own, notices lost races. */
+  noteFolded(seq: JournalSeq, bytes: Uint8Array, commands: readonly FoldedCommand<Command, Outcome>[]): void {
+    const flight = this.#flight;
+    if (flight === undefined || flight.seq !== seq || flight.fate !== "open") return;
+    if (Buffer.compare(flight.bytes, bytes) !== 0) {
+      flight.fate = "lost";
+      return;
+    }
+    flight.fate = "won";
+    for (const [index, { outcome }] of commands.entries()) {
+      flight.places[index]?.item?.resolve({ outcome, seq, indexInRecord: index });
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { follower, lanes } = this.#parts;
+    try {
+      // Commands proposed in the same turn travel together.
+      await undefined;
+      while (follower.stoppedBy === undefined) {
+        const places = lanes.take(recordFiller());
+        if (places.length === 0) break;
+        await this.#commit(places);
+      }
+    } catch (error) {
+      follower.stop(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  async #commit(places: readonly Place<Proposal<Outcome>>[]): Promise<void> {
+    const { follower, lanes } = this.#parts;
+    if (this.#lostInRow >= CONFLICTS_BEFORE_READ) await follower.catchUp().catch(() => undefined);
+    const envelopes: Uint8Array[] = [];
+    for (const { item } of places) {
+      if (item === undefined) continue;
+      item.isInFlight = true;
+      envelopes.push(item.encoded);
+    }
+    const bytes = encodeRecord(follower.folded.checksum, envelopes);
+    const flight: Flight<Outcome> = {
+      seq: follower.folded.seq + 1,
+      bytes,
+      places,
+      fate: "open",
+      isAmbiguous: false,
+    };
+    this.#flight = flight;
+    const failure = await this.#fly(flight);
+    this.#flight = undefined;
+    this.#lostInRow = flight.fate === "lost" ? this.#lostInRow + 1 : 0;
+    if (flight.fate === "lost") lanes.putBack(places.filter((place) => takeBack(place)));
+    else if (flight.fate !== "won") this.#rejectAll(flight, failure);
+  }
+
+  /** Sends the identical call until the fate of our number is known; returns the last failure (J3). */
+  async #fly(flight: Flight<Outcome>): Promise<unknown> {
+    const { clock, random, follower } = this.#parts;
+    const giveUpAtMs = clock.monotonicMs() + PROPOSE_MS_MAX;
+    for (let attempt = 1; ; attempt++) {
+      let failure: unknown;
+      try {
+        await this.#attempt(flight);
+      } catch (error) {
+        failure = error;
+        flight.isAmbiguous ||= !isThrottle(error);
+      }
+      if (flight.fate !== "open" || follower.stoppedBy !== undefined) return failure;
+      const isWanted = flight.places.some((place) => place.item?.isSettled === false);
+      if (!isWanted || clock.monotonicMs() >= giveUpAtMs || !isRepeatable(failure)) return failure;
+      if (attempt === 1 && !isThrottle(failure)) continue;
+      await clock.sleep(backOffMs(attempt, BACK_OFF, random), follower.closeSignal).catch(() => undefined);
+    }
+  }
+
+  async #attempt(flight: Flight<Outcome>): Promise<void> {
+    const { follower, serviceClock } = this.#parts;
+    const result = await this.#append(flight);
+    serviceClock.note(result);
+    if (await follower.isFreed(flight.seq, result.signedAtMs)) {
+      flight.fate = "unknown";
+      await follower.reload();
+      return;
+    }
+    await this.#take(flight, result);
+  }
+
+  async #append(flight: Flight<Outcome>): Promise<AppendResult> {
+    const { id, clock, journal, follower } = this.#parts;
+    using limit = timeLimit(clock, JOURNAL_CALL_MS_MAX, follower.closeSignal);
+    try {
+      return await journal.append(id, flight.seq, flight.bytes, limit.signal);
+    } catch (error) {
+      if (!limit.signal.aborted) throw error;
+      throw new JournalUnavailableError("no answer in time", { throttled: false, cause: error });
+    }
+  }
+
+  async #take(flight: Flight<Outcome>, result: AppendResult): Promise<void> {
+    const { follower } = this.#parts;
+    if (result.kind === "trimmed") {
+      // This try had no effect, but an earlier one may have had it before the trim.
+      flight.fate = flight.isAmbiguous ? "unknown" : "lost";
+      await follower.reload();
+      return;
+    }
+    const standing = result.kind === "appended" ? flight.bytes : result.existing;
+    await follower.apply(flight.seq, standing);
+    if (flight.fate !== "open") return;
+    // A reload went past our number: the record counted, if it was ours, but its outcomes are part of the snapshot.
+    flight.fate = Buffer.compare(standing, flight.bytes) === 0 ? "unknown" : "lost";
+  }
+
+  #rejectAll(flight: Flight<Outcome>, failure: unknown): void {
+    const { id, follower } = this.#parts;
+    const reason = describe(flight, failure);
+    const mayCount = flight.fate === "unknown" || flight.isAmbiguous || failure === undefined;
+    const error = mayCount
+      ? new UnknownOutcomeError(id, flight.seq, { reason, cause: failure })
+      : (follower.stoppedBy ?? failure);
+    for (const place of flight.places) {
+      if (place.item?.isSettled === false) place.item.reject(error);
+    }
+  }
+}
+
+/** Accepts proposals until a record is full. */
+function recordFiller<Outcome>(): (proposal: Proposal<Outcome>) => boolean {
+  let byteLength = 0;
+  return (proposal) => {
+    byteLength += proposal.encoded.byteLength;
+    return byteLength <= RECORD_COMMANDS_BYTES_MAX;
+  };
+}
+
+/** Makes a proposal wait again; false if its caller has given up, for then it must never be proposed again. */
+function takeBack<Outcome>(place: Place<Proposal<Outcome>>): boolean {
+  if (place.item === undefined || place.item.isSettled) return false;
+  place.item.isInFlight = false;
+  return true;
+}
+
+function isThrottle(error: unknown): boolean {
+  return error instanceof JournalUnavailableError && error.throttled;
+}
+
+function isRepeatable(error: unknown): boolean {
+  return error instanceof JournalUnavailableError;
+}
+
+function describe<Outcome>(flight: Flight<Outcome>, failure: unknown): string {
+  if (flight.fate === "unknown") return "its number was reached by a trim or a reload";
+  return failure instanceof Error ? failure.message : "no answer";
+}

@@ -1,0 +1,289 @@
+import { retry } from "#lib/runtime/back-off.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { timeLimit } from "#lib/runtime/deadline.ts";
+import type { Logger } from "#lib/runtime/logger.ts";
+import { describeError } from "#lib/runtime/logger.ts";
+import type { Random } from "#lib/runtime/random.ts";
+import { FreshFlight, SingleFlight } from "#lib/runtime/single-flight.ts";
+import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
+import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
+import { LogError } from "#lib/util/errors.ts";
+import {
+  APPEND_DOUBT_MS,
+  JOURNAL_BACK_OFF_MS_MAX,
+  JOURNAL_BACK_OFF_MS_MIN,
+  JOURNAL_CALL_MS_MAX,
+  JOURNAL_PAGE_BYTES_MAX,
+  JOURNAL_PAGE_RECORDS_MAX,
+  JOURNAL_READ_ATTEMPTS_MAX,
+} from "#lib/util/limits.ts";
+import type { CommandEnvelope, CommandRecord } from "./command-record.ts";
+import { COMMAND_KIND, decodeRecord } from "./command-record.ts";
+import type { FoldedCommand } from "./folded-state.ts";
+import { FoldedState } from "./folded-state.ts";
+import type { Journal, JournalPage } from "./journal.ts";
+import { JournalUnavailableError } from "./journal.ts";
+import { CorruptRecordError } from "./journal-errors.ts";
+import type { JournalObjects } from "./journal-objects.ts";
+import { decodeObjectRef, JournalObjectLostError } from "./journal-objects.ts";
+import type { ServiceClock } from "./service-clock.ts";
+import type { SnapshotShelf } from "./snapshot-shelf.ts";
+import { StateLoader } from "./state-loader.ts";
+import type { StateMachine } from "./state-machine.ts";
+
+export interface FollowerParts<State, Command, Outcome> {
+  readonly id: JournalId;
+  readonly machine: StateMachine<State, Command, Outcome>;
+  readonly journal: Journal;
+  readonly objects: JournalObjects;
+  readonly shelf: SnapshotShelf;
+  readonly serviceClock: ServiceClock;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface FollowerEvents<Command, Outcome> {
+  /** A record has been folded into the current state. */
+  folded(seq: JournalSeq, bytes: Uint8Array, commands: readonly FoldedCommand<Command, Outcome>[]): void;
+  /** The state was replaced by a newer one from a snapshot. */
+  reloaded(): void;
+  /** Nothing is folded any more. */
+  stopped(error: Error): void;
+}
+
+/** Holds the state and brings it up to the journal: by reads, by records that appends met, by snapshots. */
+export class JournalFollower<State, Command, Outcome> {
+  readonly #parts: FollowerParts<State, Command, Outcome>;
+  readonly #events: FollowerEvents<Command, Outcome>;
+  readonly #loader: StateLoader<State, Command, Outcome>;
+  readonly #closing = new AbortController();
+  readonly #strongReads = new FreshFlight(() => this.#follow("strong"));
+  readonly #sharedWork = new SingleFlight<"reload" | "eventual", void>();
+  readonly #ownBodies = new Map<string, Uint8Array>();
+  #folded: FoldedState<State, Command, Outcome>;
+  #reloading: Promise<void> | undefined;
+  #stoppedBy: Error | undefined;
+  #isOpen = false;
+  #readSignedAtMs: TimestampMs = 0;
+  #strongSignedAtMs: TimestampMs = 0;
+
+  constructor(parts: FollowerParts<State, Command, Outcome>, events: FollowerEvents<Command, Outcome>) {
+    this.#parts = parts;
+    this.#events = events;
+    this.#loader = new StateLoader(parts.id, parts.machine, parts);
+    this.#folded = new FoldedState(parts.id, parts.machine);
+  }
+
+  get folded(): FoldedState<State, Command, Outcome> {
+    return this.#folded;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get stoppedBy(): Error | undefined {
+    return this.#stoppedBy;
+  }
+
+  /** Aborts when the state closes or stops: for work that outlives its callers. */
+  get closeSignal(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Stops folding for good. */
+  stop(error: Error): void {
+    if (this.#stoppedBy !== undefined) return;
+    this.#stoppedBy = error;
+    this.#closing.abort(error);
+    this.#events.stopped(error);
+  }
+
+  checkRunning(): void {
+    if (this.#stoppedBy !== undefined) throw this.#stoppedBy;
+  }
+
+  /** The body of one of our own commands in an object, so that folding it reads nothing back. */
+  keepBody(key: string, body: Uint8Array): void {
+    this.#ownBodies.set(key, body);
+  }
+
+  dropBody(key: string): void {
+    this.#ownBodies.delete(key);
+  }
+
+  catchUp(): Promise<void> {
+    return this.#sharedWork.run("eventual", () => this.#follow("eventual"));
+  }
+
+  /** Folds what a strong read shows that begins after this call. */
+  readStrong(): Promise<void> {
+    return this.#strongReads.run();
+  }
+
+  /** Replaces the state by the newest snapshot and what follows it. */
+  reload(): Promise<void> {
+    return this.#sharedWork.run("reload", () => {
+      this.#reloading = this.#reload().finally(() => {
+        this.#reloading = undefined;
+      });
+      return this.#reloading;
+    });
+  }
+
+  /** Folds `bytes` if they are the next record; records folded before are passed over. */
+  async apply(seq: JournalSeq, bytes: Uint8Array): Promise<void> {
+    if (this.#reloading !== undefined) await this.#reloading;
+    await this.#applyTo(this.#folded, seq, bytes);
+  }
+
+  /**
+   * Whether number `seq` may have been freed by a trim before a request signed at `signedAtMs` arrived (J6): more than
+   * an hour after the last strong read the newest pointer decides, never the record.
+   */
+  async isFreed(seq: JournalSeq, signedAtMs: TimestampMs): Promise<boolean> {
+    if (signedAtMs - this.#strongSignedAtMs <= APPEND_DOUBT_MS) return false;
+    const pointer = await this.#call((signal) => this.#parts.shelf.newestSeq(signal));
+    if (pointer.seq >= seq) return true;
+    this.#strongSignedAtMs = Math.max(this.#strongSignedAtMs, pointer.signedAtMs);
+    return false;
+  }
+
+  async #reload(): Promise<void> {
+    const signal = this.#closing.signal;
+    try {
+      const fresh = await this.#loader.load((folded) => this.#foldToEnd(folded), signal);
+      this.checkRunning();
+      this.#folded = fresh;
+    } catch (error) {
+      throw this.#stopIfBroken(error);
+    }
+    if (this.#isOpen) this.#events.reloaded();
+    this.#isOpen = true;
+  }
+
+  async #follow(consistency: "strong" | "eventual"): Promise<void> {
+    if (this.#reloading !== undefined) await this.#reloading;
+    this.checkRunning();
+    const folded = this.#folded;
+    if (await this.#foldPages(folded, consistency)) return;
+    // Only a strong read proves a hole.
+    if (consistency === "eventual" && (await this.#foldPages(folded, "strong"))) return;
+    if (this.#folded === folded) await this.reload();
+  }
+
+  async #foldToEnd(folded: FoldedState<State, Command, Outcome>): Promise<boolean> {
+    return this.#foldPages(folded, "strong");
+  }
+
+  /** False if records from there on are gone. */
+  async #foldPages(folded: FoldedState<State, Command, Outcome>, consistency: "strong" | "eventual"): Promise<boolean> {
+    for (;;) {
+      const from = folded.seq + 1;
+      const page = await this.#readPage(from, consistency);
+      if (hasHole(page, from) || (await this.#isOldView(folded, from, page))) return false;
+      this.#readSignedAtMs = Math.max(this.#readSignedAtMs, page.signedAtMs);
+      if (consistency === "strong") this.#strongSignedAtMs = Math.max(this.#strongSignedAtMs, page.signedAtMs);
+      for (const record of page.records) await this.#applyTo(folded, record.seq, record.bytes);
+      if (!page.isTruncated || page.records.length === 0) return true;
+    }
+  }
+
+  /** After an hour without reads a sleeper's late record may stand at a freed number, so the pointer decides here too. */
+  async #isOldView(
+    folded: FoldedState<State, Command, Outcome>,
+    from: JournalSeq,
+    page: JournalPage,
+  ): Promise<boolean> {
+    if (folded !== this.#folded || !this.#isOpen) return false;
+    if (page.signedAtMs - this.#readSignedAtMs <= APPEND_DOUBT_MS) return false;
+    return (await this.#call((signal) => this.#parts.shelf.newestSeq(signal))).seq >= from;
+  }
+
+  async #readPage(from: JournalSeq, consistency: "strong" | "eventual"): Promise<JournalPage> {
+    const options = {
+      from,
+      recordsMax: JOURNAL_PAGE_RECORDS_MAX,
+      bytesMax: JOURNAL_PAGE_BYTES_MAX,
+      consistency,
+    } as const;
+    const page = await this.#call((signal) => this.#parts.journal.read(this.#parts.id, options, signal));
+    this.#parts.serviceClock.note(page);
+    return page;
+  }
+
+  async #applyTo(folded: FoldedState<State, Command, Outcome>, seq: JournalSeq, bytes: Uint8Array): Promise<void> {
+    if (seq !== folded.seq + 1) return;
+    this.checkRunning();
+    try {
+      const record = decodeRecord(bytes);
+      // No wait when no command lies in an object: one turn less on the way to every answer.
+      const bodies = record.commands.some(isInObject) ? await this.#loadBodies(record) : NO_BODIES;
+      if (this.#stoppedBy !== undefined || seq !== folded.seq + 1) return;
+      const commands = folded.fold(record, bodies);
+      if (folded === this.#folded) this.#events.folded(seq, bytes, commands);
+    } catch (error) {
+      throw this.#stopIfBroken(toFoldError(error, this.#parts.id, seq));
+    }
+  }
+
+  async #loadBodies(record: CommandRecord): Promise<ReadonlyMap<number, Uint8Array>> {
+    const bodies = new Map<number, Uint8Array>();
+    for (const [index, envelope] of record.commands.entries()) {
+      if (!isInObject(envelope)) continue;
+      const ref = decodeObjectRef(new ByteReader(envelope.body));
+      bodies.set(index, this.#ownBodies.get(ref.key) ?? (await this.#parts.objects.get(ref, this.#closing.signal)));
+    }
+    return bodies;
+  }
+
+  /** A broken state answers nothing any more; what only failed for now may be tried again. */
+  #stopIfBroken(error: unknown): unknown {
+    const isPassing = error instanceof LogError && (error.kind === "unavailable" || error.kind === "conflict");
+    if (isPassing || this.#closing.signal.aborted) return error;
+    const cause = error instanceof Error ? error : new Error(String(error));
+    this.#parts.logger.error("journal stopped", { journal: this.#parts.id, error: describeError(cause) });
+    this.stop(cause);
+    return cause;
+  }
+
+  #call<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const attempt = async () => {
+      using limit = timeLimit(this.#parts.clock, JOURNAL_CALL_MS_MAX, this.#closing.signal);
+      try {
+        return await work(limit.signal);
+      } catch (error) {
+        if (!limit.signal.aborted || this.#closing.signal.aborted) throw error;
+        throw new JournalUnavailableError("no answer in time", { throttled: false, cause: error });
+      }
+    };
+    const options = {
+      attemptsMax: JOURNAL_READ_ATTEMPTS_MAX,
+      minMs: JOURNAL_BACK_OFF_MS_MIN,
+      maxMs: JOURNAL_BACK_OFF_MS_MAX,
+      isRetriable: (error: unknown) => error instanceof JournalUnavailableError,
+    };
+    return retry(attempt, options, this.#parts, this.#closing.signal);
+  }
+}
+
+const NO_BODIES: ReadonlyMap<number, Uint8Array> = new Map();
+
+function isInObject(envelope: CommandEnvelope): boolean {
+  return envelope.kind === COMMAND_KIND.object;
+}
+
+function hasHole(page: JournalPage, from: JournalSeq): boolean {
+  return page.records.some((record, index) => record.seq !== from + index);
+}
+
+function toFoldError(error: unknown, id: JournalId, seq: JournalSeq): unknown {
+  if (error instanceof DecodeError) {
+    return new CorruptRecordError(id, seq, { reason: error.message, cause: error });
+  }
+  if (error instanceof JournalObjectLostError) {
+    return new CorruptRecordError(id, seq, { reason: `a command's object is lost: ${error.message}`, cause: error });
+  }
+  return error;
+}

@@ -1,0 +1,37 @@
+import type { Deferred } from "#lib/runtime/deferred.ts";
+import { deferred } from "#lib/runtime/deferred.ts";
+import type { Committed } from "./replicated-state-api.ts";
+
+/** One command on its way: encoded once, so that after a lost race the same bytes are proposed again (J2). */
+export class Proposal<Outcome> {
+  readonly encoded: Uint8Array;
+  /** Where its body lies if it was too large for a record. */
+  readonly objectKey: string | undefined;
+  readonly #result: Deferred<Committed<Outcome>> = deferred();
+  #isSettled = false;
+  isInFlight = false;
+
+  constructor(encoded: Uint8Array, objectKey: string | undefined) {
+    this.encoded = encoded;
+    this.objectKey = objectKey;
+  }
+
+  get result(): Promise<Committed<Outcome>> {
+    return this.#result.promise;
+  }
+
+  /** Whether its caller has an answer already and waits no more. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  resolve(committed: Committed<Outcome>): void {
+    this.#isSettled = true;
+    this.#result.resolve(committed);
+  }
+
+  reject(reason: unknown): void {
+    this.#isSettled = true;
+    this.#result.reject(reason);
+  }
+}
