@@ -10,7 +10,7 @@ export interface ClusterState {
   readonly topics: Map<TopicId, TopicState>;
   readonly stores: Map<StoreId, StoreState>;
   /** Dynamic broker configs: the cluster-wide ones under the empty text, as in Kafka, else by broker id in decimal. */
-  readonly brokerConfigs: Map<string, Map<string, string>>;
+  readonly brokerConfigs: Map<string, ReadonlyMap<string, string>>;
   /** Where the next topic's partitions begin, modulo its journal count, so that topics spread. */
   nextBaseJournal: number;
   nextProducerId: number;
@@ -32,8 +32,8 @@ export interface TopicState {
   /** The number of log journals when the topic was created; more journals later do not move it. */
   readonly journalCount: number;
   readonly createdAtMs: TimestampMs;
-  /** Topic configs set on the topic itself, as text. */
-  readonly configs: Map<string, string>;
+  /** Topic configs set on the topic itself, as text. Replaced as a whole, so that readers may keep what they have. */
+  configs: ReadonlyMap<string, string>;
   /** The number of the record that marked it for deletion. */
   deletingSince: JournalSeq | undefined;
 }

@@ -1,6 +1,6 @@
 import type { PartitionDirectory, TopicPlacement } from "#lib/log/partition-directory.ts";
 import { defined } from "#lib/util/assert.ts";
-import type { BrokerId, JournalSeq, TimestampMs, TopicId } from "#lib/util/branded.ts";
+import type { BrokerId, JournalSeq, TopicId } from "#lib/util/branded.ts";
 import type { BrokerConfigDefinition } from "./broker-config-definition.ts";
 import { brokerConfigDefinition } from "./broker-configs.ts";
 import type { ClusterCommand } from "./cluster-command.ts";
@@ -17,17 +17,20 @@ import {
 import type { TopicConfigDefinition } from "./topic-configs.ts";
 import { type TopicSettings, topicSettings } from "./topic-settings.ts";
 
-/** A topic that is not marked for deletion. Lives in the folded state: read it, do not keep it over an await. */
+/** A topic that is not marked for deletion. */
 export interface Topic {
   readonly topicId: TopicId;
   readonly name: string;
   readonly partitionCount: number;
   readonly replicationFactor: number;
-  readonly baseJournal: number;
-  readonly journalCount: number;
-  readonly createdAtMs: TimestampMs;
   /** Those set on the topic itself. */
   readonly configs: ReadonlyMap<string, string>;
+}
+
+/** A topic with what its write and read paths need, as of one view of the cluster. */
+export interface TopicView extends Topic {
+  readonly placement: TopicPlacement;
+  readonly settings: TopicSettings;
 }
 
 export interface ClusterViewOptions {
@@ -37,12 +40,6 @@ export interface ClusterViewOptions {
   readonly startConfigs: ReadonlyMap<string, string>;
   /** Stores that replicas can live in. */
   readonly storeCount: number;
-}
-
-interface CachedTopic {
-  readonly topic: TopicState;
-  readonly settings: TopicSettings;
-  placement: TopicPlacement;
 }
 
 const REPLICATION_FACTOR_DEFAULT_MAX = 3;
@@ -57,7 +54,7 @@ export class ClusterView implements PartitionDirectory {
   readonly #stopListening: () => void;
   /** What is cached belongs to this very state; a reload from a snapshot brings another. */
   #cachedState: ClusterState;
-  readonly #cachedTopics = new Map<TopicId, CachedTopic>();
+  readonly #cachedTopics = new Map<TopicId, TopicView>();
   readonly #cachedBrokerConfigs = new Map<string, EffectiveConfig>();
   #sortedTopics: readonly Topic[] | undefined;
 
@@ -76,24 +73,29 @@ export class ClusterView implements PartitionDirectory {
   }
 
   find(topicId: TopicId): TopicPlacement | undefined {
-    const cached = this.#cached(topicId);
-    if (cached === undefined) return undefined;
-    const clusterSeq = this.#journal.seq;
-    // A placement says as of when it holds, so it is made anew whenever the view has moved on.
-    if (cached.placement.clusterSeq !== clusterSeq) cached.placement = placementOf(cached, clusterSeq);
-    return cached.placement;
+    return this.topic(topicId)?.placement;
   }
 
   refresh(signal: AbortSignal): Promise<void> {
     return this.#journal.readBarrier(signal);
   }
 
-  topic(topicId: TopicId): Topic | undefined {
+  /** Cheap: made once and kept until the topic or a config changes. */
+  topic(topicId: TopicId): TopicView | undefined {
+    this.#dropForeignCaches();
+    const clusterSeq = this.#journal.seq;
+    const cached = this.#cachedTopics.get(topicId);
+    if (cached?.placement.clusterSeq === clusterSeq) return cached;
     const topic = this.#journal.state.topics.get(topicId);
-    return topic?.deletingSince === undefined ? topic : undefined;
+    if (topic === undefined || topic.deletingSince !== undefined) return undefined;
+    // A placement says as of when it holds, so it is made anew whenever the view has moved on; the settings stay.
+    const settings = cached?.settings ?? topicSettings(this.configLayers(), topic);
+    const view = viewOf(topic, settings, clusterSeq);
+    this.#cachedTopics.set(topicId, view);
+    return view;
   }
 
-  topicByName(name: string): Topic | undefined {
+  topicByName(name: string): TopicView | undefined {
     const topicId = this.#journal.state.topicIdsByName.get(name);
     return topicId === undefined ? undefined : this.topic(topicId);
   }
@@ -111,9 +113,9 @@ export class ClusterView implements PartitionDirectory {
     return this.topics().length;
   }
 
-  /** The effective configs of a topic, parsed. Cheap: made once and kept until a config changes. */
+  /** The effective configs of a topic, parsed. */
   settings(topicId: TopicId): TopicSettings | undefined {
-    return this.#cached(topicId)?.settings;
+    return this.topic(topicId)?.settings;
   }
 
   topicConfig(topic: Pick<Topic, "configs" | "replicationFactor">, definition: TopicConfigDefinition): EffectiveConfig {
@@ -171,18 +173,6 @@ export class ClusterView implements PartitionDirectory {
     return defined(this.brokerConfig(defined(brokerConfigDefinition(name), name)).value, name);
   }
 
-  #cached(topicId: TopicId): CachedTopic | undefined {
-    this.#dropForeignCaches();
-    const cached = this.#cachedTopics.get(topicId);
-    if (cached !== undefined) return cached;
-    const topic = this.#journal.state.topics.get(topicId);
-    if (topic === undefined || topic.deletingSince !== undefined) return undefined;
-    const made = { topic, settings: topicSettings(this.configLayers(), topic) };
-    const kept = { ...made, placement: placementOf(made, this.#journal.seq) };
-    this.#cachedTopics.set(topicId, kept);
-    return kept;
-  }
-
   #forgetWhatChanged(command: ClusterCommand): void {
     switch (command.kind) {
       case "create-topic":
@@ -217,17 +207,24 @@ export class ClusterView implements PartitionDirectory {
   }
 }
 
-function placementOf(
-  { topic, settings }: { readonly topic: TopicState; readonly settings: TopicSettings },
-  clusterSeq: JournalSeq,
-): TopicPlacement {
+function viewOf(topic: TopicState, settings: TopicSettings, clusterSeq: JournalSeq): TopicView {
+  const { topicId, name, partitionCount, replicationFactor, baseJournal, journalCount, configs } = topic;
+  const { minInsyncReplicas } = settings;
   return {
-    topicId: topic.topicId,
-    partitionCount: topic.partitionCount,
-    replicationFactor: topic.replicationFactor,
-    minInsyncReplicas: settings.minInsyncReplicas,
-    baseJournal: topic.baseJournal,
-    journalCount: topic.journalCount,
-    clusterSeq,
+    topicId,
+    name,
+    partitionCount,
+    replicationFactor,
+    configs,
+    placement: {
+      topicId,
+      partitionCount,
+      replicationFactor,
+      minInsyncReplicas,
+      baseJournal,
+      journalCount,
+      clusterSeq,
+    },
+    settings,
   };
 }

@@ -10,7 +10,7 @@ import type {
   RegisterStoreCommand,
 } from "./cluster-command.ts";
 import type { ClusterState } from "./cluster-state.ts";
-import { alterConfigs, replaceConfigs } from "./fold-configs.ts";
+import { alterConfigs } from "./fold-configs.ts";
 import {
   foldAlterTopicConfigs,
   foldCreatePartitions,
@@ -55,9 +55,8 @@ function foldAlterBrokerConfigs(state: ClusterState, command: AlterBrokerConfigs
   const standing = state.brokerConfigs.get(command.brokerName) ?? new Map<string, string>();
   const result = alterConfigs(standing, command.alteration);
   if (result.kind === "too-long") return refused(ErrorCode.INVALID_CONFIG, result.key);
-  replaceConfigs(standing, result.configs);
-  if (standing.size === 0) state.brokerConfigs.delete(command.brokerName);
-  else state.brokerConfigs.set(command.brokerName, standing);
+  if (result.configs.size === 0) state.brokerConfigs.delete(command.brokerName);
+  else state.brokerConfigs.set(command.brokerName, result.configs);
   return DONE;
 }
 

@@ -44,9 +44,3 @@ function itemsOf(list: string): readonly string[] {
     .map((item) => item.trim())
     .filter((item) => item !== "");
 }
-
-/** Puts `altered` in the place of what `configs` hold. */
-export function replaceConfigs(configs: Map<string, string>, altered: ReadonlyMap<string, string>): void {
-  configs.clear();
-  for (const [key, value] of altered) configs.set(key, value);
-}

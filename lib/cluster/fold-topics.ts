@@ -9,7 +9,7 @@ import type {
   CreateTopicCommand,
 } from "./cluster-command.ts";
 import { addTopic, type ClusterState, metricNameOf, removeTopic, type TopicState } from "./cluster-state.ts";
-import { alterConfigs, replaceConfigs } from "./fold-configs.ts";
+import { alterConfigs } from "./fold-configs.ts";
 
 const DONE: ClusterOutcome = { kind: "done" };
 
@@ -68,7 +68,7 @@ export function foldAlterTopicConfigs(state: ClusterState, command: AlterTopicCo
   if (topic === undefined) return refused(ErrorCode.UNKNOWN_TOPIC_ID);
   const result = alterConfigs(topic.configs, command.alteration);
   if (result.kind === "too-long") return refused(ErrorCode.INVALID_CONFIG, result.key);
-  replaceConfigs(topic.configs, result.configs);
+  topic.configs = result.configs;
   return DONE;
 }
 
