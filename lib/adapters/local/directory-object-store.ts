@@ -1,0 +1,333 @@
+import { resolve } from "node:path";
+import { abortable } from "#lib/runtime/deadline.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import type { Random } from "#lib/runtime/random.ts";
+import { MARKER_KEY, parseObjectKey } from "#lib/storage/object-keys.ts";
+import {
+  type ByteRange,
+  CorruptObjectError,
+  type ObjectListing,
+  ObjectNotFoundError,
+  type ObjectStore,
+  type ObjectSummary,
+  type PutResult,
+  StoreUnavailableError,
+} from "#lib/storage/object-store.ts";
+import { encodeStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
+import { assert } from "#lib/util/assert.ts";
+import { type ObjectKey, objectKey } from "#lib/util/branded.ts";
+import { LogError } from "#lib/util/errors.ts";
+import { STORE_OPEN_FILES_MAX } from "#lib/util/limits.ts";
+import { walkKeys } from "./directory-listing.ts";
+import { DurableFolders, parentOf } from "./durable-folders.ts";
+import { errorCodeOf, type FilePort, NodeFilePort, type OpenFile } from "./file-port.ts";
+import { OpenFileCache } from "./open-file-cache.ts";
+import { readMarker, StoreRoot } from "./store-root.ts";
+import { TEMPORARY_FOLDER, TemporaryFiles, writeMarkerFile } from "./temporary-files.ts";
+
+// An object is a file whose path below the root is its key. A put writes and syncs a file in `tmp~` (no key has a `~`),
+// gives it its second, final name by `link`, which fails if the name is taken, and syncs the folder of that name. So no
+// partial object is ever visible, not even after a power failure, and what is answered is durable:
+//
+//   create tmp~/<owner>~<run>~<n>, write, fdatasync    the bytes are durable under a name that nobody reads
+//   link to <key>                                      visible, whole; or EEXIST
+//   fsync the folder of <key>                          the name is durable; concurrent puts share one sync
+//   unlink tmp~/...                                    beside the sync; what a crash leaves is removed at the next start
+
+/** Unlinks and `stat`s that run at once for one call. */
+const CALLS_AT_ONCE = 64;
+/** A folder may vanish between making it and linking into it, when its last object is deleted meanwhile. */
+const PUBLISH_ATTEMPTS_MAX = 4;
+
+export interface DirectoryStoreOptions {
+  readonly root: string;
+  readonly random: Random;
+  readonly logger: Logger;
+  /**
+   * Who writes here, such as `broker-1`; no two living processes may bear one name. What an earlier process of that
+   * name left unfinished is removed.
+   */
+  readonly owner: string;
+  /** Default: the host's file system. */
+  readonly files?: FilePort;
+}
+
+/** Objects as files below a root directory of a local or network file system that has hard links. */
+export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
+  readonly marker: StoreMarker;
+  readonly #directory: string;
+  readonly #files: FilePort;
+  readonly #root: StoreRoot;
+  readonly #folders: DurableFolders;
+  readonly #temporary: TemporaryFiles;
+  readonly #openFiles: OpenFileCache;
+
+  private constructor(options: DirectoryStoreOptions, marker: StoreMarker) {
+    const files = options.files ?? new NodeFilePort();
+    this.marker = marker;
+    this.#directory = resolve(options.root);
+    this.#files = files;
+    this.#folders = new DurableFolders(files, this.#directory);
+    this.#openFiles = new OpenFileCache(files, STORE_OPEN_FILES_MAX);
+    this.#temporary = new TemporaryFiles({
+      ...options,
+      files,
+      root: this.#directory,
+      checkRoot: () => this.#root.check(),
+    });
+    this.#root = new StoreRoot({
+      files,
+      root: this.#directory,
+      expected: marker,
+      onFound: () => this.#begin(),
+    });
+  }
+
+  /**
+   * Makes a new store: root and marker. Only a deployment's first start may call it. A root that is there must be empty
+   * but for the marker that an interrupted first start left, which is then kept: the answered store bears the marker
+   * that counts. Fails with `StoreUnavailableError` (`root` if other things lie there).
+   */
+  static async create(options: DirectoryStoreOptions, marker: StoreMarker): Promise<DirectoryObjectStore> {
+    const files = options.files ?? new NodeFilePort();
+    const root = resolve(options.root);
+    try {
+      await makeRoot(files, root);
+      const written = await writeMarkerFile(files, root, encodeStoreMarker(marker));
+      const found = written ? marker : await readMarker(files, `${root}/${MARKER_KEY}`);
+      return await DirectoryObjectStore.open(options, found);
+    } catch (error) {
+      throw translated(error, root);
+    }
+  }
+
+  /**
+   * The store that bears `expected`. Never fails: while the root is missing or another one, every call of the store
+   * does, with `StoreUnavailableError` and reason `root`.
+   */
+  static async open(options: DirectoryStoreOptions, expected: StoreMarker): Promise<DirectoryObjectStore> {
+    const store = new DirectoryObjectStore(options, expected);
+    try {
+      await store.#root.check();
+    } catch (error) {
+      options.logger.error("store is not available", { store: expected.storeId, error: describeError(error) });
+    }
+    return store;
+  }
+
+  async putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
+    parseObjectKey(key);
+    return this.#run(signal, async () => {
+      const path = await this.#temporary.write(chunks);
+      try {
+        signal.throwIfAborted();
+        const isNew = await this.#publish(path, key);
+        // A name that was there may be that of a put whose sync still runs: whoever answers must have synced.
+        await Promise.all([this.#folders.sync(parentOf(key)), this.#temporary.remove(path)]);
+        return { kind: isNew ? "written" : "already-exists" };
+      } catch (error) {
+        await this.#temporary.remove(path);
+        throw error;
+      }
+    });
+  }
+
+  async get(key: ObjectKey, signal: AbortSignal): Promise<Uint8Array> {
+    parseObjectKey(key);
+    return this.#read(key, signal, async (file) => {
+      const byteLength = await file.byteLength();
+      return readFully(key, file, { position: 0, byteLength });
+    });
+  }
+
+  async getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
+    parseObjectKey(key);
+    assert(range.position >= 0 && range.byteLength >= 1, "empty range");
+    return this.#read(key, signal, (file) => readFully(key, file, range));
+  }
+
+  async list(
+    options: { readonly prefix: string; readonly startAfter: string; readonly limit: number },
+    signal: AbortSignal,
+  ): Promise<ObjectListing> {
+    return this.#run(signal, async () => {
+      const keys: string[] = [];
+      let isTruncated = false;
+      for await (const key of walkKeys(this.#files, this.#directory, options)) {
+        isTruncated = keys.length === options.limit;
+        if (isTruncated) break;
+        keys.push(key);
+      }
+      signal.throwIfAborted();
+      const summaries = await inSlices(keys, (key) => this.#summary(objectKey(key)));
+      // A folder that cannot be found is an empty one, unless the root went away meanwhile.
+      await this.#root.check();
+      return { objects: summaries.filter((summary) => summary !== undefined), isTruncated };
+    });
+  }
+
+  async deleteAll(keys: readonly ObjectKey[], signal: AbortSignal): Promise<ReadonlySet<ObjectKey>> {
+    for (const key of keys) parseObjectKey(key);
+    return this.#run(signal, async () => {
+      const errors: unknown[] = [];
+      const gone = new Set<ObjectKey>();
+      await inSlices(keys, async (key) => {
+        signal.throwIfAborted();
+        await this.#unlink(key).then(
+          () => gone.add(key),
+          (error) => errors.push(error),
+        );
+      });
+      await this.#root.check();
+      if (gone.size === 0 && errors.length > 0) throw errors[0];
+      await this.#tidy(new Set([...gone].map(parentOf)));
+      return gone;
+    });
+  }
+
+  /** Closes the files kept open. Calls that run may still end well. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#openFiles.clear();
+  }
+
+  /** The right root is there, for the first time or again: nothing remembered of it need be true any more. */
+  async #begin(): Promise<void> {
+    this.#openFiles.clear();
+    this.#folders.forgetAll();
+    await this.#temporary.begin();
+  }
+
+  async #run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    try {
+      return await abortable(this.#root.check().then(work), signal);
+    } catch (error) {
+      throw signal.aborted && error === signal.reason ? error : translated(error, this.#directory);
+    }
+  }
+
+  async #read<T>(key: ObjectKey, signal: AbortSignal, work: (file: OpenFile) => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    try {
+      // The check runs beside the read, for an open file says nothing of the root; what it finds goes first.
+      const [, bytes] = await abortable(Promise.all([this.#root.check(), this.#useFile(key, work)]), signal);
+      return bytes;
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) throw error;
+      // "Not found" is final, so it needs a root that was the right one at that time.
+      if (isMissing(error) || errorCodeOf(error) === "EISDIR") {
+        await this.#root.check();
+        throw new ObjectNotFoundError(key);
+      }
+      throw translated(error, this.#directory);
+    }
+  }
+
+  #useFile<T>(key: ObjectKey, work: (file: OpenFile) => Promise<T>): Promise<T> {
+    return this.#openFiles.use(`${this.#directory}/${key}`, work);
+  }
+
+  /** Gives the file at `path` its final name; false if that is taken. */
+  async #publish(path: string, key: ObjectKey): Promise<boolean> {
+    const folder = parentOf(key);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#folders.ensure(folder);
+        await this.#files.link(path, `${this.#directory}/${key}`);
+        return true;
+      } catch (error) {
+        const code = errorCodeOf(error);
+        if (code === "EEXIST") return false;
+        if (code !== "ENOENT" || attempt === PUBLISH_ATTEMPTS_MAX) throw error;
+        await this.#root.check();
+        for (let each = folder; each !== ""; each = parentOf(each)) this.#folders.forget(each);
+      }
+    }
+  }
+
+  async #summary(key: ObjectKey): Promise<ObjectSummary | undefined> {
+    try {
+      const { byteLength, modifiedMs } = await this.#files.summary(`${this.#directory}/${key}`);
+      return { key, byteLength, lastModifiedMs: modifiedMs };
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #unlink(key: ObjectKey): Promise<void> {
+    const path = `${this.#directory}/${key}`;
+    this.#openFiles.forget(path);
+    try {
+      await this.#files.unlink(path);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  /** Makes deletions durable and removes folders that they emptied, so that old hours leave nothing behind. */
+  async #tidy(folders: ReadonlySet<string>): Promise<void> {
+    await inSlices([...folders], async (folder) => {
+      await this.#folders.sync(folder).catch((error) => {
+        if (!isMissing(error)) throw error;
+      });
+      for (let each = folder; each !== ""; each = parentOf(each)) {
+        this.#folders.forget(each);
+        const isRemoved = await this.#files.removeFolder(`${this.#directory}/${each}`).then(
+          () => true,
+          () => false,
+        );
+        if (!isRemoved) break;
+      }
+    });
+  }
+}
+
+/** Makes the root if it is missing. Fails if it holds anything but what an interrupted first start leaves. */
+async function makeRoot(files: FilePort, root: string): Promise<void> {
+  await files.makeFolders(root);
+  await files.syncFolder(resolve(root, ".."));
+  for (const { name } of await files.list(root)) {
+    if (name === MARKER_KEY || name === TEMPORARY_FOLDER) continue;
+    throw new StoreUnavailableError(`${root} is not empty (${name}): not made a store`, { reason: "root" });
+  }
+}
+
+async function readFully(key: ObjectKey, file: OpenFile, range: ByteRange): Promise<Uint8Array> {
+  // Not from Node's pool: a small read would keep the pool's 64 KiB alive as long as it lives itself.
+  const target = Buffer.allocUnsafeSlow(range.byteLength);
+  let filled = 0;
+  while (filled < range.byteLength) {
+    const count = await file.read(filled === 0 ? target : target.subarray(filled), range.position + filled);
+    if (count === 0) {
+      const end = range.position + range.byteLength;
+      throw new CorruptObjectError(key, `ends before byte ${range.position + filled + 1}, read up to ${end}`);
+    }
+    filled += count;
+  }
+  return target;
+}
+
+async function inSlices<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += CALLS_AT_ONCE) {
+    results.push(...(await Promise.all(items.slice(at, at + CALLS_AT_ONCE).map(work))));
+  }
+  return results;
+}
+
+function isMissing(error: unknown): boolean {
+  const code = errorCodeOf(error);
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+function translated(error: unknown, root: string): unknown {
+  const code = errorCodeOf(error);
+  if (error instanceof LogError || code === undefined) return error;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    const message = `store ${root} is full (${code}): make room, and writing goes on by itself`;
+    return new StoreUnavailableError(message, { reason: "full", cause: error });
+  }
+  const text = code === "EROFS" ? "the file system is read-only (EROFS)" : describeError(error);
+  return new StoreUnavailableError(`store ${root}: ${text}`, { reason: "io", cause: error });
+}

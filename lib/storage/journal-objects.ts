@@ -1,0 +1,69 @@
+import {
+  hasHash,
+  hashOf,
+  JournalObjectLostError,
+  type JournalObjectRef,
+  type JournalObjects,
+} from "#lib/journal/journal-objects.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import type { Random } from "#lib/runtime/random.ts";
+import type { StoreId } from "#lib/util/branded.ts";
+import { journalObjectKey, parseObjectKey } from "./object-keys.ts";
+import { CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "./object-store.ts";
+import type { ReplicatedWriter } from "./replicated-put.ts";
+import type { StoreSet } from "./store-set.ts";
+
+const RANDOM_BYTES = 8;
+
+export interface StoredJournalObjectsOptions {
+  readonly stores: StoreSet;
+  readonly writer: ReplicatedWriter;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Where to write now, and how many copies a commit needs. */
+  readonly placement: () => { readonly stores: readonly StoreId[]; readonly needed: number };
+  /** See object-keys.ts. */
+  readonly uploadEpoch: () => number;
+}
+
+/** Keeps a journal's snapshots and large commands in the stores of its placement. */
+export class StoredJournalObjects implements JournalObjects {
+  readonly #options: StoredJournalObjectsOptions;
+
+  constructor(options: StoredJournalObjectsOptions) {
+    this.#options = options;
+  }
+
+  async put(name: string, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<JournalObjectRef> {
+    const { writer, random, placement, uploadEpoch } = this.#options;
+    const key = journalObjectKey({ uploadEpoch: uploadEpoch(), name, random: random.bytes(RANDOM_BYTES) });
+    const { stores, needed } = placement();
+    const copies = await writer.put({ key, chunks, placement: stores, needed }, signal);
+    const byteLength = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+    return { key, byteLength, hash: hashOf(chunks), copies };
+  }
+
+  async get(ref: JournalObjectRef, signal: AbortSignal): Promise<Uint8Array> {
+    const { stores, logger } = this.#options;
+    const key = parseObjectKey(ref.key);
+    const problems: string[] = [];
+    let unavailable: unknown;
+    for (const id of stores.readOrder(ref.copies)) {
+      try {
+        const bytes = await stores.store(id).get(key, signal);
+        if (hasHash(bytes, ref)) return bytes;
+        problems.push(`store ${id}: ${bytes.byteLength} bytes with another hash`);
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        if (error instanceof StoreUnavailableError) unavailable = error;
+        else if (!(error instanceof ObjectNotFoundError || error instanceof CorruptObjectError)) throw error;
+        problems.push(`store ${id}: ${describeError(error)}`);
+      }
+      logger.warn("a copy of a journal's object cannot be read", { key, store: id, problem: problems.at(-1) });
+    }
+    const unconfigured = ref.copies.filter((id) => !stores.has(id));
+    const summary = [...problems, ...unconfigured.map((id) => `store ${id} is not configured`)].join("; ");
+    if (unavailable === undefined && unconfigured.length === 0) throw new JournalObjectLostError(key, summary);
+    throw new StoreUnavailableError(`object ${key}: ${summary}`, { reason: "io", cause: unavailable });
+  }
+}
