@@ -2,6 +2,7 @@ import type { FoldContext } from "#lib/journal/state-machine.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
 import { encodeBatchSizes } from "./batch-sizes.ts";
+import { copiesNeeded, copiesOf } from "./commit-rule.ts";
 import { checkProducer, rememberBatch } from "./fold-producer.ts";
 import type { AppendBatch, AppendCommand, AppendPart, AppendSource, BatchOutcome, LogOutcome } from "./log-command.ts";
 import { type EntryPlace, type LogState, type PartitionState, partitionKey } from "./log-state.ts";
@@ -42,23 +43,10 @@ interface CommitRule {
   readonly withoutMinInsync: boolean;
 }
 
-/**
- * The commit rule: `max(min.insync.replicas, min(floor(RF / 2) + 1, |ISR|))` of the partition's stores, which are the
- * journal's first RF, have the flush. The journal's own replication counts as all copies of an inlined flush.
- */
-export function commitRule(
-  state: LogState,
-  settings: { readonly replicationFactor: number; readonly minInsyncReplicas: number },
-  source: AppendSource,
-): CommitRule {
-  const { replicationFactor, minInsyncReplicas } = settings;
-  const stores = state.replicas.slice(0, replicationFactor);
-  const copies =
-    source.kind === "inline" ? replicationFactor : stores.filter((store) => source.copies.includes(store)).length;
-  const inSync = stores.filter((store) => state.isr.includes(store)).length;
-  // One copy at least, also while no store is in sync.
-  const majority = Math.max(1, Math.min(Math.floor(replicationFactor / 2) + 1, inSync));
-  return { withMinInsync: copies >= Math.max(minInsyncReplicas, majority), withoutMinInsync: copies >= majority };
+function commitRule(state: LogState, partition: PartitionState, source: AppendSource): CommitRule {
+  const needed = copiesNeeded(state, partition);
+  const copies = copiesOf(source, state, partition);
+  return { withMinInsync: copies >= needed.withMinInsync, withoutMinInsync: copies >= needed.withoutMinInsync };
 }
 
 function foldPart(

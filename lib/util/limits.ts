@@ -43,6 +43,12 @@ export const APPEND_INLINE_BYTES_MAX = 8 * KIB;
 export const INLINE_BYTES_MAX = 128 * KIB;
 /** What may wait for its commit in one process; beyond it connections are no longer read. */
 export const PENDING_BYTES_MAX = 128 * MIB;
+/** From the closing of a flush to its answers; Kafka's clients give a request up after as long. */
+export const FLUSH_TIMEOUT_MS = 30_000;
+/** Flushes uploaded at once unless set otherwise; what comes meanwhile waits and makes the next ones larger. */
+export const UPLOADS_IN_FLIGHT_MAX = 4;
+/** Tries to open a topic in a journal, each with a newer view of the cluster journal. */
+export const OPEN_ATTEMPTS_MAX = 3;
 /** Batches of one producer that a partition remembers for duplicates (Kafka: five). */
 export const PRODUCER_BATCHES_KEPT = 5;
 /** A producer that a partition has not seen for so long keeps its newest batch only. */

@@ -1,0 +1,37 @@
+import type { StoreId } from "#lib/util/branded.ts";
+import type { AppendSource } from "./log-command.ts";
+import type { LogState } from "./log-state.ts";
+
+// When a flush is committed for a partition: `max(min.insync.replicas, min(floor(RF / 2) + 1, |ISR|))` of the
+// partition's stores have it, and these are the first RF of the journal's. acks=1 leaves the first term out.
+
+export interface ReplicaSettings {
+  readonly replicationFactor: number;
+  readonly minInsyncReplicas: number;
+}
+
+export interface CopiesNeeded {
+  readonly withMinInsync: number;
+  readonly withoutMinInsync: number;
+}
+
+export function storesOf(state: LogState, settings: ReplicaSettings): readonly StoreId[] {
+  return state.replicas.slice(0, settings.replicationFactor);
+}
+
+export function inSyncCount(state: LogState, stores: readonly StoreId[]): number {
+  return stores.filter((store) => state.isr.includes(store)).length;
+}
+
+export function copiesNeeded(state: LogState, settings: ReplicaSettings): CopiesNeeded {
+  const inSync = inSyncCount(state, storesOf(state, settings));
+  // One copy at least, also while no store is in sync.
+  const withoutMinInsync = Math.max(1, Math.min(Math.floor(settings.replicationFactor / 2) + 1, inSync));
+  return { withoutMinInsync, withMinInsync: Math.max(settings.minInsyncReplicas, withoutMinInsync) };
+}
+
+/** How many of the partition's stores have the flush. The journal's own replication counts as all of them. */
+export function copiesOf(source: AppendSource, state: LogState, settings: ReplicaSettings): number {
+  if (source.kind === "inline") return settings.replicationFactor;
+  return storesOf(state, settings).filter((store) => source.copies.includes(store)).length;
+}

@@ -1,0 +1,247 @@
+import type { LaneSlot } from "#lib/journal/replicated-state-api.ts";
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { TimeLimitError, timeLimit } from "#lib/runtime/deadline.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import { writeAheadKey } from "#lib/storage/object-keys.ts";
+import { StoreUnavailableError } from "#lib/storage/object-store.ts";
+import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import { sealWriteAheadSegment } from "#lib/storage/write-ahead-segment.ts";
+import { defined } from "#lib/util/assert.ts";
+import type { FlushId, TopicId } from "#lib/util/branded.ts";
+import { LogError } from "#lib/util/errors.ts";
+import type { QueuedBatch } from "./append-request.ts";
+import { commandPart, positionsOf } from "./flush-command.ts";
+import { copiesToWaitFor, type FlushGroup, type FlushPart, type FlushSegment, laneOf } from "./flush-plan.ts";
+import type { AppendAnswer } from "./log-api.ts";
+import type { AppendPart, AppendSource, BatchOutcome, LogCommand, LogOutcome } from "./log-command.ts";
+import { needsOpening, type Opener } from "./opener.ts";
+import type { RecentBytes } from "./recent-bytes.ts";
+
+const HOUR_MS = 3_600_000;
+
+export interface FlushPorts {
+  readonly writer: ReplicatedWriter;
+  readonly opener: Opener;
+  readonly recent: RecentBytes;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Drawn at the process's start; part of its objects' keys. */
+  readonly writerId: string;
+  /** From the closing of a flush to its answers. */
+  readonly timeoutMs: number;
+  /** Aborts when the process stops. */
+  readonly signal: AbortSignal;
+}
+
+export interface FlushContent {
+  readonly flushId: FlushId;
+  readonly segments: readonly FlushSegment[];
+  readonly isInlined: boolean;
+}
+
+interface ReservedGroup {
+  readonly group: FlushGroup;
+  readonly slot: LaneSlot<LogCommand, LogOutcome>;
+  /** The topics of the group that are gone. Runs beside the upload; never rejects. */
+  readonly opening: Promise<Opening>;
+}
+
+type Opening = { readonly gone: ReadonlySet<TopicId> } | { readonly error: unknown };
+
+/**
+ * One closed buffer on its way: uploaded, proposed to each of its lanes, answered. Its places in the lanes are taken in
+ * the constructor, so flushes are committed in the order in which they were closed, however their uploads end.
+ */
+export class Flush {
+  /** Resolves when nothing is being uploaded any more. */
+  readonly uploaded: Promise<void>;
+  /** Resolves when every batch is answered. */
+  readonly done: Promise<void>;
+  readonly #ports: FlushPorts;
+  readonly #flushId: FlushId;
+
+  constructor(content: FlushContent, ports: FlushPorts) {
+    this.#ports = ports;
+    this.#flushId = content.flushId;
+    const limit = timeLimit(ports.clock, ports.timeoutMs, ports.signal);
+    const runs = content.segments.map((segment) => {
+      const groups = segment.groups.map((group) => this.#reserve(group, limit.signal));
+      return content.isInlined ? this.#inline(groups, limit.signal) : this.#write(segment, groups, limit.signal);
+    });
+    this.uploaded = Promise.all(runs.map((run) => run.uploaded)).then(() => {});
+    this.done = Promise.all(runs.map((run) => run.done)).then(() => limit[Symbol.dispose]());
+  }
+
+  #reserve(group: FlushGroup, signal: AbortSignal): ReservedGroup {
+    const slot = group.journal.reserve(laneOf(group.stores));
+    return { group, slot, opening: this.#open(group, signal) };
+  }
+
+  #inline(groups: readonly ReservedGroup[], signal: AbortSignal): { uploaded: Promise<void>; done: Promise<void> } {
+    const done = Promise.all(
+      groups.map((reserved) => {
+        const { parts } = reserved.group;
+        const bytes = Buffer.concat(parts.flatMap((part) => part.batches.map((batch) => batch.append.bytes)));
+        return this.#propose(reserved, { source: { kind: "inline", bytes }, positions: positionsOf(parts) }, signal);
+      }),
+    ).then(() => {});
+    // A place among the uploads is held until the commit: otherwise every turn would propose a command of its own.
+    return { uploaded: done, done };
+  }
+
+  #write(
+    segment: FlushSegment,
+    groups: readonly ReservedGroup[],
+    signal: AbortSignal,
+  ): { uploaded: Promise<void>; done: Promise<void> } {
+    const upload = this.#upload(segment, signal);
+    const done = upload.then(
+      async ({ source, positions }) => {
+        let from = 0;
+        await Promise.all(
+          groups.map((reserved) => {
+            const own = positions.slice(from, from + reserved.group.parts.length);
+            from += own.length;
+            return this.#propose(reserved, { source, positions: own }, signal);
+          }),
+        );
+      },
+      (error: unknown) => {
+        const answer = this.#answerOf(error);
+        for (const { group, slot } of groups) {
+          slot.release();
+          for (const part of group.parts) settleAll(part.batches, answer);
+        }
+      },
+    );
+    return {
+      uploaded: upload.then(
+        () => {},
+        () => {},
+      ),
+      done,
+    };
+  }
+
+  async #upload(
+    segment: FlushSegment,
+    signal: AbortSignal,
+  ): Promise<{ source: AppendSource; positions: readonly number[] }> {
+    const { clock, writer, writerId, recent } = this.#ports;
+    const parts = segment.groups.flatMap((group) =>
+      group.parts.map(({ topic, partitionIndex, batches, byteLength }) => ({
+        topicId: topic.topicId,
+        partitionIndex,
+        byteLength,
+        batches: batches.map((batch) => batch.append.bytes),
+      })),
+    );
+    const sealed = sealWriteAheadSegment({ flushId: this.#flushId, parts });
+    const uploadEpoch = Math.floor(clock.nowMs() / HOUR_MS);
+    const key = writeAheadKey({ uploadEpoch, writerId, flushId: this.#flushId });
+    const put = { key, chunks: sealed.chunks, placement: segment.stores, needed: copiesToWaitFor(segment) };
+    const copies = await writer.put(put, signal);
+    const { positions, byteLength } = sealed;
+    recent.addObject(
+      key,
+      parts.map((part, index) => ({
+        position: defined(positions[index]),
+        chunks: part.batches,
+        byteLength: part.byteLength,
+      })),
+    );
+    return { source: { kind: "object", key, byteLength, copies }, positions };
+  }
+
+  /** Opens what the local fold does not know as open. */
+  async #open(group: FlushGroup, signal: AbortSignal): Promise<Opening> {
+    const { journal, journalNumber, parts } = group;
+    const missing = new Map(
+      parts
+        .filter((part) => needsOpening(journal.state, part.topic, part.partitionIndex))
+        .map((part) => [part.topic.topicId, part.topic]),
+    );
+    const gone = new Set<TopicId>();
+    try {
+      await Promise.all(
+        [...missing.values()].map(async (topic) => {
+          const isThere = await this.#ports.opener.open(journal, journalNumber, topic, signal);
+          if (!isThere) gone.add(topic.topicId);
+        }),
+      );
+    } catch (error) {
+      return { error };
+    }
+    return { gone };
+  }
+
+  async #propose(
+    reserved: ReservedGroup,
+    content: { readonly source: AppendSource; readonly positions: readonly number[] },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { group, slot } = reserved;
+    const opening = await reserved.opening;
+    const live: FlushPart[] = [];
+    const parts: AppendPart[] = [];
+    for (const [index, part] of group.parts.entries()) {
+      if ("error" in opening) settleAll(part.batches, this.#answerOf(opening.error));
+      else if (opening.gone.has(part.topic.topicId)) settleAll(part.batches, UNKNOWN_PARTITION);
+      else {
+        live.push(part);
+        parts.push(commandPart(part, defined(content.positions[index])));
+      }
+    }
+    if (parts.length === 0) {
+      slot.release();
+      return;
+    }
+    try {
+      const command: LogCommand = { kind: "append", flushId: this.#flushId, source: content.source, parts };
+      const { outcome } = await slot.propose(command, signal);
+      await this.#answer(live, outcome, signal);
+    } catch (error) {
+      const answer = this.#answerOf(error);
+      for (const part of live) settleAll(part.batches, answer);
+    }
+  }
+
+  async #answer(parts: readonly FlushPart[], outcome: LogOutcome, signal: AbortSignal): Promise<void> {
+    const notOpen: FlushPart[] = [];
+    for (const [index, part] of parts.entries()) {
+      const outcomes = outcome.kind === "appended" ? defined(outcome.parts[index]) : [];
+      if (isNotOpen(outcomes[0])) notOpen.push(part);
+      else for (const [at, batch] of part.batches.entries()) batch.settle(defined(outcomes[at], "outcome of a batch"));
+    }
+    // Dropped since the local fold said that it was open. Tried again it would overtake what is behind it in its lane.
+    await Promise.all(notOpen.map((part) => this.#answerNotOpen(part, signal)));
+  }
+
+  async #answerNotOpen({ topic, partitionIndex, batches }: FlushPart, signal: AbortSignal): Promise<void> {
+    const error = await this.#ports.opener.explainNotOpen(topic.topicId, partitionIndex, signal);
+    settleAll(batches, { kind: "refused", error });
+  }
+
+  #answerOf(error: unknown): AppendAnswer {
+    const message = describeError(error);
+    if (error instanceof StoreUnavailableError) {
+      return { kind: "refused", error: ErrorCode.KAFKA_STORAGE_ERROR, message };
+    }
+    const { signal, logger } = this.#ports;
+    const isTimeout = error instanceof TimeLimitError || (error instanceof LogError && error.kind === "unavailable");
+    if (isTimeout || signal.aborted) return { kind: "refused", error: ErrorCode.REQUEST_TIMED_OUT, message };
+    logger.error("flush failed", { flushId: this.#flushId, error: message });
+    return { kind: "refused", error: ErrorCode.UNKNOWN_SERVER_ERROR, message };
+  }
+}
+
+const UNKNOWN_PARTITION: AppendAnswer = { kind: "refused", error: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+
+function isNotOpen(outcome: BatchOutcome | undefined): boolean {
+  return outcome?.kind === "refused" && outcome.error === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+function settleAll(batches: readonly QueuedBatch[], answer: AppendAnswer): void {
+  for (const batch of batches) batch.settle(answer);
+}
