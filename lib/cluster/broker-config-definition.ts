@@ -1,7 +1,7 @@
 import type { ConfigDefinition, ValidValues } from "./config-definition.ts";
 
-/** How a broker config may change while brokers run, by the names that Kafka's documentation uses. */
-export type UpdateMode = "read-only" | "per-broker" | "cluster-wide";
+/** Whether a broker config may change while brokers run, by the names that Kafka's documentation uses. */
+export type UpdateMode = "read-only" | "cluster-wide";
 
 export interface BrokerConfigDefinition extends ConfigDefinition {
   readonly updateMode: UpdateMode;

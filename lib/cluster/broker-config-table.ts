@@ -14,19 +14,17 @@ import {
 // broker-configs.ts, those of groups and transactions in coordinator-config-table.ts. What a config does beyond being
 // shown is said where it is used.
 
+// Listeners can change while a broker runs in Kafka, and cannot here.
 const IDENTITY: readonly BrokerConfigDefinition[] = [
   int("node.id", null, "The id by which clients know this broker.", { min: 0 }),
   int("broker.id", "-1", "The older name of node.id."),
   text("broker.rack", null, "Where this broker runs, such as a zone; clients prefer replicas in their own (KIP-392)."),
-  list("listeners", "PLAINTEXT://:9092", "The addresses at which this broker listens.", { update: "per-broker" }),
-  list("advertised.listeners", null, "The addresses that clients are told, if others than those of listeners.", {
-    update: "per-broker",
-  }),
+  list("listeners", "PLAINTEXT://:9092", "The addresses at which this broker listens."),
+  list("advertised.listeners", null, "The addresses that clients are told, if others than those of listeners."),
   list(
     "listener.security.protocol.map",
     "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
     "The security protocol of each listener by its name.",
-    { update: "per-broker" },
   ),
   text(
     "inter.broker.listener.name",

@@ -1,7 +1,7 @@
 import { defined } from "#lib/util/assert.ts";
 import { CONFIG_ALTERATION_BYTES_MAX, CONFIG_VALUE_LENGTH_MAX } from "#lib/util/limits.ts";
-import type { ConfigEntry, ConfigOperation } from "./cluster-command.ts";
-import { faultOf, integerOf, listItems, normalised } from "./config-definition.ts";
+import type { ConfigEntry } from "./cluster-command.ts";
+import { faultOf, integerOf, normalised } from "./config-definition.ts";
 import { type BrokerConfigLayers, effectiveTopicConfig } from "./effective-configs.ts";
 import { topicConfigDefinition } from "./topic-configs.ts";
 
@@ -44,24 +44,10 @@ export function tooLongMessage(key: string): string {
 
 /** Valid configs as they are stored: each value as Kafka writes it. */
 export function storedTopicConfigs(configs: ReadonlyMap<string, string>): readonly ConfigEntry[] {
-  return [...configs].map(([key, value]) => ({ key, value: storedTopicConfig(key, value) }));
-}
-
-/** Each operation with its value as it is stored. */
-export function storedTopicOperation(operation: ConfigOperation): ConfigOperation {
-  switch (operation.kind) {
-    case "set":
-      return { ...operation, value: storedTopicConfig(operation.key, operation.value) };
-    case "append":
-    case "subtract":
-      return { ...operation, value: listItems(operation.value).join(",") };
-    case "delete":
-      return operation;
-  }
-}
-
-function storedTopicConfig(key: string, value: string): string {
-  return normalised(defined(topicConfigDefinition(key), key), value);
+  return [...configs].map(([key, value]) => ({
+    key,
+    value: normalised(defined(topicConfigDefinition(key), key), value),
+  }));
 }
 
 /** Whether `texts` fit together in one command. */
