@@ -1,0 +1,92 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { BrokerId } from "#lib/util/branded.ts";
+import { LogError } from "#lib/util/errors.ts";
+
+// One process per broker id and data directory. The lock is an exclusive transaction on a small SQLite file, which is a
+// lock of the operating system on that file: it ends with the process however it dies, so a restart after kill -9 need
+// not wait or guess. Beside it lies the holder's process id, for the error message only.
+//
+//   <data directory>/broker-<id>.lock   the SQLite file; empty, and it stays there
+//   <data directory>/broker-<id>.pid    the holder's process id in decimal digits and a line feed
+
+export class LockedError extends LogError {
+  override readonly name = "LockedError";
+  override readonly kind = "conflict";
+  readonly path: string;
+  /** The holder's, as far as it is known. */
+  readonly pid: number | undefined;
+
+  constructor(path: string, pid: number | undefined) {
+    const holder = pid === undefined ? "another process" : `process ${pid}`;
+    super(`${path} is held by ${holder}: stop it first, or use another broker id or data directory`);
+    this.path = path;
+    this.pid = pid;
+  }
+}
+
+/** The lock's file cannot be made or used: no directory, no right to write, no room. */
+export class LockFileError extends LogError {
+  override readonly name = "LockFileError";
+  override readonly kind = "unavailable";
+}
+
+/** Held until disposed of, or until the process ends. */
+export class ProcessLock implements Disposable {
+  readonly path: string;
+  readonly #database: DatabaseSync;
+  readonly #pidPath: string;
+  #isHeld = true;
+
+  private constructor(path: string, pidPath: string, database: DatabaseSync) {
+    this.path = path;
+    this.#pidPath = pidPath;
+    this.#database = database;
+  }
+
+  /** Makes the data directory if need be. Fails with `LockedError` at once if another process (or we) holds it. */
+  static acquire(dataDirectory: string, brokerId: BrokerId): ProcessLock {
+    const path = join(dataDirectory, `broker-${brokerId}.lock`);
+    const pidPath = join(dataDirectory, `broker-${brokerId}.pid`);
+    let database: DatabaseSync | undefined;
+    try {
+      mkdirSync(dataDirectory, { recursive: true });
+      database = new DatabaseSync(path, { timeout: 0 });
+      // Nothing is ever written, so no journal file need lie beside it.
+      database.exec("PRAGMA journal_mode = MEMORY");
+      database.exec("BEGIN EXCLUSIVE");
+      writeFileSync(pidPath, `${process.pid}\n`);
+      return new ProcessLock(path, pidPath, database);
+    } catch (error) {
+      database?.close();
+      if (isBusy(error)) throw new LockedError(path, readPid(pidPath));
+      throw new LockFileError(`cannot lock ${path}: ${error instanceof Error ? error.message : error}`, {
+        cause: error,
+      });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    // While the lock is still ours, so that a successor's number is never removed.
+    rmSync(this.#pidPath, { force: true });
+    this.#database.close();
+  }
+}
+
+/** SQLITE_BUSY (5) and its extended codes. */
+function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error) || !("errcode" in error)) return false;
+  return typeof error.errcode === "number" && (error.errcode & 0xff) === 5;
+}
+
+function readPid(path: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(path, "latin1").trim());
+    return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
