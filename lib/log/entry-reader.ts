@@ -1,0 +1,86 @@
+import type { ByteRange } from "#lib/storage/object-store.ts";
+import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
+import { LogError } from "#lib/util/errors.ts";
+import { sliceChunks } from "./entry-chunks.ts";
+import type { EntryRange } from "./entry-index.ts";
+import type { EntryPlace, PartitionState, WriteAheadObject } from "./log-state.ts";
+import type { TailCache } from "./tail-cache.ts";
+
+/** Reads write-ahead objects from whichever store has them. */
+export interface WriteAheadReader {
+  /** Exactly the bytes of `range`, in chunks. Fails as `ObjectStore.getRange` does. */
+  read(object: WriteAheadObject, range: ByteRange, signal: AbortSignal): Promise<readonly Uint8Array[]>;
+}
+
+/** Reads inlined batches from the journal. */
+export interface InlineReader {
+  /** All inlined bytes of one command. Fails with a `LogError` of kind `conflict` if the record is not there. */
+  read(
+    journal: JournalId,
+    place: { readonly seq: JournalSeq; readonly indexInRecord: number },
+    signal: AbortSignal,
+  ): Promise<Uint8Array>;
+}
+
+/** The place of an entry holds nothing: it was replaced and removed since the plan was made, or it is lost. */
+export class MissingEntryError extends LogError {
+  override readonly name = "MissingEntryError";
+  override readonly kind = "conflict";
+  readonly place: EntryPlace;
+
+  constructor(place: EntryPlace, cause: unknown) {
+    super(`the bytes of an entry are missing at ${placeName(place)}`, { cause });
+    this.place = place;
+  }
+}
+
+/** The bytes of planned ranges: from the tail cache, else from their stores or their journal. */
+export class EntryReader {
+  readonly #tailCache: TailCache;
+  readonly #objects: WriteAheadReader;
+  readonly #inlined: InlineReader;
+
+  constructor(deps: {
+    readonly tailCache: TailCache;
+    readonly objects: WriteAheadReader;
+    readonly inlined: InlineReader;
+  }) {
+    this.#tailCache = deps.tailCache;
+    this.#objects = deps.objects;
+    this.#inlined = deps.inlined;
+  }
+
+  /** The bytes of `range` if they can be had without waiting. */
+  cached(journal: JournalId, range: EntryRange): readonly Uint8Array[] | undefined {
+    const { place } = range.entry;
+    if (place.kind === "object") return this.#tailCache.object(place.key, range.position, range.byteLength);
+    const { seq, indexInRecord } = place;
+    const { position, byteLength } = range;
+    return this.#tailCache.inline(journal, { seq, indexInRecord, position, byteLength });
+  }
+
+  /** Fails with `MissingEntryError`, `CorruptObjectError`, or an error of kind `unavailable`. */
+  async read(journal: JournalId, range: EntryRange, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+    const { place } = range.entry;
+    try {
+      if (place.kind === "object") {
+        return await this.#objects.read(place, { position: range.position, byteLength: range.byteLength }, signal);
+      }
+      const bytes = await this.#inlined.read(journal, place, signal);
+      return sliceChunks([bytes], range.position, range.byteLength);
+    } catch (cause) {
+      if (cause instanceof LogError && cause.kind === "conflict") throw new MissingEntryError(place, cause);
+      throw cause;
+    }
+  }
+}
+
+/** Whether the partition's state still says that bytes are at `place`. */
+export function refersTo(partition: PartitionState, place: EntryPlace): boolean {
+  const name = placeName(place);
+  return partition.entries.some((entry) => placeName(entry.place) === name);
+}
+
+function placeName(place: EntryPlace): string {
+  return place.kind === "object" ? place.key : `record ${place.seq} command ${place.indexInRecord}`;
+}

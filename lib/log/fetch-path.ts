@@ -1,0 +1,174 @@
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import type { Logger } from "#lib/runtime/logger.ts";
+import { availableBytes } from "./entry-index.ts";
+import type { EntryReader } from "./entry-reader.ts";
+import type { ByteBudget } from "./fetch-budget.ts";
+import { lastStableOffset, type PartitionAccess } from "./fetch-partitions.ts";
+import { FetchReader, type FetchSlot, isWithin } from "./fetch-reader.ts";
+import { type Measured, waitForBytes } from "./fetch-wait.ts";
+import type { FetchWaiters } from "./fetch-waiters.ts";
+import { JournalPoller } from "./journal-poller.ts";
+import type { FetchedPartition, Fetcher, FetchOptions, PartitionFetch } from "./log-api.ts";
+import type { LogJournal } from "./log-journals.ts";
+
+export interface FetchPathDeps {
+  readonly access: PartitionAccess;
+  readonly waiters: FetchWaiters;
+  readonly entries: EntryReader;
+  /** Shared with every other reader of this process. */
+  readonly budget: ByteBudget;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface FetchPathSettings {
+  /** Spacing of the polls for what other processes commit; 0: this process is the only writer of its journals. */
+  readonly journalPollMs: number;
+}
+
+/** How a request stands by what is folded. */
+interface Standing {
+  readonly bytes: number;
+  readonly hasError: boolean;
+  /** What would be a "no" if the state is not stale. */
+  readonly doubtful: readonly FetchSlot[];
+}
+
+export class FetchPath implements Fetcher, Disposable {
+  readonly #deps: FetchPathDeps;
+  readonly #reader: FetchReader;
+  readonly #poller: JournalPoller;
+
+  constructor(deps: FetchPathDeps, settings: FetchPathSettings) {
+    this.#deps = deps;
+    this.#reader = new FetchReader(deps);
+    this.#poller = new JournalPoller({
+      clock: deps.clock,
+      logger: deps.logger,
+      pollMs: settings.journalPollMs,
+    });
+  }
+
+  async fetch(partitions: readonly PartitionFetch[], options: FetchOptions): Promise<readonly FetchedPartition[]> {
+    const { signal } = options;
+    signal.throwIfAborted();
+    const slots: readonly FetchSlot[] = partitions.map((request) => ({
+      ...this.#deps.access.slot(request.topic, request.partitionIndex),
+      request,
+    }));
+    await this.#deps.access.open(slots, signal);
+    await this.#waitUntilDue(slots, options);
+    return this.#reader.read(slots, options);
+  }
+
+  /** Ends the polling of journals. Fetches that wait end with their own time. */
+  [Symbol.dispose](): void {
+    this.#poller[Symbol.dispose]();
+  }
+
+  /** Resolves when there is enough to answer, an error to tell, or no time left. */
+  async #waitUntilDue(slots: readonly FetchSlot[], options: FetchOptions): Promise<void> {
+    const { clock } = this.#deps;
+    const deadlineMs = clock.monotonicMs() + options.waitMsMax;
+    // Kafka's brokers bound it so too: more than `bytesMax` never comes together.
+    const bytesMin = Math.min(options.bytesMin, options.bytesMax);
+    let isFresh = false;
+    for (;;) {
+      const standing = this.#stand(slots, { bytesMin, readCommitted: options.readCommitted });
+      if (standing.doubtful.length > 0) {
+        await this.#settle(standing.doubtful, options.signal);
+        continue;
+      }
+      const leftMs = deadlineMs - clock.monotonicMs();
+      const freshened = isFresh ? [] : this.#freshen(slots);
+      if (standing.hasError || standing.bytes >= bytesMin) return;
+      if (leftMs > 0) await this.#wait(slots, { ...options, bytesMin, waitMsMax: leftMs });
+      else if (isFresh) return;
+      // Whoever does not wait sees what others have committed so far all the same.
+      else await Promise.all(freshened);
+      isFresh = true;
+    }
+  }
+
+  #stand(
+    slots: readonly FetchSlot[],
+    limits: { readonly bytesMin: number; readonly readCommitted: boolean },
+  ): Standing {
+    const doubtful: FetchSlot[] = [];
+    let bytes = 0;
+    let hasError = false;
+    for (const slot of slots) {
+      if (slot.error !== ErrorCode.NONE) {
+        hasError = true;
+        continue;
+      }
+      const measured = this.#measure(slot, limits);
+      if (measured === "answered") doubtful.push(slot);
+      else bytes += measured;
+    }
+    return { bytes, hasError, doubtful };
+  }
+
+  /** "answered" if the answer is a "no", be it doubtful or final. Looks at the index alone. */
+  #measure(slot: FetchSlot, limits: { readonly bytesMin: number; readonly readCommitted: boolean }): Measured {
+    const { fetchOffset } = slot.request;
+    const partition = this.#deps.access.partition(slot);
+    if (partition === undefined) return slot.isConfirmed && fetchOffset === 0 ? 0 : "answered";
+    if (!isWithin(partition, fetchOffset)) return "answered";
+    return availableBytes(partition.entries, fetchOffset, {
+      endOffset: limits.readCommitted ? lastStableOffset(partition) : partition.logEndOffset,
+      bytesMax: Math.min(slot.request.bytesMax, limits.bytesMin),
+    });
+  }
+
+  /** Makes a "no" final, or finds that it was none. */
+  async #settle(slots: readonly FetchSlot[], signal: AbortSignal): Promise<void> {
+    const { access } = this.#deps;
+    const isBeyondUnopened = (slot: FetchSlot) =>
+      access.partition(slot) === undefined && slot.request.fetchOffset !== 0;
+    await access.confirm(slots, { signal, freshTopics: slots.some(isBeyondUnopened) });
+    for (const slot of slots) {
+      if (slot.error !== ErrorCode.NONE) continue;
+      const partition = access.partition(slot);
+      const isThere =
+        partition === undefined ? slot.request.fetchOffset === 0 : isWithin(partition, slot.request.fetchOffset);
+      if (!isThere) slot.error = ErrorCode.OFFSET_OUT_OF_RANGE;
+    }
+  }
+
+  async #wait(slots: readonly FetchSlot[], options: FetchOptions): Promise<void> {
+    const { clock, waiters } = this.#deps;
+    const byKey = new Map(slots.map((slot) => [slot.key, slot]));
+    const measure = (key: string): Measured => {
+      const slot = byKey.get(key);
+      return slot === undefined ? 0 : this.#measure(slot, options);
+    };
+    const journals = journalsOf(slots);
+    for (const journal of journals) this.#poller.watch(journal);
+    try {
+      await waitForBytes([...byKey.keys()], measure, {
+        clock,
+        waiters,
+        waitMs: options.waitMsMax,
+        bytesMin: options.bytesMin,
+        signal: options.signal,
+      });
+    } finally {
+      for (const journal of journals) this.#poller.unwatch(journal);
+    }
+  }
+
+  /** Begins to catch up wherever that was not done lately, so that a busy partition does not hide a quiet one's news. */
+  #freshen(slots: readonly FetchSlot[]): readonly Promise<void>[] {
+    return [...journalsOf(slots)].map((journal) => this.#poller.freshen(journal));
+  }
+}
+
+function journalsOf(slots: readonly FetchSlot[]): ReadonlySet<LogJournal> {
+  const journals = new Set<LogJournal>();
+  for (const slot of slots) {
+    if (slot.journal !== undefined) journals.add(slot.journal);
+  }
+  return journals;
+}

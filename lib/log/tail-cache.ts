@@ -1,0 +1,167 @@
+import type { JournalId, JournalSeq, ObjectKey } from "#lib/util/branded.ts";
+import { sliceChunks } from "./entry-chunks.ts";
+import type { RecentBytes, RecentPart } from "./recent-bytes.ts";
+
+/** What keeping one part costs beside its bytes: the arrays, views and map slots around them, roughly. */
+const PART_OVERHEAD_BYTES = 256;
+/** Views that keep more than this many times their own size alive are copied. */
+const RETAINED_FACTOR_MAX = 4;
+
+interface Held {
+  /** Ascending positions. */
+  readonly parts: RecentPart[];
+  /** Distinct memory blocks that the parts keep alive. */
+  readonly buffers: Set<ArrayBufferLike>;
+}
+
+/**
+ * Bytes that were written or folded lately, by their place: tail readers need neither store nor journal.
+ *
+ * Parts are views into what arrived, request frames mostly, so a part of a few bytes may keep a large frame alive. The
+ * bound therefore counts whole memory blocks, each once, however many views and objects share it. The least recently
+ * used object goes first, with all its parts: they came together and their readers are as far behind.
+ */
+export class TailCache implements RecentBytes {
+  readonly #bytesMax: number;
+  /** In the order of their last use. */
+  readonly #held = new Map<string, Held>();
+  /** How many held objects use each block. */
+  readonly #users = new Map<ArrayBufferLike, number>();
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Memory kept alive, in bytes. */
+  get retainedBytes(): number {
+    return this.#bytes;
+  }
+
+  addObject(key: ObjectKey, parts: readonly RecentPart[]): void {
+    this.#add(key, parts);
+  }
+
+  addInline(journal: JournalId, seq: JournalSeq, indexInRecord: number, bytes: Uint8Array): void {
+    this.#add(inlineKey(journal, seq, indexInRecord), [{ position: 0, chunks: [bytes], byteLength: bytes.byteLength }]);
+  }
+
+  /** The bytes at that place of an object, in chunks; undefined if they are not all here. */
+  object(key: ObjectKey, position: number, byteLength: number): readonly Uint8Array[] | undefined {
+    return this.#find(key, position, byteLength);
+  }
+
+  /** The inlined bytes of that command; undefined if they are not here. */
+  inline(journal: JournalId, place: InlinePlace): readonly Uint8Array[] | undefined {
+    return this.#find(inlineKey(journal, place.seq, place.indexInRecord), place.position, place.byteLength);
+  }
+
+  #find(key: string, position: number, byteLength: number): readonly Uint8Array[] | undefined {
+    const held = this.#held.get(key);
+    const part = held === undefined ? undefined : partAt(held.parts, position);
+    if (held === undefined || part === undefined) return undefined;
+    if (position + byteLength > part.position + part.byteLength) return undefined;
+    this.#held.delete(key);
+    this.#held.set(key, held);
+    if (position === part.position && byteLength === part.byteLength) return part.chunks;
+    return sliceChunks(part.chunks, position - part.position, byteLength);
+  }
+
+  #add(key: string, parts: readonly RecentPart[]): void {
+    const held = this.#held.get(key) ?? { parts: [], buffers: new Set() };
+    this.#held.delete(key);
+    this.#held.set(key, held);
+    const added = parts.filter((part) => partAt(held.parts, part.position) === undefined);
+    for (const part of this.#isWasteful(added) ? copied(added) : added) this.#hold(held, part);
+    held.parts.sort((a, b) => a.position - b.position);
+    this.#evict();
+  }
+
+  /** Whether the parts alone would keep many times their own size alive. */
+  #isWasteful(parts: readonly RecentPart[]): boolean {
+    const buffers = new Set<ArrayBufferLike>();
+    let retainedBytes = 0;
+    let byteLength = PART_OVERHEAD_BYTES;
+    for (const part of parts) {
+      byteLength += part.byteLength;
+      for (const { buffer } of part.chunks) {
+        if (buffers.has(buffer) || this.#users.has(buffer)) continue;
+        buffers.add(buffer);
+        retainedBytes += buffer.byteLength;
+      }
+    }
+    return retainedBytes > byteLength * RETAINED_FACTOR_MAX;
+  }
+
+  #hold(held: Held, part: RecentPart): void {
+    held.parts.push(part);
+    this.#bytes += PART_OVERHEAD_BYTES;
+    for (const { buffer } of part.chunks) {
+      if (held.buffers.has(buffer)) continue;
+      held.buffers.add(buffer);
+      const users = this.#users.get(buffer) ?? 0;
+      this.#users.set(buffer, users + 1);
+      if (users === 0) this.#bytes += buffer.byteLength;
+    }
+  }
+
+  #evict(): void {
+    for (const [key, held] of this.#held) {
+      if (this.#bytes <= this.#bytesMax) return;
+      this.#held.delete(key);
+      this.#bytes -= PART_OVERHEAD_BYTES * held.parts.length;
+      for (const buffer of held.buffers) this.#release(buffer);
+    }
+  }
+
+  #release(buffer: ArrayBufferLike): void {
+    const users = this.#users.get(buffer) ?? 0;
+    if (users > 1) {
+      this.#users.set(buffer, users - 1);
+      return;
+    }
+    this.#users.delete(buffer);
+    this.#bytes -= buffer.byteLength;
+  }
+}
+
+export interface InlinePlace {
+  readonly seq: JournalSeq;
+  readonly indexInRecord: number;
+  readonly position: number;
+  readonly byteLength: number;
+}
+
+function inlineKey(journal: JournalId, seq: JournalSeq, indexInRecord: number): string {
+  // No object's key has a colon.
+  return `${journal}:${seq}:${indexInRecord}`;
+}
+
+/** The part that holds `position`. */
+function partAt(parts: readonly RecentPart[], position: number): RecentPart | undefined {
+  let low = 0;
+  let high = parts.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const part = parts[middle];
+    if (part !== undefined && part.position + part.byteLength <= position) low = middle + 1;
+    else high = middle;
+  }
+  const found = parts[low];
+  return found !== undefined && found.position <= position ? found : undefined;
+}
+
+/** The same parts in one block of their own. */
+function copied(parts: readonly RecentPart[]): readonly RecentPart[] {
+  // Not from Node's pool: its blocks are shared with strangers and would be counted whole.
+  const block = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  return parts.map((part) => {
+    const begin = at;
+    for (const chunk of part.chunks) {
+      block.set(chunk, at);
+      at += chunk.byteLength;
+    }
+    return { ...part, chunks: [block.subarray(begin, at)] };
+  });
+}
