@@ -4,7 +4,7 @@ import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { assert, defined } from "#lib/util/assert.ts";
-import { flushIdFromBytes, type StoreId } from "#lib/util/branded.ts";
+import type { StoreId } from "#lib/util/branded.ts";
 import {
   APPEND_INLINE_BYTES_MAX,
   FLUSH_BATCHES_MAX,
@@ -90,7 +90,7 @@ export class AppendPath implements Appender {
     this.#ports = ports;
     this.#settings = settings;
     this.#opener = new Opener({ journals, directory, storeIds, clock, signal, timeoutMs });
-    this.#flushPorts = { writer, opener: this.#opener, recent, clock, logger, writerId, timeoutMs, signal };
+    this.#flushPorts = { writer, opener: this.#opener, recent, clock, random, logger, writerId, timeoutMs, signal };
     this.#pending = new PendingBytes(settings.pendingBytesMax);
     this.#buffer = new FlushBuffer({ bytesMax: settings.flushBytesMax, batchesMax: settings.flushBatchesMax });
     this.#abortWatch = new AbortWatch(() => this.#dropSettled());
@@ -193,12 +193,11 @@ export class AppendPath implements Appender {
 
   #closeFlush(batches: readonly QueuedBatch[]): void {
     const byteLength = batches.reduce((sum, batch) => sum + batch.byteLength, 0);
-    const flushId = flushIdFromBytes(this.#ports.random.bytes(16));
     const isInlined = byteLength <= this.#settings.inlineBytesMax;
     const segments = planFlush(batches, (number) =>
       defined(this.#opener.placed(number), "journal of a buffered batch"),
     );
-    const flush = new Flush({ flushId, segments, isInlined }, this.#flushPorts);
+    const flush = new Flush({ segments, isInlined }, this.#flushPorts);
     this.#uploads++;
     void flush.uploaded.then(() => {
       this.#uploads--;

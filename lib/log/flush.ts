@@ -3,12 +3,13 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { TimeLimitError, timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import type { Random } from "#lib/runtime/random.ts";
 import { writeAheadKey } from "#lib/storage/object-keys.ts";
 import { StoreUnavailableError } from "#lib/storage/object-store.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { sealWriteAheadSegment } from "#lib/storage/write-ahead-segment.ts";
 import { defined } from "#lib/util/assert.ts";
-import type { FlushId, TopicId } from "#lib/util/branded.ts";
+import { type FlushId, flushIdFromBytes, type TopicId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import type { QueuedBatch } from "./append-request.ts";
 import { commandPart, positionsOf } from "./flush-command.ts";
@@ -25,6 +26,7 @@ export interface FlushPorts {
   readonly opener: Opener;
   readonly recent: RecentBytes;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   /** Drawn at the process's start; part of its objects' keys. */
   readonly writerId: string;
@@ -35,9 +37,20 @@ export interface FlushPorts {
 }
 
 export interface FlushContent {
-  readonly flushId: FlushId;
   readonly segments: readonly FlushSegment[];
   readonly isInlined: boolean;
+}
+
+/** A segment under its id, with its places in the lanes. */
+interface ReservedSegment {
+  readonly flushId: FlushId;
+  readonly segment: FlushSegment;
+  readonly groups: readonly ReservedGroup[];
+}
+
+interface Run {
+  readonly uploaded: Promise<void>;
+  readonly done: Promise<void>;
 }
 
 interface ReservedGroup {
@@ -59,15 +72,16 @@ export class Flush {
   /** Resolves when every batch is answered. */
   readonly done: Promise<void>;
   readonly #ports: FlushPorts;
-  readonly #flushId: FlushId;
 
-  constructor(content: FlushContent, ports: FlushPorts) {
+  constructor({ segments, isInlined }: FlushContent, ports: FlushPorts) {
     this.#ports = ports;
-    this.#flushId = content.flushId;
     const limit = timeLimit(ports.clock, ports.timeoutMs, ports.signal);
-    const runs = content.segments.map((segment) => {
+    const runs = segments.map((segment) => {
       const groups = segment.groups.map((group) => this.#reserve(group, limit.signal));
-      return content.isInlined ? this.#inline(groups, limit.signal) : this.#write(segment, groups, limit.signal);
+      // One a segment: two objects under one key would be taken for one.
+      const flushId = flushIdFromBytes(ports.random.bytes(16));
+      const content = { flushId, segment, groups };
+      return isInlined ? this.#inline(content, limit.signal) : this.#write(content, limit.signal);
     });
     this.uploaded = Promise.all(runs.map((run) => run.uploaded)).then(() => {});
     this.done = Promise.all(runs.map((run) => run.done)).then(() => limit[Symbol.dispose]());
@@ -78,24 +92,24 @@ export class Flush {
     return { group, slot, opening: this.#open(group, signal) };
   }
 
-  #inline(groups: readonly ReservedGroup[], signal: AbortSignal): { uploaded: Promise<void>; done: Promise<void> } {
+  #inline({ flushId, groups }: ReservedSegment, signal: AbortSignal): Run {
     const done = Promise.all(
       groups.map((reserved) => {
         const { parts } = reserved.group;
         const bytes = Buffer.concat(parts.flatMap((part) => part.batches.map((batch) => batch.append.bytes)));
-        return this.#propose(reserved, { source: { kind: "inline", bytes }, positions: positionsOf(parts) }, signal);
+        return this.#propose(
+          reserved,
+          { flushId, source: { kind: "inline", bytes }, positions: positionsOf(parts) },
+          signal,
+        );
       }),
     ).then(() => {});
     // A place among the uploads is held until the commit: otherwise every turn would propose a command of its own.
     return { uploaded: done, done };
   }
 
-  #write(
-    segment: FlushSegment,
-    groups: readonly ReservedGroup[],
-    signal: AbortSignal,
-  ): { uploaded: Promise<void>; done: Promise<void> } {
-    const upload = this.#upload(segment, signal);
+  #write({ flushId, segment, groups }: ReservedSegment, signal: AbortSignal): Run {
+    const upload = this.#upload(flushId, segment, signal);
     const done = upload.then(
       async ({ source, positions }) => {
         let from = 0;
@@ -103,7 +117,7 @@ export class Flush {
           groups.map((reserved) => {
             const own = positions.slice(from, from + reserved.group.parts.length);
             from += own.length;
-            return this.#propose(reserved, { source, positions: own }, signal);
+            return this.#propose(reserved, { flushId, source, positions: own }, signal);
           }),
         );
       },
@@ -125,6 +139,7 @@ export class Flush {
   }
 
   async #upload(
+    flushId: FlushId,
     segment: FlushSegment,
     signal: AbortSignal,
   ): Promise<{ source: AppendSource; positions: readonly number[] }> {
@@ -137,9 +152,9 @@ export class Flush {
         batches: batches.map((batch) => batch.append.bytes),
       })),
     );
-    const sealed = sealWriteAheadSegment({ flushId: this.#flushId, parts });
+    const sealed = sealWriteAheadSegment({ flushId, parts });
     const uploadEpoch = Math.floor(clock.nowMs() / HOUR_MS);
-    const key = writeAheadKey({ uploadEpoch, writerId, flushId: this.#flushId });
+    const key = writeAheadKey({ uploadEpoch, writerId, flushId });
     const put = { key, chunks: sealed.chunks, placement: segment.stores, needed: copiesToWaitFor(segment) };
     const copies = await writer.put(put, signal);
     const { positions, byteLength } = sealed;
@@ -178,7 +193,7 @@ export class Flush {
 
   async #propose(
     reserved: ReservedGroup,
-    content: { readonly source: AppendSource; readonly positions: readonly number[] },
+    content: { readonly flushId: FlushId; readonly source: AppendSource; readonly positions: readonly number[] },
     signal: AbortSignal,
   ): Promise<void> {
     const { group, slot } = reserved;
@@ -198,7 +213,7 @@ export class Flush {
       return;
     }
     try {
-      const command: LogCommand = { kind: "append", flushId: this.#flushId, source: content.source, parts };
+      const command: LogCommand = { kind: "append", flushId: content.flushId, source: content.source, parts };
       const { outcome } = await slot.propose(command, signal);
       await this.#answer(live, outcome, signal);
     } catch (error) {
@@ -231,7 +246,7 @@ export class Flush {
     const { signal, logger } = this.#ports;
     const isTimeout = error instanceof TimeLimitError || (error instanceof LogError && error.kind === "unavailable");
     if (isTimeout || signal.aborted) return { kind: "refused", error: ErrorCode.REQUEST_TIMED_OUT, message };
-    logger.error("flush failed", { flushId: this.#flushId, error: message });
+    logger.error("flush failed", { error: message });
     return { kind: "refused", error: ErrorCode.UNKNOWN_SERVER_ERROR, message };
   }
 }
