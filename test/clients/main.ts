@@ -1,12 +1,13 @@
 import { parseArgs } from "node:util";
 import { kafkajsSuite } from "./kafkajs/suite.ts";
 import { kcatSuite } from "./kcat/suite.ts";
+import { platformaticSuite } from "./platformatic/suite.ts";
 import { describe, Facts, SkippedError, type Suite, type SuiteContext } from "./support/suite.ts";
 
 // Runs real clients against Millrace, or against Apache Kafka to find out whether the checks themselves are right.
 // The last line is `N passed, N failed`; the exit status is 1 if anything failed.
 
-const SUITES: readonly Suite[] = [kcatSuite, kafkajsSuite];
+const SUITES: readonly Suite[] = [kcatSuite, kafkajsSuite, platformaticSuite];
 
 const HELP = `node test/clients/main.ts [options]
   --target millrace|kafka   the broker under test (default millrace; kafka calibrates the checks)
