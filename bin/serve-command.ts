@@ -19,13 +19,10 @@ export function serveCommand(): Command {
   command.option("--config <FILE>", `JSON file whose keys are the names of these flags (${CONFIG_FILE_ENVIRONMENT})`);
   command.addHelpText("after", "\nFlags win over the environment, the environment over the config file.");
   return command.action(async (flags: Record<string, string | string[] | undefined>) => {
-    let settings: ServeSettings;
-    try {
-      settings = await readSettings(flags);
-    } catch (error) {
-      if (!(error instanceof SettingsError)) throw error;
-      command.error(`error: ${error.message}`, { exitCode: 2 });
-    }
+    const settings = await readSettings(flags).catch((error: unknown) => {
+      if (error instanceof SettingsError) return command.error(`error: ${error.message}`, { exitCode: 2 });
+      throw error;
+    });
     await serve(settings);
   });
 }

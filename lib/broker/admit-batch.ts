@@ -1,8 +1,8 @@
+import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { type BatchRefusal, validateBatch } from "#lib/record/batch-validator.ts";
 import { type BatchHeader, patchLeaderEpoch, readBatchHeader, setLogAppendTime } from "#lib/record/record-batch.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
-import type { TopicView } from "./resolve-topics.ts";
 
 export type BatchAdmission =
   | {

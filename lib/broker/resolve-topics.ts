@@ -1,6 +1,4 @@
-import type { ClusterView } from "#lib/cluster/cluster-view.ts";
-import type { TopicSettings } from "#lib/cluster/topic-settings.ts";
-import type { TopicPlacement } from "#lib/log/partition-directory.ts";
+import type { ClusterView, TopicView } from "#lib/cluster/cluster-view.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { type Uuid, ZERO_UUID } from "#lib/util/branded.ts";
 
@@ -15,13 +13,6 @@ export interface PartitionReference extends TopicReference {
   readonly highestPartition: number;
 }
 
-/** A topic as the data plane needs it: where it lies and by which rules its batches are checked. */
-export interface TopicView {
-  readonly name: string;
-  readonly placement: TopicPlacement;
-  readonly settings: TopicSettings;
-}
-
 export type ResolveTopic = (reference: TopicReference) => TopicView | ErrorCode;
 
 /**
@@ -33,14 +24,10 @@ export async function resolveTopics(
   references: readonly PartitionReference[],
   options: { readonly byId: boolean; readonly signal: AbortSignal },
 ): Promise<ResolveTopic> {
-  const find = ({ name, topicId }: TopicReference): TopicView | undefined => {
-    const topic = options.byId ? cluster.topic(topicId) : cluster.topicByName(name);
-    const placement = topic && cluster.find(topic.topicId);
-    const settings = topic && cluster.settings(topic.topicId);
-    return placement && settings && { name: topic.name, placement, settings };
-  };
+  const find = ({ name, topicId }: TopicReference): TopicView | undefined =>
+    options.byId ? cluster.topic(topicId) : cluster.topicByName(name);
   const isKnown = (reference: PartitionReference): boolean =>
-    reference.highestPartition < (find(reference)?.placement.partitionCount ?? 0);
+    reference.highestPartition < (find(reference)?.partitionCount ?? 0);
   if (!references.every(isKnown)) await cluster.refresh(options.signal);
   return (reference) => find(reference) ?? unknownTopic(reference, options.byId);
 }
@@ -51,7 +38,7 @@ function unknownTopic({ topicId }: TopicReference, byId: boolean): ErrorCode {
 }
 
 export function hasPartition(topic: TopicView, partitionIndex: number): boolean {
-  return partitionIndex >= 0 && partitionIndex < topic.placement.partitionCount;
+  return partitionIndex >= 0 && partitionIndex < topic.partitionCount;
 }
 
 /** -1 for an empty list. */

@@ -28,6 +28,13 @@ export interface KafkaServerSettings {
   readonly connectionIdleMsMax: number;
 }
 
+/** A listener that is open. */
+export interface BoundListener {
+  readonly info: ListenerInfo;
+  readonly host: string;
+  readonly port: number;
+}
+
 /** A listener could not be opened: the port is taken, or the host is not ours. */
 export class ListenError extends LogError {
   override readonly name = "ListenError";
@@ -54,8 +61,8 @@ export class KafkaServer {
     return this.#received.bytes;
   }
 
-  /** Opens every listener, or none: fails with `ListenError`. Returns what clients are told, in the settings' order. */
-  async start(): Promise<readonly ListenerInfo[]> {
+  /** Opens every listener, or none: fails with `ListenError`. In the settings' order. */
+  async start(): Promise<readonly BoundListener[]> {
     try {
       return await Promise.all(this.#settings.listeners.map((listener) => this.#listen(listener)));
     } catch (error) {
@@ -79,7 +86,7 @@ export class KafkaServer {
     signal.removeEventListener("abort", cutOff);
   }
 
-  async #listen(settings: ListenerSettings): Promise<ListenerInfo> {
+  async #listen(settings: ListenerSettings): Promise<BoundListener> {
     // The answer to the port is known only after listening, and no client is accepted before that.
     let info: ListenerInfo | undefined;
     const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
@@ -93,7 +100,7 @@ export class KafkaServer {
       advertisedHost: settings.advertisedHost ?? settings.host,
       advertisedPort: settings.advertisedPort ?? port,
     };
-    return info;
+    return { info, host: settings.host, port };
   }
 
   #accept(socket: Socket, listener: ListenerInfo): void {

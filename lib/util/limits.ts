@@ -29,6 +29,13 @@ export const JOURNAL_BACK_OFF_MS_MAX = 1_000;
 export const QUEUED_COMMANDS_MAX = 100_000;
 /** Buffers that are used again and again are given back when they have grown beyond this. */
 export const SCRATCH_BYTES_MAX = 1 * MIB;
+/** How long one process waits for another's lock on a shared journal file. */
+export const SQLITE_BUSY_MS_MAX = 5_000;
+
+/** Log journals of a new deployment; more of them carry more commits a second, for topics created from then on. */
+export const LOG_JOURNALS_DEFAULT = 12;
+/** How often a gateway tends its journals. */
+export const HOUSEKEEPING_PERIOD_MS = 60_000;
 
 // Write path
 /** A flush closes at this size. */
@@ -67,7 +74,7 @@ export const READ_BYTES_IN_FLIGHT_MAX = 256 * MIB;
 /** Entries that one fetch reads from one partition: many tiny flushes do not become as many reads at once. */
 export const FETCH_RANGES_MAX = 256;
 /** Fetched batches below this size are copied and patched; of larger ones only the header is. */
-export const PATCH_COPY_BYTES_MAX = 4 * KIB;
+export const PATCH_COPY_BYTES_MAX = 2 * KIB;
 /** Records that one journal page brings when inlined batches are read again. */
 export const INLINE_PAGE_RECORDS_MAX = 64;
 /** Adjacent missing blocks are joined to one read up to this size; the block cache evicts what was read together. */
@@ -95,6 +102,9 @@ export const STORE_BACKGROUND_BYTES_MAX = 64 * MIB;
 export const STORE_BACKGROUND_MS_MAX = 30_000;
 /** Files that a directory store keeps open for reading. */
 export const STORE_OPEN_FILES_MAX = 256;
+
+/** How often a journal is looked at for other processes' commits while a fetch waits for one. */
+export const JOURNAL_POLL_MS = 100;
 
 // Kafka door
 /** Kafka's default of `fetch.max.bytes` for brokers. */
@@ -149,6 +159,7 @@ assert(OBJECT_KEY_SEGMENT_BYTES_MAX <= OBJECT_KEY_BYTES_MAX, "a segment fits in 
 assert(BLOCK_BYTES <= BLOCK_RUN_BYTES_MAX, "a run holds at least one block");
 assert(WHOLE_OBJECT_BYTES_MAX <= BLOCK_RUN_BYTES_MAX, "a whole object is one run");
 assert(2 * READ_AHEAD_PENDING_BYTES_MAX <= BLOCK_CACHE_BYTES_MAX, "read-ahead does not drive out what is being read");
+assert(SQLITE_BUSY_MS_MAX < JOURNAL_CALL_MS_MAX, "a locked file is told from a silent one");
 assert(JOURNAL_CALL_MS_MAX <= PROPOSE_MS_MAX, "an unclear append is sent at least once more");
 assert(APPEND_DOUBT_MS < TRIM_DELAY_MS, "a sleeper is in doubt long before its number is freed");
 assert(CONFIG_ALTERATION_BYTES_MAX < JOURNAL_RECORD_BYTES_MAX, "an alteration of configs fits in a journal record");

@@ -69,10 +69,7 @@ function admitPartition(
   const view = resolve(topic);
   if (typeof view === "number") return refused(view, "this broker knows no such topic");
   if (!hasPartition(view, partition.index)) {
-    return refused(
-      ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-      `${view.name} has ${view.placement.partitionCount} partitions`,
-    );
+    return refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `${view.name} has ${view.partitionCount} partitions`);
   }
   const verdict = admitBatch(partition.records, view, {
     produceVersion: context.apiVersion,

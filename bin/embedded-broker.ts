@@ -1,0 +1,68 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { ProcessLock } from "#lib/adapters/local/process-lock.ts";
+import { SqliteJournal } from "#lib/adapters/local/sqlite-journal.ts";
+import { SystemClock } from "#lib/adapters/node/system-clock.ts";
+import { SystemRandom } from "#lib/adapters/node/system-random.ts";
+import { assembleBroker } from "#lib/broker/assemble-broker.ts";
+import { parseBrokerConfigs } from "#lib/cluster/broker-configs.ts";
+import type { HostPort } from "#lib/config/host-port.ts";
+import type { ServeSettings } from "#lib/config/serve-settings.ts";
+import { KafkaServer } from "#lib/gateway/kafka-server.ts";
+import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
+import type { Logger } from "#lib/runtime/logger.ts";
+import { JOURNAL_POLL_MS } from "#lib/util/limits.ts";
+import { openEmbeddedStores } from "./embedded-stores.ts";
+
+/** The one file of all journals in a data directory. */
+export const JOURNAL_FILE = "journal.sqlite";
+
+export interface EmbeddedBroker {
+  /** Where it listens, in the settings' order. */
+  readonly listeners: readonly HostPort[];
+  /** Answers what is under way, for `drainMs` at most, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** A broker on one machine: journals in SQLite, stores in directories, one process. */
+export async function startEmbeddedBroker(settings: ServeSettings, logger: Logger): Promise<EmbeddedBroker> {
+  const startConfigs = parseBrokerConfigs(settings.brokerConfigs);
+  // Disposed of in reverse order, also when one of the later steps fails.
+  await using opened = new AsyncDisposableStack();
+  mkdirSync(settings.dataDir, { recursive: true });
+  opened.use(ProcessLock.acquire(settings.dataDir, settings.brokerId));
+  const clock = new SystemClock();
+  const random = new SystemRandom();
+  const journal = await SqliteJournal.open(join(settings.dataDir, JOURNAL_FILE));
+  opened.defer(() => journal.close());
+  const { dataDir, brokerId } = settings;
+  const signal = new AbortController().signal;
+  const stores = await openEmbeddedStores({ dataDir, brokerId, journal, clock, random, logger, signal });
+  const broker = await assembleBroker(
+    { journal, stores, clock, random, logger },
+    {
+      identity: { brokerId: settings.brokerId, rack: settings.rack ?? null },
+      startConfigs,
+      append: { ...DEFAULT_APPEND_SETTINGS, lingerMs: settings.lingerMs, inlineBytesMax: settings.inlineBytesMax },
+      tailCacheBytesMax: settings.tailCacheBytesMax,
+      blockCacheBytesMax: settings.blockCacheBytesMax,
+      journalPollMs: JOURNAL_POLL_MS,
+    },
+  );
+  const drained = AbortSignal.timeout.bind(AbortSignal, settings.drainMs);
+  opened.defer(() => broker.stop(drained()));
+  const { cluster } = broker.services;
+  const server = new KafkaServer(
+    {
+      listeners: settings.listeners,
+      requestBytesMax: cluster.brokerInteger("socket.request.max.bytes"),
+      connectionsMax: cluster.brokerInteger("max.connections"),
+      connectionIdleMsMax: cluster.brokerInteger("connections.max.idle.ms"),
+    },
+    { router: broker.router, logger },
+  );
+  const listeners = await server.start();
+  opened.defer(() => server.stop(drained()));
+  const running = opened.move();
+  return { listeners, stop: () => running.disposeAsync() };
+}

@@ -1,0 +1,69 @@
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { DirectoryObjectStore, type DirectoryStoreOptions } from "#lib/adapters/local/directory-object-store.ts";
+import { NodeFilePort } from "#lib/adapters/local/file-port.ts";
+import { readMarker } from "#lib/adapters/local/store-root.ts";
+import { type BrokerPorts, journalPorts, openCluster } from "#lib/broker/open-journals.ts";
+import { MARKER_KEY } from "#lib/storage/object-keys.ts";
+import { StoreUnavailableError } from "#lib/storage/object-store.ts";
+import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import { newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
+import { StoreSet } from "#lib/storage/store-set.ts";
+import { type BrokerId, type StoreId, uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
+
+export interface EmbeddedStoreOptions extends Omit<BrokerPorts, "stores"> {
+  readonly dataDir: string;
+  readonly brokerId: BrokerId;
+  readonly signal: AbortSignal;
+}
+
+const STORE_ID: StoreId = 0;
+
+/**
+ * The store of a data directory, `store-0`. Only the first start makes it; from then on the cluster journal says which
+ * store belongs here, and a directory that is missing or another one is an outage, never made anew.
+ */
+export async function openEmbeddedStores(options: EmbeddedStoreOptions): Promise<StoreSet> {
+  const { random, logger, signal } = options;
+  const root = resolve(join(options.dataDir, `store-${STORE_ID}`));
+  const storeOptions: DirectoryStoreOptions = { root, random, logger, owner: `broker-${options.brokerId}` };
+  // The cluster journal's snapshot may lie in the very store that it is to tell us of; so it is read with whatever store
+  // lies there (a snapshot's hash stands in the journal), and what it says is held against that store then.
+  const found = await findMarker(root);
+  const provisional = await DirectoryObjectStore.open(
+    storeOptions,
+    found ?? newStoreMarker(STORE_ID, random.bytes(16)),
+  );
+  const stores = new StoreSet(new Map([[STORE_ID, provisional]]));
+  const writer = new ReplicatedWriter({ ...options, stores });
+  using cluster = await openCluster(journalPorts({ ...options, stores }, writer), signal);
+  const registered = cluster.state.stores.get(STORE_ID);
+  if (registered !== undefined) {
+    const expected: StoreMarker = { storeId: STORE_ID, identity: hexOf(registered.identity) };
+    if (found?.identity === expected.identity) return stores;
+    return new StoreSet(new Map([[STORE_ID, await DirectoryObjectStore.open(storeOptions, expected)]]));
+  }
+  const created = await DirectoryObjectStore.create(storeOptions, newStoreMarker(STORE_ID, random.bytes(16)));
+  const identity = uuidFromBytes(Buffer.from(created.marker.identity, "hex"));
+  const { outcome } = await cluster.propose(
+    { kind: "register-store", storeId: STORE_ID, identity, url: pathToFileURL(root).href },
+    { lane: "cluster", signal },
+  );
+  if (outcome.kind === "refused") {
+    throw new StoreUnavailableError(`store ${STORE_ID} is registered with another identity`, { reason: "root" });
+  }
+  return new StoreSet(new Map([[STORE_ID, created]]));
+}
+
+/** The marker that lies in the root; undefined if there is none that can be read, which the store itself reports. */
+async function findMarker(root: string): Promise<StoreMarker | undefined> {
+  try {
+    return await readMarker(new NodeFilePort(), join(root, MARKER_KEY));
+  } catch {
+    return undefined;
+  }
+}
+
+function hexOf(identity: string): string {
+  return Buffer.from(uuidToBytes(identity) ?? []).toString("hex");
+}

@@ -1,0 +1,30 @@
+import { createPinoLogger } from "#lib/adapters/node/pino-logger.ts";
+import { BrokerConfigError } from "#lib/cluster/broker-configs.ts";
+import { formatHostPort } from "#lib/config/host-port.ts";
+import type { ServeSettings } from "#lib/config/serve-settings.ts";
+import { describeError } from "#lib/runtime/logger.ts";
+import { type EmbeddedBroker, startEmbeddedBroker } from "./embedded-broker.ts";
+
+const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+/** Runs a broker until SIGTERM or SIGINT; exits 0 then, 1 if it cannot start, 2 if it was told something wrong. */
+export async function serve(settings: ServeSettings): Promise<void> {
+  const logger = createPinoLogger({ level: settings.logLevel, fields: { broker: settings.brokerId } });
+  // Listened to from the start: a signal during the start stops the broker as soon as it runs.
+  const stopRequested = new Promise<string>((resolve) => {
+    // The listeners stay: a second signal during the drain changes nothing.
+    for (const signal of STOP_SIGNALS) process.on(signal, () => resolve(signal));
+  });
+  let broker: EmbeddedBroker;
+  try {
+    broker = await startEmbeddedBroker(settings, logger);
+  } catch (error) {
+    process.stderr.write(`millrace: cannot start: ${describeError(error)}\n`);
+    process.exit(error instanceof BrokerConfigError ? 2 : 1);
+  }
+  process.stdout.write(`ready kafka=${broker.listeners.map(formatHostPort).join(",")}\n`);
+  logger.info("stopping", { signal: await stopRequested, drainMsMax: settings.drainMs });
+  await broker.stop();
+  logger.info("stopped");
+  process.exit(0);
+}

@@ -1,0 +1,139 @@
+import { ClusterView } from "#lib/cluster/cluster-view.ts";
+import { ProducerIds } from "#lib/cluster/producer-ids.ts";
+import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
+import { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
+import { ReplicatedState } from "#lib/journal/replicated-state.ts";
+import { AppendPath, type AppendSettings } from "#lib/log/append-path.ts";
+import { LogJournals } from "#lib/log/log-journals.ts";
+import { logStateMachine } from "#lib/log/log-state-machine.ts";
+import { describeError } from "#lib/runtime/logger.ts";
+import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import { uuidFromBytes } from "#lib/util/branded.ts";
+import { LOG_JOURNALS_DEFAULT } from "#lib/util/limits.ts";
+import { ApiRouter } from "./api-router.ts";
+import { assembleReaders } from "./assemble-readers.ts";
+import type { BrokerIdentity, BrokerServices } from "./broker-services.ts";
+import { FetchSessions } from "./fetch-sessions.ts";
+import { BROKER_HANDLERS } from "./handlers.ts";
+import { type BrokerPorts, type JournalPorts, journalPorts, openCluster } from "./open-journals.ts";
+
+export interface BrokerSettings {
+  readonly identity: Pick<BrokerIdentity, "brokerId" | "rack">;
+  /** Broker configs given at start, checked by `parseBrokerConfigs`. */
+  readonly startConfigs: ReadonlyMap<string, string>;
+  readonly append: AppendSettings;
+  readonly tailCacheBytesMax: number;
+  readonly blockCacheBytesMax: number;
+  /** Spacing of the polls for what other processes commit, in milliseconds. */
+  readonly journalPollMs: number;
+}
+
+/** A broker without a door: everything that handlers need, and the router that leads to them. */
+export interface Broker {
+  readonly services: BrokerServices;
+  readonly router: ApiRouter;
+  /** Answers what is under way (until `signal` aborts), then stops everything. Doors are closed before. */
+  stop(signal: AbortSignal): Promise<void>;
+}
+
+/** Opens the journals and wires the parts together. Rejects if the journals cannot be read. */
+export async function assembleBroker(ports: BrokerPorts, settings: BrokerSettings): Promise<Broker> {
+  const { clock, random, logger, stores } = ports;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const housekeeper = new JournalHousekeeper({ clock, logger });
+  const writer = new ReplicatedWriter({ stores, clock, random, logger });
+  const opening = journalPorts(ports, writer);
+  const cluster = await openNamedCluster(opening, signal);
+  housekeeper.add(cluster);
+  const journals = new LogJournals({
+    count: LOG_JOURNALS_DEFAULT,
+    create: (id) => {
+      const state = new ReplicatedState({ id, machine: logStateMachine, ...opening });
+      housekeeper.add(state);
+      return state;
+    },
+    signal,
+  });
+  const { brokerId } = settings.identity;
+  const { startConfigs } = settings;
+  const storeCount = stores.ids.length;
+  const view = new ClusterView({ journal: cluster, brokerId, startConfigs, storeCount });
+  // Readers listen to the folds, so they come before the journals are opened.
+  const readers = assembleReaders({ ...ports, journals, directory: view }, settings);
+  await journals.openAll(signal);
+  const appendPorts = {
+    ...ports,
+    journals,
+    directory: view,
+    storeIds: stores.ids,
+    writer,
+    recent: readers.recent,
+    signal,
+  };
+  const services: BrokerServices = {
+    identity: { ...settings.identity, clusterId: cluster.state.clusterId },
+    storeIds: stores.ids,
+    cluster: view,
+    topicAdmin: new TopicAdmin({
+      cluster: view,
+      journal: cluster,
+      logJournals: journals,
+      storeCount,
+      random,
+      logger,
+      signal,
+    }),
+    producerIds: new ProducerIds(cluster),
+    appender: new AppendPath(appendPorts, settings.append),
+    fetcher: readers.fetcher,
+    offsets: readers.offsets,
+    fetchSessions: new FetchSessions({
+      sessionsMax: view.brokerInteger("max.incremental.fetch.session.cache.slots"),
+      clock,
+      random,
+    }),
+    clock,
+    random,
+    logger,
+  };
+  const background = [housekeeper.run(signal), finishInterrupted(services, signal)];
+  return {
+    services,
+    router: new ApiRouter(BROKER_HANDLERS, services),
+    async stop(giveUp) {
+      await Promise.race([services.appender.drain(), aborted(giveUp)]);
+      stopping.abort(new Error("the broker stops"));
+      await Promise.all(background);
+      readers.dispose();
+      view.close();
+      housekeeper.closeAll();
+    },
+  };
+}
+
+async function openNamedCluster(ports: JournalPorts, signal: AbortSignal): ReturnType<typeof openCluster> {
+  const cluster = await openCluster(ports, signal);
+  if (cluster.state.clusterId !== "") return cluster;
+  // Two brokers may do so at once: the fold keeps the first name.
+  const clusterId = uuidFromBytes(ports.random.bytes(16));
+  await cluster.propose({ kind: "name-cluster", clusterId }, { lane: "cluster", signal });
+  return cluster;
+}
+
+/** Goes on with deletions and alterations that a process began and did not end. Never rejects. */
+async function finishInterrupted({ topicAdmin, logger }: BrokerServices, signal: AbortSignal): Promise<void> {
+  try {
+    await Promise.all([topicAdmin.resumeDeletions(signal), topicAdmin.resumeSettings(signal)]);
+  } catch (error) {
+    if (signal.aborted) return;
+    logger.warn("what an earlier process began is not finished yet", { error: describeError(error) });
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,52 @@
+import type { ClusterCommand, ClusterOutcome } from "#lib/cluster/cluster-command.ts";
+import type { ClusterState } from "#lib/cluster/cluster-state.ts";
+import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
+import type { Journal } from "#lib/journal/journal.ts";
+import type { JournalObjects } from "#lib/journal/journal-objects.ts";
+import { ReplicatedState } from "#lib/journal/replicated-state.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import type { Logger } from "#lib/runtime/logger.ts";
+import type { Random } from "#lib/runtime/random.ts";
+import { StoredJournalObjects } from "#lib/storage/journal-objects.ts";
+import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import type { StoreSet } from "#lib/storage/store-set.ts";
+
+/** What a broker runs on: memory in tests, SQLite and directories embedded, AWS at home. */
+export interface BrokerPorts {
+  readonly journal: Journal;
+  readonly stores: StoreSet;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** What every journal of a process is opened with. */
+export interface JournalPorts extends Omit<BrokerPorts, "stores"> {
+  readonly objects: JournalObjects;
+}
+
+const HOUR_MS = 60 * 60 * 1000;
+
+export function journalPorts(ports: BrokerPorts, writer: ReplicatedWriter): JournalPorts {
+  const { journal, stores, clock, random, logger } = ports;
+  const objects = new StoredJournalObjects({
+    stores,
+    writer,
+    random,
+    logger,
+    // As many copies as a commit needs at the default replication factor (docs/ARCHITECTURE.md J5).
+    placement: () => ({ stores: stores.ids, needed: Math.floor(stores.ids.length / 2) + 1 }),
+    uploadEpoch: () => Math.floor(clock.nowMs() / HOUR_MS),
+  });
+  return { journal, objects, clock, random, logger };
+}
+
+/** The cluster journal, opened. Rejects if it cannot be read. */
+export async function openCluster(
+  ports: JournalPorts,
+  signal: AbortSignal,
+): Promise<ReplicatedState<ClusterState, ClusterCommand, ClusterOutcome>> {
+  const cluster = new ReplicatedState({ id: CLUSTER_JOURNAL_ID, machine: clusterStateMachine, ...ports });
+  await cluster.open(signal);
+  return cluster;
+}

@@ -1,0 +1,107 @@
+import type { ClusterState } from "#lib/cluster/cluster-state.ts";
+import type { LogState, PartitionState, WriteAheadEntry } from "#lib/log/log-state.ts";
+import { partitionKey } from "#lib/log/log-state.ts";
+import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
+import type { Finding } from "./finding.ts";
+
+// Invariants of folded states, as functions of the state alone, so that a simulation may ask them too.
+
+const REPORT_BUG = "this state should not be: keep a copy of the data directory and report a bug";
+
+/** The batches' sizes of one entry, as its command gave them. */
+export function entryBatches(entry: WriteAheadEntry): readonly { byteLength: number; offsetCount: number }[] {
+  const reader = new ByteReader(entry.batches);
+  const sizes: { byteLength: number; offsetCount: number }[] = [];
+  while (reader.remaining > 0) sizes.push({ byteLength: reader.uvarint(), offsetCount: reader.uvarint() });
+  return sizes;
+}
+
+/** Offsets without gap and overlap from the log start to the log end. */
+export function checkNoGaps(partition: PartitionState): readonly string[] {
+  const { entries, logStartOffset, logEndOffset } = partition;
+  const problems: string[] = [];
+  if (logStartOffset > logEndOffset) problems.push(`log start ${logStartOffset} lies beyond log end ${logEndOffset}`);
+  let next: number | undefined;
+  for (const entry of entries) {
+    if (next === undefined && entry.baseOffset > logStartOffset) {
+      problems.push(`the first entry begins at offset ${entry.baseOffset}, the log at ${logStartOffset}`);
+    }
+    if (next !== undefined && entry.baseOffset !== next) {
+      const what = entry.baseOffset > next ? "a gap" : "an overlap";
+      problems.push(`${what}: an entry begins at offset ${entry.baseOffset}, the one before ends at ${next}`);
+    }
+    problems.push(...checkEntrySizes(entry));
+    next = entry.nextOffset;
+  }
+  const end = next ?? logStartOffset;
+  if (end !== logEndOffset) problems.push(`the entries end at offset ${end}, the log at ${logEndOffset}`);
+  return problems;
+}
+
+function checkEntrySizes(entry: WriteAheadEntry): readonly string[] {
+  try {
+    const sizes = entryBatches(entry);
+    const bytes = sizes.reduce((sum, size) => sum + size.byteLength, 0);
+    const offsets = sizes.reduce((sum, size) => sum + size.offsetCount, 0);
+    const name = `the entry at offset ${entry.baseOffset}`;
+    const problems: string[] = [];
+    if (bytes !== entry.byteLength) problems.push(`${name} has ${entry.byteLength} bytes, its batches ${bytes}`);
+    if (offsets !== entry.nextOffset - entry.baseOffset) {
+      problems.push(`${name} ends at ${entry.nextOffset}, its batches at ${entry.baseOffset + offsets}`);
+    }
+    return problems;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return [`the entry at offset ${entry.baseOffset}: ${error.message}`];
+  }
+}
+
+/** Every invariant of one log journal's state that it alone can tell. */
+export function checkLogState(journalName: string, state: LogState): readonly Finding[] {
+  const findings: Finding[] = [];
+  for (const [key, partition] of state.partitions) {
+    const where = `${journalName} partition ${partition.topicId}-${partition.partitionIndex}`;
+    if (key !== partitionKey(partition.topicId, partition.partitionIndex)) {
+      findings.push({ kind: "partition-key", where, what: `it is filed as ${key}`, remedy: REPORT_BUG });
+    }
+    for (const what of checkNoGaps(partition)) {
+      findings.push({ kind: "offsets", where, what, remedy: REPORT_BUG });
+    }
+  }
+  for (const store of state.isr) {
+    if (state.replicas.includes(store)) continue;
+    const what = `store ${store} is in sync and not a replica`;
+    findings.push({ kind: "isr", where: journalName, what, remedy: REPORT_BUG });
+  }
+  return findings;
+}
+
+/**
+ * Partitions that the cluster journal does not know, or places elsewhere. `clusters` are the states before and after
+ * the log journals were read: while a broker runs, a topic may come or go meanwhile, and either state excuses it.
+ */
+export function checkPlacement(
+  journalNumber: number,
+  state: LogState,
+  clusters: readonly ClusterState[],
+): readonly Finding[] {
+  const findings: Finding[] = [];
+  for (const { topicId, partitionIndex } of state.partitions.values()) {
+    const topics = clusters.map((cluster) => cluster.topics.get(topicId)).filter((topic) => topic !== undefined);
+    const where = `log-${journalNumber} partition ${topicId}-${partitionIndex}`;
+    if (topics.length === 0) {
+      const remedy = "its records cannot be reached; report a bug, a topic's name is freed after its partitions only";
+      findings.push({ kind: "partition-orphaned", where, what: "the cluster journal has no such topic", remedy });
+      continue;
+    }
+    const fits = topics.some(
+      (topic) =>
+        partitionIndex < topic.partitionCount &&
+        (topic.baseJournal + partitionIndex) % topic.journalCount === journalNumber,
+    );
+    if (fits) continue;
+    const what = `topic ${topics[0]?.name} has no such partition in this journal`;
+    findings.push({ kind: "partition-misplaced", where, what, remedy: REPORT_BUG });
+  }
+  return findings;
+}

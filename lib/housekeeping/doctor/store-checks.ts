@@ -1,0 +1,74 @@
+import type { ClusterState } from "#lib/cluster/cluster-state.ts";
+import { describeError } from "#lib/runtime/logger.ts";
+import { MARKER_KEY } from "#lib/storage/object-keys.ts";
+import { encodeStoreMarker, parseStoreMarker } from "#lib/storage/store-marker.ts";
+import { type ObjectKey, type StoreId, uuidToBytes } from "#lib/util/branded.ts";
+import { LogError } from "#lib/util/errors.ts";
+import type { Findings } from "./finding.ts";
+import type { DoctorPorts, ObjectSource } from "./ports.ts";
+
+const LIST_LIMIT = 1_000;
+const RIGHT_STORE = "mount or copy the right store there, or bring its marker.json back from a backup";
+
+/** Each store's marker is whole, and the one that the cluster journal remembers. */
+export async function checkMarkers(
+  cluster: ClusterState | undefined,
+  ports: DoctorPorts,
+  findings: Findings,
+  signal: AbortSignal,
+): Promise<void> {
+  const ids = new Set([...ports.stores.keys(), ...(cluster?.stores.keys() ?? [])]);
+  for (const id of [...ids].sort((a, b) => a - b)) {
+    const store = ports.stores.get(id);
+    const what =
+      store === undefined ? "the cluster journal names it, and it is not here" : await markerProblem(id, store);
+    if (what !== undefined) findings.add({ kind: "store-marker", where: `store ${id}`, what, remedy: RIGHT_STORE });
+  }
+
+  async function markerProblem(id: StoreId, store: ObjectSource): Promise<string | undefined> {
+    try {
+      const bytes = await store.get(MARKER_KEY, signal);
+      findings.tally.bytes += bytes.byteLength;
+      const marker = parseStoreMarker(bytes);
+      if (Buffer.compare(encodeStoreMarker(marker), bytes) !== 0)
+        return "its marker has bytes that none is written with";
+      if (marker.storeId !== id) return `its marker is that of store ${marker.storeId}`;
+      const known = cluster?.stores.get(id);
+      if (known === undefined) return undefined;
+      const identity = Buffer.from(uuidToBytes(known.identity) ?? []).toString("hex");
+      if (identity === marker.identity) return undefined;
+      return `its identity is ${marker.identity}, the cluster journal knows it as ${identity}`;
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+      return describeError(error);
+    }
+  }
+}
+
+/** Counts what lies in the stores and is named by no record. */
+export async function countOrphans(
+  ports: DoctorPorts,
+  isNamed: (key: ObjectKey) => boolean,
+  findings: Findings,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [id, store] of ports.stores) {
+    for (let startAfter = "", isTruncated = true; isTruncated; ) {
+      try {
+        const listing = await store.list({ prefix: "", startAfter, limit: LIST_LIMIT }, signal);
+        for (const { key, byteLength } of listing.objects) {
+          if (key === MARKER_KEY || isNamed(key)) continue;
+          findings.tally.orphans++;
+          findings.tally.orphanBytes += byteLength;
+        }
+        startAfter = listing.objects.at(-1)?.key ?? "";
+        isTruncated = listing.isTruncated && listing.objects.length > 0;
+      } catch (error) {
+        if (!(error instanceof LogError)) throw error;
+        const remedy = "see to the disk, then run doctor again";
+        findings.add({ kind: "store-unreadable", where: `store ${id}`, what: describeError(error), remedy });
+        isTruncated = false;
+      }
+    }
+  }
+}
