@@ -115,9 +115,10 @@ export class KafkaConnection implements AsyncDisposable {
   /** Sends what is written already and closes; requests without an answer fail with `ConnectionLostError`. */
   async close(): Promise<void> {
     if (this.#socket.destroyed) return;
-    const closed = once(this.#socket, "close");
+    const closed = Promise.withResolvers<void>();
+    this.#socket.once("close", () => closed.resolve());
     this.#socket.end(() => this.#socket.destroy());
-    await closed;
+    await closed.promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

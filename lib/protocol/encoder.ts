@@ -14,6 +14,11 @@ interface FieldEncoder {
   readonly encode: Encode;
 }
 
+interface AbsentField {
+  readonly name: string;
+  readonly field: Field;
+}
+
 interface TaggedEncoder extends FieldEncoder {
   readonly tag: number;
   readonly field: Field;
@@ -23,7 +28,7 @@ interface TaggedEncoder extends FieldEncoder {
 export function structEncoder(fields: Fields, at: SchemaVersion): Encode {
   const present: FieldEncoder[] = [];
   const tagged: TaggedEncoder[] = [];
-  const absent: { name: string; field: Field }[] = [];
+  const absent: AbsentField[] = [];
   for (const [name, field] of Object.entries(fields)) {
     if (!includesVersion(field.versions, at.version)) {
       if (!field.ignorable) absent.push({ name, field });
@@ -39,14 +44,21 @@ export function structEncoder(fields: Fields, at: SchemaVersion): Encode {
   tagged.sort((a, b) => a.tag - b.tag);
   return (writer, value) => {
     const struct = value as Struct;
-    for (const { name, standard, encode } of present) {
+    for (let i = 0; i < present.length; i++) {
+      const { name, standard, encode } = present[i] as FieldEncoder;
       const given = struct[name];
       encode(writer, given === undefined ? standard : given);
     }
-    for (const { name, field } of absent) {
-      if (!isDefault(field, struct[name])) throw new ProtocolError(`${name} cannot be said in version ${at.version}`);
+    for (let i = 0; i < absent.length; i++) {
+      const { name, field } = absent[i] as AbsentField;
+      const given = struct[name];
+      if (given !== undefined && !isDefault(field, given)) {
+        throw new ProtocolError(`${name} cannot be said in version ${at.version}`);
+      }
     }
-    if (at.flexible) encodeTagged(tagged, writer, struct);
+    if (!at.flexible) return;
+    if (tagged.length === 0) writer.uvarint(0);
+    else encodeTagged(tagged, writer, struct);
   };
 }
 
@@ -56,7 +68,7 @@ export function structEncoder(fields: Fields, at: SchemaVersion): Encode {
  *     count uvarint | tag uvarint, length uvarint, value | …
  */
 function encodeTagged(tagged: readonly TaggedEncoder[], writer: ProtocolWriter, struct: Struct): void {
-  const given = tagged.length === 0 ? tagged : tagged.filter(({ name, field }) => !isDefault(field, struct[name]));
+  const given = tagged.filter(({ name, field }) => !isDefault(field, struct[name]));
   writer.uvarint(given.length);
   for (const { name, tag, encode } of given) {
     // The length comes first and tagged fields are small and rare, so each is written aside and copied.
@@ -147,6 +159,6 @@ function arrayEncoder(encode: Encode, flexible: boolean): Encode {
   return (writer, value) => {
     const values = value as readonly unknown[];
     writer.length32(values.length, flexible);
-    for (const element of values) encode(writer, element);
+    for (let i = 0; i < values.length; i++) encode(writer, values[i]);
   };
 }
