@@ -1,0 +1,57 @@
+import { JournalInlineReader } from "#lib/log/entry-inline-reader.ts";
+import { EntryReader } from "#lib/log/entry-reader.ts";
+import { ByteBudget } from "#lib/log/fetch-budget.ts";
+import { observeFolds } from "#lib/log/fetch-observer.ts";
+import { PartitionAccess } from "#lib/log/fetch-partitions.ts";
+import { FetchPath } from "#lib/log/fetch-path.ts";
+import { FetchWaiters } from "#lib/log/fetch-waiters.ts";
+import { OffsetSearch } from "#lib/log/list-offsets.ts";
+import type { Fetcher, OffsetLister } from "#lib/log/log-api.ts";
+import type { LogJournals } from "#lib/log/log-journals.ts";
+import type { PartitionDirectory } from "#lib/log/partition-directory.ts";
+import type { RecentBytes } from "#lib/log/recent-bytes.ts";
+import { TailCache } from "#lib/log/tail-cache.ts";
+import { RangeReader } from "#lib/storage/range-reader.ts";
+import { READ_BYTES_IN_FLIGHT_MAX } from "#lib/util/limits.ts";
+import type { BrokerPorts } from "./open-journals.ts";
+
+export interface Readers {
+  readonly fetcher: Fetcher;
+  readonly offsets: OffsetLister;
+  /** Where the append path leaves what it wrote. */
+  readonly recent: RecentBytes;
+  dispose(): void;
+}
+
+/** The read half of a broker: tail cache before block cache before stores. */
+export function assembleReaders(
+  ports: BrokerPorts & { readonly journals: LogJournals; readonly directory: PartitionDirectory },
+  settings: {
+    readonly tailCacheBytesMax: number;
+    readonly blockCacheBytesMax: number;
+    readonly journalPollMs: number;
+  },
+): Readers {
+  const tailCache = new TailCache(settings.tailCacheBytesMax);
+  const waiters = new FetchWaiters();
+  const objects = new RangeReader({ ...ports, cacheBytesMax: settings.blockCacheBytesMax });
+  const stopObserving = observeFolds({ journals: ports.journals, waiters, recentBytes: tailCache });
+  const access = new PartitionAccess(ports);
+  const budget = new ByteBudget(READ_BYTES_IN_FLIGHT_MAX);
+  const inlined = new JournalInlineReader({ journal: ports.journal, tailCache });
+  const entries = new EntryReader({ tailCache, objects, inlined });
+  const fetcher = new FetchPath(
+    { ...ports, access, waiters, entries, budget },
+    { journalPollMs: settings.journalPollMs },
+  );
+  return {
+    fetcher,
+    offsets: new OffsetSearch({ access, entries, budget }),
+    recent: tailCache,
+    dispose() {
+      fetcher[Symbol.dispose]();
+      stopObserving();
+      objects[Symbol.dispose]();
+    },
+  };
+}
