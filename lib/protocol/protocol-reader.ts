@@ -1,4 +1,4 @@
-import { type Uuid, uuidFromBytes, ZERO_UUID } from "#lib/util/branded.ts";
+import { type Uuid, ZERO_UUID } from "#lib/util/branded.ts";
 import { MESSAGE_ELEMENTS_MAX } from "#lib/util/limits.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
@@ -95,7 +95,7 @@ export class ProtocolReader {
     if (this.#view.getInt32(at + 12) === 0 && this.#view.getInt32(at) === 0) {
       if (this.#view.getInt32(at + 4) === 0 && this.#view.getInt32(at + 8) === 0) return ZERO_UUID;
     }
-    return uuidFromBytes(this.#bytes.subarray(at, at + 16));
+    return this.#bytes.toString("base64url", at, at + 16) as Uuid;
   }
 
   /** The length of a string, -1 for null. */

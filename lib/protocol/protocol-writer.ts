@@ -1,5 +1,5 @@
 import { assert } from "#lib/util/assert.ts";
-import { uuidToBytes, ZERO_UUID } from "#lib/util/branded.ts";
+import { ZERO_UUID } from "#lib/util/branded.ts";
 import { COPY_BYTES_MAX } from "#lib/util/limits.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
@@ -86,14 +86,11 @@ export class ProtocolWriter {
   }
 
   uuid(value: string): void {
-    if (value === ZERO_UUID) {
-      const at = this.#reserve(16);
-      this.#buffer.fill(0, at, at + 16);
-      return;
+    const at = this.#reserve(16);
+    if (value === ZERO_UUID) this.#buffer.fill(0, at, at + 16);
+    else if (value.length !== 22 || this.#buffer.write(value, at, 16, "base64url") !== 16) {
+      throw new ProtocolError(`not a UUID: ${value}`);
     }
-    const bytes = uuidToBytes(value);
-    if (bytes === undefined) throw new ProtocolError(`not a UUID: ${value}`);
-    this.copy(bytes);
   }
 
   /** Length and UTF-8 of a string. */

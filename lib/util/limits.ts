@@ -83,8 +83,14 @@ export const BLOCK_RUN_BYTES_MAX = 4 * MIB;
 export const WHOLE_OBJECT_BYTES_MAX = 2 * MIB;
 /** How far ahead of a sequential reader blocks are loaded. */
 export const READ_AHEAD_BYTES = 4 * MIB;
+/** Objects whose readers are remembered, to know a sequential one and to pass over a bad copy. */
+export const READ_OBJECTS_REMEMBERED_MAX = 4_096;
 /** Read-ahead of all readers that is under way at once. */
 export const READ_AHEAD_PENDING_BYTES_MAX = 16 * MIB;
+
+// Doctor
+/** Objects that `millrace doctor` keeps for the next journal that names them. */
+export const DOCTOR_CACHE_BYTES_MAX = 64 * MIB;
 
 // Stores
 /** S3 allows 1,024 bytes; the directory adapter puts a root before it. */
@@ -100,6 +106,8 @@ export const STORE_PUT_RETRY_MS_MAX = 400;
 export const STORE_BACKGROUND_BYTES_MAX = 64 * MIB;
 /** A store that is this late with a copy is left to the replicator. */
 export const STORE_BACKGROUND_MS_MAX = 30_000;
+/** A store that has not answered a read by then is passed over for the next one. */
+export const STORE_READ_MS_MAX = 10_000;
 /** Files that a directory store keeps open for reading. */
 export const STORE_OPEN_FILES_MAX = 256;
 
@@ -113,7 +121,7 @@ export const FETCH_BYTES_MAX = 55 * MIB;
 export const DRAIN_MS_MAX = 600_000;
 /** Kafka's default of `socket.request.max.bytes`. */
 export const REQUEST_BYTES_MAX = 100 * MIB;
-/** Array elements in one message, all arrays together: even a frame full of empty strings stays below 100 MB on the heap. */
+/** Array elements in one message, all arrays together: tiny elements take many times their bytes on the heap. */
 export const MESSAGE_ELEMENTS_MAX = 1_000_000;
 /** Records up to this size are copied into the running buffer of a response; one more chunk would cost more. */
 export const COPY_BYTES_MAX = 512;
@@ -151,6 +159,10 @@ export const PRODUCER_IDS_PER_BLOCK = 1_000;
 export const PRODUCER_IDS_PER_BLOCK_MAX = 1_000_000;
 /** Log journals that one deletion or one change of settings writes to at the same time. */
 export const TOPIC_EFFECTS_AT_ONCE_MAX = 32;
+/** Topics or resources of one administrative request that are worked on at the same time. */
+export const ADMIN_ITEMS_AT_ONCE_MAX = 256;
+/** Whatever a client says, an administrative request gets this long: older ones send 0 and expect it to work. */
+export const ADMIN_REQUEST_MS_MIN = 5_000;
 
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
 assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");

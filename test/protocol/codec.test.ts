@@ -6,7 +6,20 @@ import { MetadataRequest } from "#lib/protocol/messages/metadata.ts";
 import { ProduceRequest } from "#lib/protocol/messages/produce.ts";
 import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import { ProtocolReader } from "#lib/protocol/protocol-reader.ts";
-import { array, bytes, float64, int32, int64, message, string, struct, uint16, uint32 } from "#lib/protocol/schema.ts";
+import {
+  array,
+  bytes,
+  float64,
+  int32,
+  int64,
+  message,
+  string,
+  struct,
+  uint16,
+  uint32,
+  uuid,
+} from "#lib/protocol/schema.ts";
+import { type Uuid, uuidFromBytes, ZERO_UUID } from "#lib/util/branded.ts";
 import { joined } from "./arbitrary.ts";
 
 const hex = (chunks: readonly Uint8Array[]) => Buffer.from(joined(chunks)).toString("hex");
@@ -123,6 +136,24 @@ describe("strings", () => {
         const bytes = joined(encode(MetadataRequest, version, { topics: [{ name }] }));
         expect(decode(MetadataRequest, version, bytes).topics?.[0]?.name).toBe(name);
       }
+    }
+  });
+});
+
+describe("a UUID", () => {
+  const Id = message({ name: "Id", validVersions: "0", flexibleVersions: "none", fields: { id: uuid() } });
+
+  test("is text of 22 characters for 16 bytes", () => {
+    const bytes = fromHex("fb3fff000102030405060708090a0b0c");
+    expect(decode(Id, 0, bytes).id).toBe(uuidFromBytes(bytes));
+    expect(hex(encode(Id, 0, { id: uuidFromBytes(bytes) }))).toBe("fb3fff000102030405060708090a0b0c");
+    expect(hex(encode(Id, 0, { id: ZERO_UUID }))).toBe("0".repeat(32));
+    expect(decode(Id, 0, Buffer.alloc(16)).id).toBe(ZERO_UUID);
+  });
+
+  test("of another form is refused", () => {
+    for (const id of ["", "AAAA", "AAAAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAA AAAAAAAAAAA"]) {
+      expect(() => encode(Id, 0, { id: id as Uuid })).toThrow("not a UUID");
     }
   });
 });
