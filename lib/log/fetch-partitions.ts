@@ -89,18 +89,19 @@ export class PartitionAccess {
     const asked = slots.filter((slot) => slot.error === ErrorCode.NONE);
     if (asked.length === 0) return;
     const needsTopics = options.freshTopics || !asked.every((slot) => this.#lives(slot));
-    await Promise.all([
+    const [areTopicsRead] = await Promise.all([
+      needsTopics ? this.#refreshTopics(signal) : true,
       this.#perJournal(asked, signal, async (_group, index) => {
         const journal = this.#journals.opened(index);
         assert(journal !== undefined, "a journal is opened before it is read");
         await journal.readBarrier(signal);
       }),
-      needsTopics ? this.#refreshDirectory(asked, signal) : undefined,
     ]);
     for (const slot of asked) {
       slot.isConfirmed = true;
       if (slot.error !== ErrorCode.NONE || this.partition(slot) !== undefined) continue;
-      if (!this.#lives(slot)) slot.error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+      if (!areTopicsRead) slot.error = ErrorCode.KAFKA_STORAGE_ERROR;
+      else if (!this.#lives(slot)) slot.error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     }
   }
 
@@ -141,16 +142,15 @@ export class PartitionAccess {
     return topic !== undefined && slot.partitionIndex < topic.partitionCount;
   }
 
-  async #refreshDirectory(slots: readonly PartitionSlot[], signal: AbortSignal): Promise<void> {
+  async #refreshTopics(signal: AbortSignal): Promise<boolean> {
     try {
       await this.#directory.refresh(signal);
+      return true;
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof LogError)) throw error;
       this.#logger.warn("the cluster journal cannot be read", { error: describeError(error) });
-      for (const slot of slots) {
-        if (this.partition(slot) === undefined) slot.error = ErrorCode.KAFKA_STORAGE_ERROR;
-      }
+      return false;
     }
   }
 

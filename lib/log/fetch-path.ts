@@ -125,9 +125,8 @@ export class FetchPath implements Fetcher, Disposable {
   /** Makes a "no" final, or finds that it was none. */
   async #settle(slots: readonly FetchSlot[], signal: AbortSignal): Promise<void> {
     const { access } = this.#deps;
-    const isBeyondUnopened = (slot: FetchSlot) =>
-      access.partition(slot) === undefined && slot.request.fetchOffset !== 0;
-    await access.confirm(slots, { signal, freshTopics: slots.some(isBeyondUnopened) });
+    // An offset other than 0 says that there was something: perhaps the topic is gone.
+    await access.confirm(slots, { signal, freshTopics: slots.some((slot) => slot.request.fetchOffset !== 0) });
     for (const slot of slots) {
       if (slot.error !== ErrorCode.NONE) continue;
       const partition = access.partition(slot);

@@ -1,0 +1,94 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { TailCache } from "#lib/log/tail-cache.ts";
+import { journalId, objectKey } from "#lib/util/branded.ts";
+import { joined } from "./fetch-fixtures.ts";
+
+const KEY = objectKey("wal/1");
+const LOG = journalId("log-0");
+
+function bytesOf(byteLength: number, first = 0): Uint8Array {
+  return Uint8Array.from({ length: byteLength }, (_, index) => first + index);
+}
+
+test("any piece of a part is found, across its chunks", () => {
+  const cache = new TailCache(1_000_000);
+  const chunks = [bytesOf(10), bytesOf(10, 10), bytesOf(10, 20)];
+  cache.addObject(KEY, [{ position: 100, chunks, byteLength: 30 }]);
+  expect(joined(cache.object(KEY, 105, 20) ?? [])).toEqual(Buffer.from(bytesOf(20, 5)));
+  expect(joined(cache.object(KEY, 100, 30) ?? [])).toEqual(Buffer.from(bytesOf(30)));
+});
+
+test("bytes beyond a part, before it, or of another object are not found", () => {
+  const cache = new TailCache(1_000_000);
+  cache.addObject(KEY, [{ position: 100, chunks: [bytesOf(30)], byteLength: 30 }]);
+  expect(cache.object(KEY, 120, 11)).toBeUndefined();
+  expect(cache.object(KEY, 99, 2)).toBeUndefined();
+  expect(cache.object(objectKey("wal/2"), 100, 30)).toBeUndefined();
+});
+
+test("parts that come one after another belong to the same object", () => {
+  const cache = new TailCache(1_000_000);
+  cache.addObject(KEY, [{ position: 50, chunks: [bytesOf(5)], byteLength: 5 }]);
+  cache.addObject(KEY, [{ position: 0, chunks: [bytesOf(5, 9)], byteLength: 5 }]);
+  expect(cache.object(KEY, 0, 5)?.[0]?.[0]).toBe(9);
+  expect(cache.object(KEY, 50, 5)?.[0]?.[0]).toBe(0);
+});
+
+test("inlined bytes are found by journal, record and command", () => {
+  const cache = new TailCache(1_000_000);
+  cache.addInline(LOG, 3, 1, bytesOf(20));
+  const place = { seq: 3, indexInRecord: 1, position: 5, byteLength: 5 };
+  expect(joined(cache.inline(LOG, place) ?? [])).toEqual(Buffer.from(bytesOf(5, 5)));
+  expect(cache.inline(LOG, { ...place, indexInRecord: 0 })).toBeUndefined();
+  expect(cache.inline(journalId("log-1"), place)).toBeUndefined();
+});
+
+test("the least recently used object goes first", () => {
+  const cache = new TailCache(3_000);
+  const [a, b, c] = [objectKey("a"), objectKey("b"), objectKey("c")];
+  for (const key of [a, b]) cache.addObject(key, [{ position: 0, chunks: [bytesOf(1_000)], byteLength: 1_000 }]);
+  cache.object(a, 0, 1);
+  cache.addObject(c, [{ position: 0, chunks: [bytesOf(1_000)], byteLength: 1_000 }]);
+  expect([a, b, c].map((key) => cache.object(key, 0, 1) !== undefined)).toEqual([true, false, true]);
+});
+
+test("a block that several objects share counts once, and as long as one of them is there", () => {
+  const cache = new TailCache(12_000);
+  const frame = new Uint8Array(10_000);
+  const part = (begin: number) => [{ position: 0, chunks: [frame.subarray(begin, begin + 5_000)], byteLength: 5_000 }];
+  cache.addObject(objectKey("a"), part(0));
+  const afterFirst = cache.retainedBytes;
+  cache.addObject(objectKey("b"), part(5_000));
+  expect(afterFirst).toBeGreaterThanOrEqual(10_000);
+  expect(cache.retainedBytes - afterFirst).toBeLessThan(1_000);
+  cache.addObject(objectKey("c"), [{ position: 0, chunks: [new Uint8Array(11_000)], byteLength: 11_000 }]);
+  expect(cache.object(objectKey("c"), 0, 1)).toBeDefined();
+  expect(cache.retainedBytes).toBeLessThan(12_000);
+});
+
+test("a few bytes do not keep a large frame alive", () => {
+  const cache = new TailCache(1_000_000);
+  const frame = new Uint8Array(500_000).fill(7);
+  cache.addInline(LOG, 1, 0, frame.subarray(1_000, 1_100));
+  expect(cache.retainedBytes).toBeLessThan(2_000);
+  const found = cache.inline(LOG, { seq: 1, indexInRecord: 0, position: 0, byteLength: 100 });
+  expect(joined(found ?? [])).toEqual(Buffer.from(frame.subarray(1_000, 1_100)));
+});
+
+test("the bound holds whatever is added", () => {
+  const property = fc.property(
+    fc.array(fc.tuple(fc.nat(20), fc.integer({ min: 1, max: 3_000 }), fc.boolean()), { maxLength: 200 }),
+    (additions) => {
+      const cache = new TailCache(10_000);
+      const frame = new Uint8Array(4_000);
+      for (const [n, byteLength, isShared] of additions) {
+        const bytes = isShared ? frame.subarray(0, byteLength) : new Uint8Array(byteLength);
+        cache.addObject(objectKey(`wal/${n}`), [{ position: byteLength, chunks: [bytes], byteLength }]);
+        expect(cache.retainedBytes).toBeLessThanOrEqual(10_000);
+        expect(cache.retainedBytes).toBeGreaterThanOrEqual(0);
+      }
+    },
+  );
+  fc.assert(property, { numRuns: 100 });
+});
