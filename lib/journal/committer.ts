@@ -1,16 +1,11 @@
 import { backOffMs } from "#lib/runtime/back-off.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
-import { timeLimit } from "#lib/runtime/deadline.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
-import {
-  JOURNAL_BACK_OFF_MS_MAX,
-  JOURNAL_BACK_OFF_MS_MIN,
-  JOURNAL_CALL_MS_MAX,
-  PROPOSE_MS_MAX,
-} from "#lib/util/limits.ts";
+import { LogError } from "#lib/util/errors.ts";
+import { JOURNAL_BACK_OFF_MS_MAX, JOURNAL_BACK_OFF_MS_MIN, PROPOSE_MS_MAX } from "#lib/util/limits.ts";
 import { encodeRecord, RECORD_COMMANDS_BYTES_MAX } from "./command-record.ts";
-import type { FoldedCommand } from "./folded-state.ts";
+import type { FoldedCommand, FoldedState } from "./folded-state.ts";
 import type { AppendResult, Journal } from "./journal.ts";
 import { JournalUnavailableError } from "./journal.ts";
 import { UnknownOutcomeError } from "./journal-errors.ts";
@@ -20,7 +15,9 @@ import type { Proposal } from "./proposal.ts";
 import type { ServiceClock } from "./service-clock.ts";
 
 /** The one record of ours that is under way (J7). */
-interface Flight<Outcome> {
+interface Flight<State, Command, Outcome> {
+  /** The state that the number follows. */
+  readonly base: FoldedState<State, Command, Outcome>;
   readonly seq: JournalSeq;
   readonly bytes: Uint8Array;
   readonly places: readonly Place<Proposal<Outcome>>[];
@@ -47,7 +44,7 @@ const CONFLICTS_BEFORE_READ = 2;
 /** Brings what waits in the lanes into the journal, one record at a time. */
 export class Committer<State, Command, Outcome> {
   readonly #parts: CommitterParts<State, Command, Outcome>;
-  #flight: Flight<Outcome> | undefined;
+  #flight: Flight<State, Command, Outcome> | undefined;
   #isRunning = false;
   #lostInRow = 0;
 
@@ -71,8 +68,12 @@ export class Committer<State, Command, Outcome> {
       return;
     }
     flight.fate = "won";
-    for (const [index, { outcome }] of commands.entries()) {
-      flight.places[index]?.item?.resolve({ outcome, seq, indexInRecord: index });
+    for (const { outcome, context } of commands) {
+      flight.places[context.indexInRecord]?.item?.resolve({ outcome, seq, indexInRecord: context.indexInRecord });
+    }
+    // Commands of the machinery itself have no outcome.
+    for (const { item } of flight.places) {
+      if (item?.isSettled === false) item.resolve(undefined);
     }
   }
 
@@ -93,18 +94,29 @@ export class Committer<State, Command, Outcome> {
     }
   }
 
-  async #commit(places: readonly Place<Proposal<Outcome>>[]): Promise<void> {
+  async #commit(taken: readonly Place<Proposal<Outcome>>[]): Promise<void> {
     const { follower, lanes } = this.#parts;
-    if (this.#lostInRow >= CONFLICTS_BEFORE_READ) await follower.catchUp().catch(() => undefined);
+    try {
+      await follower.settle();
+      if (this.#lostInRow >= CONFLICTS_BEFORE_READ) await follower.catchUp();
+    } catch (error) {
+      rejectUnsettled(taken, error);
+      return;
+    }
+    // Who gave up during the wait was told that nothing will happen.
+    const places = taken.filter(({ item }) => item?.isSettled === false);
+    if (places.length === 0) return;
     const envelopes: Uint8Array[] = [];
     for (const { item } of places) {
       if (item === undefined) continue;
       item.isInFlight = true;
       envelopes.push(item.encoded);
     }
-    const bytes = encodeRecord(follower.folded.checksum, envelopes);
-    const flight: Flight<Outcome> = {
-      seq: follower.folded.seq + 1,
+    const base = follower.folded;
+    const bytes = encodeRecord(base.checksum, envelopes);
+    const flight: Flight<State, Command, Outcome> = {
+      base,
+      seq: base.seq + 1,
       bytes,
       places,
       fate: "open",
@@ -114,12 +126,13 @@ export class Committer<State, Command, Outcome> {
     const failure = await this.#fly(flight);
     this.#flight = undefined;
     this.#lostInRow = flight.fate === "lost" ? this.#lostInRow + 1 : 0;
-    if (flight.fate === "lost") lanes.putBack(places.filter((place) => takeBack(place)));
+    if (flight.fate === "lost" && follower.stoppedBy === undefined)
+      lanes.putBack(places.filter((place) => takeBack(place)));
     else if (flight.fate !== "won") this.#rejectAll(flight, failure);
   }
 
   /** Sends the identical call until the fate of our number is known; returns the last failure (J3). */
-  async #fly(flight: Flight<Outcome>): Promise<unknown> {
+  async #fly(flight: Flight<State, Command, Outcome>): Promise<unknown> {
     const { clock, random, follower } = this.#parts;
     const giveUpAtMs = clock.monotonicMs() + PROPOSE_MS_MAX;
     for (let attempt = 1; ; attempt++) {
@@ -128,7 +141,6 @@ export class Committer<State, Command, Outcome> {
         await this.#attempt(flight);
       } catch (error) {
         failure = error;
-        flight.isAmbiguous ||= !isThrottle(error);
       }
       if (flight.fate !== "open" || follower.stoppedBy !== undefined) return failure;
       const isWanted = flight.places.some((place) => place.item?.isSettled === false);
@@ -138,11 +150,12 @@ export class Committer<State, Command, Outcome> {
     }
   }
 
-  async #attempt(flight: Flight<Outcome>): Promise<void> {
+  async #attempt(flight: Flight<State, Command, Outcome>): Promise<void> {
     const { follower, serviceClock } = this.#parts;
     const result = await this.#append(flight);
     serviceClock.note(result);
-    if (await follower.isFreed(flight.seq, result.signedAtMs)) {
+    flight.isAmbiguous ||= result.kind === "appended" || isOurs(flight, result);
+    if (await follower.isFreed(flight.base, flight.seq, result.signedAtMs)) {
       flight.fate = "unknown";
       await follower.reload();
       return;
@@ -150,18 +163,17 @@ export class Committer<State, Command, Outcome> {
     await this.#take(flight, result);
   }
 
-  async #append(flight: Flight<Outcome>): Promise<AppendResult> {
-    const { id, clock, journal, follower } = this.#parts;
-    using limit = timeLimit(clock, JOURNAL_CALL_MS_MAX, follower.closeSignal);
+  async #append(flight: Flight<State, Command, Outcome>): Promise<AppendResult> {
+    const { id, journal, follower } = this.#parts;
     try {
-      return await journal.append(id, flight.seq, flight.bytes, limit.signal);
+      return await follower.caller.once((signal) => journal.append(id, flight.seq, flight.bytes, signal));
     } catch (error) {
-      if (!limit.signal.aborted) throw error;
-      throw new JournalUnavailableError("no answer in time", { throttled: false, cause: error });
+      flight.isAmbiguous ||= !isThrottle(error);
+      throw error;
     }
   }
 
-  async #take(flight: Flight<Outcome>, result: AppendResult): Promise<void> {
+  async #take(flight: Flight<State, Command, Outcome>, result: AppendResult): Promise<void> {
     const { follower } = this.#parts;
     if (result.kind === "trimmed") {
       // This try had no effect, but an earlier one may have had it before the trim.
@@ -176,16 +188,20 @@ export class Committer<State, Command, Outcome> {
     flight.fate = Buffer.compare(standing, flight.bytes) === 0 ? "unknown" : "lost";
   }
 
-  #rejectAll(flight: Flight<Outcome>, failure: unknown): void {
+  #rejectAll(flight: Flight<State, Command, Outcome>, failure: unknown): void {
     const { id, follower } = this.#parts;
     const reason = describe(flight, failure);
-    const mayCount = flight.fate === "unknown" || flight.isAmbiguous || failure === undefined;
+    const mayCount = flight.fate === "unknown" || (flight.fate === "open" && flight.isAmbiguous);
     const error = mayCount
       ? new UnknownOutcomeError(id, flight.seq, { reason, cause: failure })
       : (follower.stoppedBy ?? failure);
-    for (const place of flight.places) {
-      if (place.item?.isSettled === false) place.item.reject(error);
-    }
+    rejectUnsettled(flight.places, error);
+  }
+}
+
+function rejectUnsettled<Outcome>(places: readonly Place<Proposal<Outcome>>[], error: unknown): void {
+  for (const { item } of places) {
+    if (item?.isSettled === false) item.reject(error);
   }
 }
 
@@ -205,15 +221,20 @@ function takeBack<Outcome>(place: Place<Proposal<Outcome>>): boolean {
   return true;
 }
 
+function isOurs(flight: { readonly bytes: Uint8Array }, result: AppendResult): boolean {
+  return result.kind === "conflict" && Buffer.compare(result.existing, flight.bytes) === 0;
+}
+
 function isThrottle(error: unknown): boolean {
   return error instanceof JournalUnavailableError && error.throttled;
 }
 
+/** A store that does not give out the object of a foreign command is as passing as a journal that does not answer. */
 function isRepeatable(error: unknown): boolean {
-  return error instanceof JournalUnavailableError;
+  return error instanceof LogError && error.kind === "unavailable";
 }
 
-function describe<Outcome>(flight: Flight<Outcome>, failure: unknown): string {
+function describe(flight: { readonly fate: string }, failure: unknown): string {
   if (flight.fate === "unknown") return "its number was reached by a trim or a reload";
   return failure instanceof Error ? failure.message : "no answer";
 }

@@ -1,5 +1,5 @@
 import { crc32c } from "#lib/record/crc32c.ts";
-import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
+import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
 import { SCRATCH_BYTES_MAX } from "#lib/util/limits.ts";
@@ -40,6 +40,9 @@ export class FoldedState<State, Command, Outcome> {
   #featureLevel = 1;
   #journalBytes = 0;
   #outcomes = new ByteWriter(1024);
+  /** When the last read, and the last strong read, was signed that showed no hole behind this state (J6). */
+  lastReadSignedAtMs: TimestampMs = 0;
+  lastStrongReadSignedAtMs: TimestampMs = 0;
 
   constructor(id: JournalId, machine: StateMachine<State, Command, Outcome>) {
     this.#id = id;

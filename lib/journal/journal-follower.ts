@@ -1,6 +1,4 @@
-import { retry } from "#lib/runtime/back-off.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
-import { timeLimit } from "#lib/runtime/deadline.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
@@ -8,21 +6,13 @@ import { FreshFlight, SingleFlight } from "#lib/runtime/single-flight.ts";
 import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import { LogError } from "#lib/util/errors.ts";
-import {
-  APPEND_DOUBT_MS,
-  JOURNAL_BACK_OFF_MS_MAX,
-  JOURNAL_BACK_OFF_MS_MIN,
-  JOURNAL_CALL_MS_MAX,
-  JOURNAL_PAGE_BYTES_MAX,
-  JOURNAL_PAGE_RECORDS_MAX,
-  JOURNAL_READ_ATTEMPTS_MAX,
-} from "#lib/util/limits.ts";
+import { APPEND_DOUBT_MS, JOURNAL_PAGE_BYTES_MAX, JOURNAL_PAGE_RECORDS_MAX } from "#lib/util/limits.ts";
 import type { CommandEnvelope, CommandRecord } from "./command-record.ts";
 import { COMMAND_KIND, decodeRecord } from "./command-record.ts";
 import type { FoldedCommand } from "./folded-state.ts";
 import { FoldedState } from "./folded-state.ts";
 import type { Journal, JournalPage } from "./journal.ts";
-import { JournalUnavailableError } from "./journal.ts";
+import { JournalCaller } from "./journal-caller.ts";
 import { CorruptRecordError } from "./journal-errors.ts";
 import type { JournalObjects } from "./journal-objects.ts";
 import { decodeObjectRef, JournalObjectLostError } from "./journal-objects.ts";
@@ -58,6 +48,7 @@ export class JournalFollower<State, Command, Outcome> {
   readonly #events: FollowerEvents<Command, Outcome>;
   readonly #loader: StateLoader<State, Command, Outcome>;
   readonly #closing = new AbortController();
+  readonly #caller: JournalCaller;
   readonly #strongReads = new FreshFlight(() => this.#follow("strong"));
   readonly #sharedWork = new SingleFlight<"reload" | "eventual", void>();
   readonly #ownBodies = new Map<string, Uint8Array>();
@@ -65,12 +56,13 @@ export class JournalFollower<State, Command, Outcome> {
   #reloading: Promise<void> | undefined;
   #stoppedBy: Error | undefined;
   #isOpen = false;
-  #readSignedAtMs: TimestampMs = 0;
-  #strongSignedAtMs: TimestampMs = 0;
+  /** Whether the state has proved unfit and only a reload helps. */
+  #isDropped = true;
 
   constructor(parts: FollowerParts<State, Command, Outcome>, events: FollowerEvents<Command, Outcome>) {
     this.#parts = parts;
     this.#events = events;
+    this.#caller = new JournalCaller(parts, this.#closing.signal);
     this.#loader = new StateLoader(parts.id, parts.machine, parts);
     this.#folded = new FoldedState(parts.id, parts.machine);
   }
@@ -85,6 +77,10 @@ export class JournalFollower<State, Command, Outcome> {
 
   get stoppedBy(): Error | undefined {
     return this.#stoppedBy;
+  }
+
+  get caller(): JournalCaller {
+    return this.#caller;
   }
 
   /** Aborts when the state closes or stops: for work that outlives its callers. */
@@ -122,8 +118,9 @@ export class JournalFollower<State, Command, Outcome> {
     return this.#strongReads.run();
   }
 
-  /** Replaces the state by the newest snapshot and what follows it. */
+  /** Drops the state for the newest snapshot and what follows it. If that fails, nothing but a reload is done next. */
   reload(): Promise<void> {
+    this.#isDropped = true;
     return this.#sharedWork.run("reload", () => {
       this.#reloading = this.#reload().finally(() => {
         this.#reloading = undefined;
@@ -132,30 +129,41 @@ export class JournalFollower<State, Command, Outcome> {
     });
   }
 
+  /** Waits for a reload under way, and makes up for one that failed. */
+  async settle(): Promise<void> {
+    if (this.#isDropped) await this.reload();
+    this.checkRunning();
+  }
+
   /** Folds `bytes` if they are the next record; records folded before are passed over. */
   async apply(seq: JournalSeq, bytes: Uint8Array): Promise<void> {
-    if (this.#reloading !== undefined) await this.#reloading;
+    if (this.#isDropped) await this.settle();
     await this.#applyTo(this.#folded, seq, bytes);
   }
 
   /**
-   * Whether number `seq` may have been freed by a trim before a request signed at `signedAtMs` arrived (J6): more than
-   * an hour after the last strong read the newest pointer decides, never the record.
+   * Whether number `seq`, the next one of the state `base`, may have been freed by a trim before a request signed at
+   * `signedAtMs` arrived (J6): more than an hour after the last strong read the newest pointer decides, never the record.
    */
-  async isFreed(seq: JournalSeq, signedAtMs: TimestampMs): Promise<boolean> {
-    if (signedAtMs - this.#strongSignedAtMs <= APPEND_DOUBT_MS) return false;
-    const pointer = await this.#call((signal) => this.#parts.shelf.newestSeq(signal));
+  async isFreed(
+    base: FoldedState<State, Command, Outcome>,
+    seq: JournalSeq,
+    signedAtMs: TimestampMs,
+  ): Promise<boolean> {
+    const isSure = base === this.#folded && !this.#isDropped;
+    if (isSure && signedAtMs - base.lastStrongReadSignedAtMs <= APPEND_DOUBT_MS) return false;
+    const pointer = await this.#caller.repeatedly((signal) => this.#parts.shelf.newestSeq(signal));
     if (pointer.seq >= seq) return true;
-    this.#strongSignedAtMs = Math.max(this.#strongSignedAtMs, pointer.signedAtMs);
+    base.lastStrongReadSignedAtMs = Math.max(base.lastStrongReadSignedAtMs, pointer.signedAtMs);
     return false;
   }
 
   async #reload(): Promise<void> {
-    const signal = this.#closing.signal;
     try {
-      const fresh = await this.#loader.load((folded) => this.#foldToEnd(folded), signal);
+      const fresh = await this.#loader.load((folded) => this.#foldPages(folded, "strong"), this.#caller);
       this.checkRunning();
       this.#folded = fresh;
+      this.#isDropped = false;
     } catch (error) {
       throw this.#stopIfBroken(error);
     }
@@ -164,17 +172,12 @@ export class JournalFollower<State, Command, Outcome> {
   }
 
   async #follow(consistency: "strong" | "eventual"): Promise<void> {
-    if (this.#reloading !== undefined) await this.#reloading;
-    this.checkRunning();
+    await this.settle();
     const folded = this.#folded;
     if (await this.#foldPages(folded, consistency)) return;
     // Only a strong read proves a hole.
     if (consistency === "eventual" && (await this.#foldPages(folded, "strong"))) return;
     if (this.#folded === folded) await this.reload();
-  }
-
-  async #foldToEnd(folded: FoldedState<State, Command, Outcome>): Promise<boolean> {
-    return this.#foldPages(folded, "strong");
   }
 
   /** False if records from there on are gone. */
@@ -183,8 +186,8 @@ export class JournalFollower<State, Command, Outcome> {
       const from = folded.seq + 1;
       const page = await this.#readPage(from, consistency);
       if (hasHole(page, from) || (await this.#isOldView(folded, from, page))) return false;
-      this.#readSignedAtMs = Math.max(this.#readSignedAtMs, page.signedAtMs);
-      if (consistency === "strong") this.#strongSignedAtMs = Math.max(this.#strongSignedAtMs, page.signedAtMs);
+      folded.lastReadSignedAtMs = Math.max(folded.lastReadSignedAtMs, page.signedAtMs);
+      if (consistency === "strong") folded.lastStrongReadSignedAtMs = folded.lastReadSignedAtMs;
       for (const record of page.records) await this.#applyTo(folded, record.seq, record.bytes);
       if (!page.isTruncated || page.records.length === 0) return true;
     }
@@ -196,9 +199,8 @@ export class JournalFollower<State, Command, Outcome> {
     from: JournalSeq,
     page: JournalPage,
   ): Promise<boolean> {
-    if (folded !== this.#folded || !this.#isOpen) return false;
-    if (page.signedAtMs - this.#readSignedAtMs <= APPEND_DOUBT_MS) return false;
-    return (await this.#call((signal) => this.#parts.shelf.newestSeq(signal))).seq >= from;
+    if (folded !== this.#folded || page.signedAtMs - folded.lastReadSignedAtMs <= APPEND_DOUBT_MS) return false;
+    return (await this.#caller.repeatedly((signal) => this.#parts.shelf.newestSeq(signal))).seq >= from;
   }
 
   async #readPage(from: JournalSeq, consistency: "strong" | "eventual"): Promise<JournalPage> {
@@ -208,7 +210,7 @@ export class JournalFollower<State, Command, Outcome> {
       bytesMax: JOURNAL_PAGE_BYTES_MAX,
       consistency,
     } as const;
-    const page = await this.#call((signal) => this.#parts.journal.read(this.#parts.id, options, signal));
+    const page = await this.#caller.repeatedly((signal) => this.#parts.journal.read(this.#parts.id, options, signal));
     this.#parts.serviceClock.note(page);
     return page;
   }
@@ -246,25 +248,6 @@ export class JournalFollower<State, Command, Outcome> {
     this.#parts.logger.error("journal stopped", { journal: this.#parts.id, error: describeError(cause) });
     this.stop(cause);
     return cause;
-  }
-
-  #call<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const attempt = async () => {
-      using limit = timeLimit(this.#parts.clock, JOURNAL_CALL_MS_MAX, this.#closing.signal);
-      try {
-        return await work(limit.signal);
-      } catch (error) {
-        if (!limit.signal.aborted || this.#closing.signal.aborted) throw error;
-        throw new JournalUnavailableError("no answer in time", { throttled: false, cause: error });
-      }
-    };
-    const options = {
-      attemptsMax: JOURNAL_READ_ATTEMPTS_MAX,
-      minMs: JOURNAL_BACK_OFF_MS_MIN,
-      maxMs: JOURNAL_BACK_OFF_MS_MAX,
-      isRetriable: (error: unknown) => error instanceof JournalUnavailableError,
-    };
-    return retry(attempt, options, this.#parts, this.#closing.signal);
   }
 }
 

@@ -7,7 +7,7 @@ export class Proposal<Outcome> {
   readonly encoded: Uint8Array;
   /** Where its body lies if it was too large for a record. */
   readonly objectKey: string | undefined;
-  readonly #result: Deferred<Committed<Outcome>> = deferred();
+  readonly #result: Deferred<Committed<Outcome> | undefined> = deferred();
   #isSettled = false;
   isInFlight = false;
 
@@ -16,7 +16,8 @@ export class Proposal<Outcome> {
     this.objectKey = objectKey;
   }
 
-  get result(): Promise<Committed<Outcome>> {
+  /** Undefined for a command of the machinery itself. */
+  get result(): Promise<Committed<Outcome> | undefined> {
     return this.#result.promise;
   }
 
@@ -25,7 +26,7 @@ export class Proposal<Outcome> {
     return this.#isSettled;
   }
 
-  resolve(committed: Committed<Outcome>): void {
+  resolve(committed: Committed<Outcome> | undefined): void {
     this.#isSettled = true;
     this.#result.resolve(committed);
   }

@@ -3,11 +3,17 @@ import { abortable } from "#lib/runtime/deadline.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
-import { assert } from "#lib/util/assert.ts";
+import { assert, defined } from "#lib/util/assert.ts";
 import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
 import { QUEUED_COMMANDS_MAX, SCRATCH_BYTES_MAX } from "#lib/util/limits.ts";
-import { COMMAND_KIND, encodeEnvelope, envelopeBody, RECORD_COMMANDS_BYTES_MAX } from "./command-record.ts";
+import {
+  COMMAND_KIND,
+  encodeEnvelope,
+  encodeFeatureLevel,
+  envelopeBody,
+  RECORD_COMMANDS_BYTES_MAX,
+} from "./command-record.ts";
 import { Committer } from "./committer.ts";
 import type { FoldedCommand } from "./folded-state.ts";
 import type { Journal } from "./journal.ts";
@@ -20,6 +26,7 @@ import { LaneQueue } from "./lane-queue.ts";
 import { Proposal } from "./proposal.ts";
 import type { Committed, FoldListener, LaneSlot, ReplicatedStateView } from "./replicated-state-api.ts";
 import { ServiceClock } from "./service-clock.ts";
+import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import { SnapshotShelf } from "./snapshot-shelf.ts";
 import type { StateMachine } from "./state-machine.ts";
 
@@ -45,6 +52,7 @@ export class ReplicatedState<State, Command, Outcome>
   readonly #lanes = new LaneQueue<Proposal<Outcome>>();
   readonly #follower: JournalFollower<State, Command, Outcome>;
   readonly #committer: Committer<State, Command, Outcome>;
+  readonly #keeper: SnapshotKeeper<State, Command, Outcome>;
   readonly #foldListeners = new Set<FoldListener<Command, Outcome>>();
   readonly #reloadListeners = new Set<() => void>();
   #scratch = new ByteWriter(1024);
@@ -61,6 +69,7 @@ export class ReplicatedState<State, Command, Outcome>
       reloaded: () => this.#noteReloaded(),
       stopped: (error) => this.#rejectQueued(error),
     });
+    this.#keeper = new SnapshotKeeper({ ...parts, follower: this.#follower, caller: this.#follower.caller });
     this.#committer = new Committer({ ...parts, follower: this.#follower, lanes: this.#lanes });
   }
 
@@ -127,6 +136,32 @@ export class ReplicatedState<State, Command, Outcome>
     return () => this.#reloadListeners.delete(listener);
   }
 
+  /** Takes a snapshot if one is due (J5); resolves to whether it did. Off the request path. */
+  async takeSnapshot(signal: AbortSignal): Promise<boolean> {
+    await this.#follower.settle();
+    return this.#keeper.takeIfDue(signal);
+  }
+
+  /** Removes records that snapshots have made superfluous for a day (J6); resolves to the last number removed, or 0. */
+  async trim(signal: AbortSignal): Promise<JournalSeq> {
+    await this.#follower.settle();
+    return this.#keeper.trim(signal);
+  }
+
+  /**
+   * Lets commands, outcomes or snapshots of `level` into the journal: processes that do not understand it stop when
+   * they meet the record. A journal without such a record is at level 1. Propose nothing new before it resolves.
+   */
+  async raiseFeatureLevel(level: number, signal: AbortSignal): Promise<void> {
+    assert(level <= this.#options.machine.featureLevel, "a process raises the level to its own at most");
+    this.#follower.checkRunning();
+    signal.throwIfAborted();
+    if (this.featureLevel >= level) return;
+    const encodeBody = (writer: ByteWriter) => encodeFeatureLevel(level, writer);
+    const encoded = encodeEnvelope(this.#newEnvelope(COMMAND_KIND.featureLevel), encodeBody, this.#scratch);
+    await this.#enqueue(this.#lanes.reserve("feature-level"), new Proposal(encoded, undefined), signal);
+  }
+
   /** Drops what is queued and stops. What is in flight may still take effect. */
   close(): void {
     this.#follower.stop(new StateClosedError(this.id));
@@ -149,7 +184,7 @@ export class ReplicatedState<State, Command, Outcome>
       // Both may have changed during the upload of a large command.
       signal.throwIfAborted();
       this.#follower.checkRunning();
-      return await this.#enqueue(place, proposal, signal);
+      return defined(await this.#enqueue(place, proposal, signal), "the command's outcome");
     } catch (error) {
       this.#release(place);
       throw error;
@@ -160,7 +195,7 @@ export class ReplicatedState<State, Command, Outcome>
     place: Place<Proposal<Outcome>>,
     proposal: Proposal<Outcome>,
     signal: AbortSignal,
-  ): Promise<Committed<Outcome>> {
+  ): Promise<Committed<Outcome> | undefined> {
     const onAbort = () => this.#abandon(place, proposal, signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
     this.#queuedCount++;

@@ -2,6 +2,7 @@ import type { JournalId } from "#lib/util/branded.ts";
 import { DecodeError } from "#lib/util/byte-reader.ts";
 import { FoldedState } from "./folded-state.ts";
 import type { JournalRecord } from "./journal.ts";
+import type { JournalCaller } from "./journal-caller.ts";
 import { CorruptRecordError, StateUnreachableError } from "./journal-errors.ts";
 import type { JournalObjects } from "./journal-objects.ts";
 import { JournalObjectLostError } from "./journal-objects.ts";
@@ -36,16 +37,19 @@ export class StateLoader<State, Command, Outcome> {
   /** Fails with `StateUnreachableError` if neither a snapshot nor the whole journal is there. */
   async load(
     foldToEnd: FoldToEnd<State, Command, Outcome>,
-    signal: AbortSignal,
+    caller: JournalCaller,
   ): Promise<FoldedState<State, Command, Outcome>> {
     let reasons: readonly string[] = [];
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-      const newest = await this.#shelf.newest(signal);
+      const newest = await caller.repeatedly((signal) => this.#shelf.newest(signal));
       const pointers = newest === undefined ? [] : [newest];
-      const first = await this.#loadFrom(pointers, foldToEnd, signal);
+      const first = await this.#loadFrom(pointers, foldToEnd, caller);
       if (first.folded !== undefined) return first.folded;
-      const older = newest === undefined ? [] : (await this.#shelf.all(signal)).toReversed().slice(1);
-      const second = await this.#loadFrom(older, foldToEnd, signal);
+      const older =
+        newest === undefined
+          ? []
+          : (await caller.repeatedly((signal) => this.#shelf.all(signal))).toReversed().slice(1);
+      const second = await this.#loadFrom(older, foldToEnd, caller);
       if (second.folded !== undefined) return second.folded;
       // A journal that was never trimmed needs no snapshot.
       const whole = new FoldedState(this.#id, this.#machine);
@@ -59,14 +63,14 @@ export class StateLoader<State, Command, Outcome> {
   async #loadFrom(
     pointers: readonly JournalRecord[],
     foldToEnd: FoldToEnd<State, Command, Outcome>,
-    signal: AbortSignal,
+    caller: JournalCaller,
   ) {
     const reasons: string[] = [];
     for (const record of pointers) {
       const folded = new FoldedState(this.#id, this.#machine);
       try {
         const pointer = decodePointer(record);
-        folded.restore(await this.#objects.get(pointer.object, signal), pointer.seq);
+        folded.restore(await this.#objects.get(pointer.object, caller.closeSignal), pointer.seq);
       } catch (error) {
         if (!isDamage(error)) throw error;
         reasons.push(`snapshot ${record.seq}: ${error.message}`);
