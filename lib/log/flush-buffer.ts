@@ -41,15 +41,17 @@ export class FlushBuffer {
     let head = this.#head;
     for (; head < this.#batches.length && taken.length < this.#limits.batchesMax; head++) {
       const batch = this.#batches[head];
-      if (batch === undefined || batch.stage !== "waiting") continue;
-      if (taken.length > 0 && byteLength + batch.byteLength > this.#limits.bytesMax) break;
+      if (batch === undefined) continue;
+      const isWaiting = batch.stage === "waiting";
+      if (isWaiting && taken.length > 0 && byteLength + batch.byteLength > this.#limits.bytesMax) break;
+      this.#byteLength -= batch.byteLength;
+      this.#count--;
+      if (!isWaiting) continue;
       batch.stage = "in-flight";
       byteLength += batch.byteLength;
       taken.push(batch);
     }
     this.#head = head;
-    this.#byteLength -= byteLength;
-    this.#count -= taken.length;
     this.#shrink();
     return taken;
   }

@@ -71,6 +71,16 @@ test("min.insync.replicas binds acks=all only", async () => {
   expect(one).toMatchObject({ kind: "appended", baseOffset: 0 });
 });
 
+test("settings follow a newer view without a new partition", async () => {
+  const world = new LogWorld();
+  const topic = world.addTopic(topicOf(1));
+  const process = world.process();
+  await world.run(process.append([appendOf(topic, 0, "a")]));
+  const stricter = world.addTopic({ ...topic, minInsyncReplicas: 2, clusterSeq: 20 });
+  const [answer] = await world.run(process.append([appendOf(stricter, 0, "b")]));
+  expect(answer).toMatchObject({ error: ErrorCode.NOT_ENOUGH_REPLICAS });
+});
+
 test("settings follow a newer view, and partitions are added", async () => {
   const world = new LogWorld();
   const topic = world.addTopic(topicOf(1, { partitionCount: 2 }));
@@ -106,6 +116,21 @@ test("a topic whose deletion this process has not seen is unknown after a look a
   expect(answers[1]).toMatchObject({ kind: "appended", baseOffset: 1 });
   expect(process.directory.refreshCount).toBe(refreshes + 1);
   expect(textsOf(world, process, other, 0)).toEqual(["x", "b"]);
+});
+
+test("a flush of which nothing is left does not block its lane", async () => {
+  const world = new LogWorld();
+  const topic = world.addTopic(topicOf(1));
+  const other = world.addTopic(topicOf(2));
+  const process = world.process();
+  const deleter = world.process();
+  const journal = await world.run(deleter.journals.journal(0, NEVER));
+  world.topics.delete(topic.topicId);
+  world.addTopic({ ...other, clusterSeq: 30 });
+  const drop = { kind: "drop", topicId: topic.topicId, clusterSeq: 30 } as const;
+  await world.run(journal.propose(drop, { lane: "a", signal: NEVER }));
+  expect(await world.run(process.append([appendOf(topic, 0, "a")]))).toEqual(UNKNOWN);
+  expect(await world.run(process.append([appendOf(other, 0, "b")]))).toMatchObject([{ kind: "appended" }]);
 });
 
 test("a view older than another topic's drop is brought up, and the topic opened", async () => {

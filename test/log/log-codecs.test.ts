@@ -4,7 +4,7 @@ import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { objectKey } from "#lib/util/branded.ts";
 import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
-import { FLUSH_BATCHES_MAX, JOURNAL_RECORD_BYTES_MAX } from "#lib/util/limits.ts";
+import { FLUSH_BATCHES_MAX, JOURNAL_RECORD_BYTES_MAX, PRODUCER_IDLE_MS } from "#lib/util/limits.ts";
 import {
   batchOf,
   encodedOutcome,
@@ -14,6 +14,7 @@ import {
   openedLog,
   produced,
   recoded,
+  reloaded,
   TOPIC,
   topicIdOf,
 } from "./log-fixtures.ts";
@@ -143,6 +144,23 @@ test("a cut snapshot, an unknown version and a wrong reference are decode errors
   const newer = Buffer.from(whole);
   newer[0] = 2;
   expect(() => logStateMachine.decodeState(new ByteReader(newer))).toThrow(/unknown version 2/);
+});
+
+test("a snapshot keeps what duplicates are known by, and leaves out what an idle producer lost", () => {
+  const log = openedLog();
+  log.append([0, 1, 2, 3, 4].map((sequence) => produced(sequence)));
+  log.state = reloaded(log.state);
+  expect(log.append([produced(0), produced(4)]).map((one) => one.kind)).toEqual(["duplicate", "duplicate"]);
+  log.nowMs += PRODUCER_IDLE_MS + 1;
+  log.append([batchOf()]);
+  log.state = reloaded(log.state);
+  expect(
+    log
+      .partition()
+      .producers.get(7)
+      ?.batches.map((one) => one.baseSequence),
+  ).toEqual([4]);
+  expect(log.append([produced(0), produced(4)]).map((one) => one.kind)).toEqual(["refused", "duplicate"]);
 });
 
 test("an outcome has the drawn bytes", () => {
