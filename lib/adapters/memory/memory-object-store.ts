@@ -64,6 +64,7 @@ export interface StoreCall {
   readonly operation: "putIfAbsent" | "get" | "getRange" | "list" | "deleteAll";
   /** The first key, or the prefix of a listing. */
   readonly key: string;
+  readonly range?: ByteRange;
   /** How many calls this handle has had before. */
   readonly index: number;
 }
@@ -126,7 +127,7 @@ export class MemoryObjectStore implements ObjectStore {
   async getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
     parseObjectKey(key);
     assert(range.position >= 0 && range.byteLength >= 1, "empty range");
-    const fault = await this.#enter({ operation: "getRange", key }, signal);
+    const fault = await this.#enter({ operation: "getRange", key, range }, signal);
     const bytes = this.#bytesOf(key, fault);
     const end = range.position + range.byteLength;
     if (end > bytes.byteLength) {

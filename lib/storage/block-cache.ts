@@ -1,0 +1,89 @@
+import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
+import { BLOCK_BYTES } from "#lib/util/limits.ts";
+
+// Objects are cut into aligned blocks of 1 MiB, the last one shorter:
+//
+//   object   |--- 0 ---|--- 1 ---|--- 2 ---|--- 3 ---|- 4 -|
+//   runs      [ loaded in one read ]        [ another read ]
+//
+// A run is what one read brought: adjacent blocks in one array. It is kept and evicted as one, because a view of any
+// block keeps the whole array alive; so the bytes counted here are the bytes held.
+
+/** Adjacent blocks of one object, loaded together. */
+export interface BlockRun {
+  readonly key: ObjectKey;
+  readonly firstBlock: number;
+  /** From the beginning of the first block. */
+  readonly bytes: Uint8Array;
+  /** Where they were read. */
+  readonly storeId: StoreId;
+}
+
+export function blockCountOf(run: BlockRun): number {
+  return Math.ceil(run.bytes.byteLength / BLOCK_BYTES);
+}
+
+export function blockName(key: ObjectKey, block: number): string {
+  return `${key}#${block}`;
+}
+
+/** Runs by their blocks, the least recently used leave first. */
+export class BlockCache {
+  readonly #bytesMax: number;
+  readonly #blocks = new Map<string, BlockRun>();
+  /** In the order of use. */
+  readonly #runs = new Set<BlockRun>();
+  #heldBytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  get(key: ObjectKey, block: number): BlockRun | undefined {
+    const run = this.#blocks.get(blockName(key, block));
+    if (run === undefined) return undefined;
+    this.#runs.delete(run);
+    this.#runs.add(run);
+    return run;
+  }
+
+  has(key: ObjectKey, block: number): boolean {
+    return this.#blocks.has(blockName(key, block));
+  }
+
+  /** Takes the place of runs that hold one of its blocks. Keeps nothing larger than the whole cache. */
+  add(run: BlockRun): void {
+    const count = blockCountOf(run);
+    for (let block = run.firstBlock; block < run.firstBlock + count; block++) this.remove(run.key, block);
+    if (run.bytes.byteLength > this.#bytesMax) return;
+    for (let block = run.firstBlock; block < run.firstBlock + count; block++) {
+      this.#blocks.set(blockName(run.key, block), run);
+    }
+    this.#runs.add(run);
+    this.#heldBytes += run.bytes.byteLength;
+    for (const oldest of this.#runs) {
+      if (this.#heldBytes <= this.#bytesMax) break;
+      this.#evict(oldest);
+    }
+  }
+
+  /** Drops the run that holds the block. */
+  remove(key: ObjectKey, block: number): BlockRun | undefined {
+    const run = this.#blocks.get(blockName(key, block));
+    if (run !== undefined) this.#evict(run);
+    return run;
+  }
+
+  #evict(run: BlockRun): void {
+    this.#runs.delete(run);
+    this.#heldBytes -= run.bytes.byteLength;
+    const count = blockCountOf(run);
+    for (let block = run.firstBlock; block < run.firstBlock + count; block++) {
+      this.#blocks.delete(blockName(run.key, block));
+    }
+  }
+}
