@@ -4,6 +4,7 @@ import { DirectoryObjectStore, type DirectoryStoreOptions } from "#lib/adapters/
 import { NodeFilePort } from "#lib/adapters/local/file-port.ts";
 import { readMarker } from "#lib/adapters/local/store-root.ts";
 import { type BrokerPorts, journalPorts, openCluster } from "#lib/broker/open-journals.ts";
+import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { MARKER_KEY } from "#lib/storage/object-keys.ts";
 import { StoreUnavailableError } from "#lib/storage/object-store.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
@@ -31,7 +32,7 @@ export async function openEmbeddedStores(options: EmbeddedStoreOptions): Promise
   // lies there (a snapshot's hash stands in the journal), and what it says is held against that store then.
   const found = await findMarker(root);
   const provisional = await DirectoryObjectStore.open(
-    storeOptions,
+    { ...storeOptions, logger: SILENT_LOGGER },
     found ?? newStoreMarker(STORE_ID, random.bytes(16)),
   );
   const stores = new StoreSet(new Map([[STORE_ID, provisional]]));
@@ -40,7 +41,6 @@ export async function openEmbeddedStores(options: EmbeddedStoreOptions): Promise
   const registered = cluster.state.stores.get(STORE_ID);
   if (registered !== undefined) {
     const expected: StoreMarker = { storeId: STORE_ID, identity: hexOf(registered.identity) };
-    if (found?.identity === expected.identity) return stores;
     return new StoreSet(new Map([[STORE_ID, await DirectoryObjectStore.open(storeOptions, expected)]]));
   }
   const created = await DirectoryObjectStore.create(storeOptions, newStoreMarker(STORE_ID, random.bytes(16)));

@@ -2,6 +2,7 @@ import type { Api } from "#lib/protocol/apis.ts";
 import { decode } from "#lib/protocol/codec.ts";
 import { encodeResponseFrame } from "#lib/protocol/response-frame.ts";
 import type { Fields, Infer, InferInput } from "#lib/protocol/schema.ts";
+import { AssertionFailedError } from "#lib/util/assert.ts";
 import type { BrokerServices } from "./broker-services.ts";
 import type { RequestContext } from "./request-context.ts";
 
@@ -39,7 +40,7 @@ export function handler<Q extends Fields, R extends Fields>(
     overlaps: false,
     async admit(body, context, services) {
       const answer = await serve(decode(api.request, context.apiVersion, body), context, services);
-      return { response: Promise.resolve(encodeResponseFrame(api, context, answer)) };
+      return { response: Promise.resolve(encodeAnswer(api, context, answer)) };
     },
   };
 }
@@ -65,9 +66,22 @@ export function overlappingHandler<Q extends Fields, R extends Fields>(
       const { answer } = await admit(decode(api.request, context.apiVersion, body), context, services);
       return {
         response: answer.then((value) =>
-          value === "none" || value === "close" ? value : encodeResponseFrame(api, context, value),
+          value === "none" || value === "close" ? value : encodeAnswer(api, context, value),
         ),
       };
     },
   };
+}
+
+/** A body that the version cannot say is a mistake of the handler, not of the client. */
+function encodeAnswer<Q extends Fields, R extends Fields>(
+  api: Api<Q, R>,
+  context: RequestContext,
+  answer: InferInput<R>,
+): readonly Uint8Array[] {
+  try {
+    return encodeResponseFrame(api, context, answer);
+  } catch (cause) {
+    throw new AssertionFailedError(`cannot encode the answer to ${api.name} v${context.apiVersion}`, { cause });
+  }
 }

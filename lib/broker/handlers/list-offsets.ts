@@ -114,6 +114,7 @@ function partitionAnswer({ partitionIndex }: RequestPartition, found: FoundOffse
   if (apiVersion === 0) {
     return { partitionIndex, errorCode, oldStyleOffsets: offset === -1 ? [] : [offset] };
   }
-  const leaderEpoch = offset === -1 ? -1 : CURRENT_LEADER_EPOCH;
-  return { partitionIndex, errorCode, timestamp: timestampMs, offset, leaderEpoch };
+  const answer = { partitionIndex, errorCode, timestamp: timestampMs, offset };
+  if (apiVersion < 4) return answer;
+  return { ...answer, leaderEpoch: offset === -1 ? -1 : CURRENT_LEADER_EPOCH };
 }
