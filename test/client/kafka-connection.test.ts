@@ -132,6 +132,15 @@ describe("a connection", () => {
     }
   });
 
+  test("ends when the broker answers twice", async () => {
+    await using connection = await connectTo((request, socket) => {
+      if (request.header.correlationId === 1)
+        socket.write(Buffer.concat([metadata(request, "a"), metadata(request, "b")]));
+    });
+    expect((await connection.send(Apis.METADATA, 9, { topics: null })).clusterId).toBe("a");
+    await expect(connection.send(Apis.METADATA, 9, { topics: null })).rejects.toThrow("was not sent: 1");
+  });
+
   test("cannot be made where nobody listens", async () => {
     const server = createServer();
     const port = await listening(server);

@@ -85,11 +85,11 @@ describe("a response", () => {
   });
 
   test("of ApiVersions never has tagged fields in its header", () => {
-    const response = { errorCode: 0, apiKeys: [] };
+    const response = { errorCode: 35, apiKeys: [] };
     for (let apiVersion = 0; apiVersion <= 4; apiVersion++) {
       const frame = only(encodeResponseFrame(Apis.API_VERSIONS, { apiVersion, correlationId: 1 }, response));
-      expect(Buffer.from(frame).toString("hex").slice(0, 12)).toBe("000000010000");
-      expect(decodeResponseFrame(Apis.API_VERSIONS, apiVersion, frame).errorCode).toBe(0);
+      expect(Buffer.from(frame).toString("hex").slice(0, 12)).toBe("000000010023");
+      expect(decodeResponseFrame(Apis.API_VERSIONS, apiVersion, frame).errorCode).toBe(35);
     }
   });
 });
