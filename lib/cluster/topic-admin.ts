@@ -15,7 +15,7 @@ import { refusalOf } from "./refusal-texts.ts";
 import { storedTopicConfigs } from "./topic-config-check.ts";
 import { TopicDeletion } from "./topic-deletion.ts";
 import { updateOpenPartitions } from "./topic-effects.ts";
-import { collisionMessage } from "./topic-names.ts";
+import { collisionMessage, topicNameFault } from "./topic-names.ts";
 
 export interface TopicAdminOptions {
   readonly cluster: ClusterView;

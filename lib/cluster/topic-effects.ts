@@ -2,6 +2,7 @@ import type { LogJournals } from "#lib/log/log-journals.ts";
 import { partitionKey } from "#lib/log/log-state.ts";
 import { journalOfPartition, partitionsInJournal, type TopicPlacement } from "#lib/log/partition-directory.ts";
 import type { JournalSeq } from "#lib/util/branded.ts";
+import { mapInChunks } from "#lib/util/in-chunks.ts";
 import { TOPIC_EFFECTS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 
 // What a change of a topic means for the log journals that hold its partitions. Each effect may be repeated by anyone,
@@ -49,7 +50,5 @@ async function inEachJournal(topic: TopicPlacement, effect: (journalNumber: numb
   // Consecutive partitions live in consecutive journals, so the first few name them all.
   const count = Math.min(topic.partitionCount, topic.journalCount);
   const journalNumbers = Array.from({ length: count }, (_, index) => journalOfPartition(topic, index));
-  for (let from = 0; from < count; from += TOPIC_EFFECTS_AT_ONCE_MAX) {
-    await Promise.all(journalNumbers.slice(from, from + TOPIC_EFFECTS_AT_ONCE_MAX).map(effect));
-  }
+  await mapInChunks(journalNumbers, TOPIC_EFFECTS_AT_ONCE_MAX, effect);
 }
