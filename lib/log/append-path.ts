@@ -192,17 +192,27 @@ export class AppendPath implements Appender {
   }
 
   #closeFlush(batches: readonly QueuedBatch[]): void {
+    try {
+      const flush = this.#beginFlush(batches);
+      this.#uploads++;
+      void flush.uploaded.then(() => {
+        this.#uploads--;
+        this.#closeSoon();
+      });
+    } catch (error) {
+      const message = describeError(error);
+      this.#ports.logger.error("flush cannot begin", { error: message });
+      for (const batch of batches) batch.settle({ kind: "refused", error: ErrorCode.UNKNOWN_SERVER_ERROR, message });
+    }
+  }
+
+  #beginFlush(batches: readonly QueuedBatch[]): Flush {
     const byteLength = batches.reduce((sum, batch) => sum + batch.byteLength, 0);
     const isInlined = byteLength <= this.#settings.inlineBytesMax;
-    const segments = planFlush(batches, (number) =>
-      defined(this.#opener.placed(number), "journal of a buffered batch"),
-    );
-    const flush = new Flush({ segments, isInlined }, this.#flushPorts);
-    this.#uploads++;
-    void flush.uploaded.then(() => {
-      this.#uploads--;
-      this.#closeSoon();
-    });
+    const journalOf = (number: number) => defined(this.#opener.placed(number), "journal of a buffered batch");
+    const { segments, unmet } = planFlush(batches, { journalOf, isInlined });
+    for (const batch of unmet) batch.settle({ kind: "refused", error: ErrorCode.NOT_ENOUGH_REPLICAS });
+    return new Flush({ segments, isInlined }, this.#flushPorts);
   }
 
   #dropSettled(): void {

@@ -35,31 +35,57 @@ export function laneOf(stores: readonly StoreId[]): string {
   return stores.join(",");
 }
 
-/**
- * Sorts batches by replica set, journal, topic and partition; those of one partition keep their order. `journalOf` knows
- * the journals' states, with replicas placed.
- */
-export function planFlush(
-  batches: readonly QueuedBatch[],
-  journalOf: (journalNumber: number) => LogJournal,
-): readonly FlushSegment[] {
+export interface FlushPlan {
+  readonly segments: readonly FlushSegment[];
+  /** Batches of acks=all that the fold would refuse for want of replicas: nothing of them is written. */
+  readonly unmet: readonly QueuedBatch[];
+}
+
+export interface PlanOptions {
+  /** Of journals whose replicas are placed. */
+  readonly journalOf: (journalNumber: number) => LogJournal;
+  /** Inlined flushes do not depend on stores. */
+  readonly isInlined: boolean;
+}
+
+/** Sorts batches by replica set, journal, topic and partition; those of one partition keep their order. */
+export function planFlush(batches: readonly QueuedBatch[], options: PlanOptions): FlushPlan {
   const groups = new Map<string, FlushGroup>();
-  const parts = new Map<string, FlushPart>();
+  const targets = new Map<string, FlushTarget>();
+  const unmet: QueuedBatch[] = [];
   for (const batch of batches) {
     const { topic, partitionIndex } = batch.append;
     const key = partitionKey(topic.topicId, partitionIndex);
-    let part = parts.get(key);
-    if (part === undefined) {
-      part = { topic, partitionIndex, batches: [], byteLength: 0 };
-      parts.set(key, part);
-      groupOf(part, groups, journalOf).parts.push(part);
+    let target = targets.get(key);
+    if (target === undefined) {
+      target = newTarget({ topic, partitionIndex, batches: [], byteLength: 0 }, groups, options);
+      targets.set(key, target);
+    }
+    const { part, isMinInsyncMet } = target;
+    if (batch.request.options.requireMinInsync && !isMinInsyncMet) {
+      unmet.push(batch);
+      continue;
     }
     if (topic.clusterSeq > part.topic.clusterSeq) part.topic = topic;
+    if (part.batches.length === 0) target.group.parts.push(part);
     part.batches.push(batch);
     part.byteLength += batch.byteLength;
   }
-  for (const group of groups.values()) group.parts.sort(byTopicAndPartition);
-  return segmentsOf([...groups.values()].sort((a, b) => a.journalNumber - b.journalNumber));
+  const used = [...groups.values()].filter((group) => group.parts.length > 0);
+  for (const group of used) group.parts.sort(byTopicAndPartition);
+  return { segments: segmentsOf(used.sort((a, b) => a.journalNumber - b.journalNumber)), unmet };
+}
+
+interface FlushTarget {
+  readonly part: FlushPart;
+  readonly group: FlushGroup;
+  readonly isMinInsyncMet: boolean;
+}
+
+function newTarget(part: FlushPart, groups: Map<string, FlushGroup>, options: PlanOptions): FlushTarget {
+  const group = groupOf(part, groups, options.journalOf);
+  const inSync = inSyncCount(group.journal.state, group.stores);
+  return { part, group, isMinInsyncMet: options.isInlined || inSync >= part.topic.minInsyncReplicas };
 }
 
 function groupOf(

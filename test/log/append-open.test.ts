@@ -67,6 +67,7 @@ test("min.insync.replicas binds acks=all only", async () => {
   const process = world.process({ settings: { inlineBytesMax: 0 } });
   const [all] = await world.run(process.append([appendOf(topic, 0, "a")]));
   expect(all).toEqual({ kind: "refused", error: ErrorCode.NOT_ENOUGH_REPLICAS });
+  expect(world.storeServices[0]?.objects.size).toBe(0);
   const [one] = await world.run(process.append([appendOf(topic, 0, "b")], { requireMinInsync: false }));
   expect(one).toMatchObject({ kind: "appended", baseOffset: 0 });
 });
