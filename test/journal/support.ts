@@ -9,7 +9,7 @@ import type { Clock } from "#lib/runtime/clock.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { journalId } from "#lib/util/branded.ts";
 import type { CounterCommand, CounterOutcome, CounterState } from "../support/counter-machine.ts";
-import { counterMachine } from "../support/counter-machine.ts";
+import { add, counterMachine } from "../support/counter-machine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
@@ -33,6 +33,10 @@ export class FaultList implements JournalFaultPlan {
     this.#faults.push(...faults);
   }
 
+  clear(): void {
+    this.#faults.length = 0;
+  }
+
   next(call: { readonly method: string; readonly journal: string; readonly seq: number }): JournalFault | undefined {
     this.calls.push(`${call.method} ${call.journal} ${call.seq}`);
     return call.method === this.#method && call.journal === JOURNAL ? this.#faults.shift() : undefined;
@@ -42,9 +46,13 @@ export class FaultList implements JournalFaultPlan {
 /** A world of one journal service with as many processes as a test opens. */
 export class World {
   readonly clock = new ManualClock();
-  readonly service = new MemoryJournalService(this.clock);
+  readonly service: MemoryJournalService;
   readonly objects = new MemoryJournalObjects();
   #seed = 1;
+
+  constructor(options = { checksTrimMark: true }) {
+    this.service = new MemoryJournalService(this.clock, options);
+  }
 
   /** A process that has not opened its state yet. */
   process(options: {
@@ -69,6 +77,11 @@ export class World {
     const state = this.process({ journal });
     await this.clock.run(state.open(NEVER));
     return { state, journal };
+  }
+
+  /** Proposes `count` commands, one record each. */
+  async fill(state: CounterJournal, count: number, padding = new Uint8Array(0)): Promise<void> {
+    for (let left = count; left > 0; left--) await this.run(state.propose(add("fill", 1, padding), inLane("fill")));
   }
 
   run<T>(work: Promise<T>): Promise<T> {

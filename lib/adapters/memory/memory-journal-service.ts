@@ -18,12 +18,15 @@ type Effect = { readonly kind: "appended" | "trimmed" } | { readonly kind: "conf
 /** What all processes of a simulation share: the journals themselves, and effects that are still under way. */
 export class MemoryJournalService {
   readonly clock: Clock;
+  readonly #checksTrimMark: boolean;
   readonly #journals = new Map<JournalId, StoredJournal>();
   #lateEffects: { callsLeft: number; readonly apply: () => void }[] = [];
   #processCount = 0;
 
-  constructor(clock: Clock) {
+  /** Without `checksTrimMark` a trimmed number is simply absent and may be put again, as in DynamoDB. */
+  constructor(clock: Clock, options: { readonly checksTrimMark: boolean } = { checksTrimMark: true }) {
     this.clock = clock;
+    this.#checksTrimMark = options.checksTrimMark;
   }
 
   /** A process' own handle, with what shall go wrong for it. */
@@ -50,13 +53,13 @@ export class MemoryJournalService {
     const stored = this.#journal(journal);
     const last = stored.records.at(-1);
     if (last === undefined || seq > last.seq) {
-      if (seq <= stored.trimMark) return { kind: "trimmed" };
+      if (this.#isTrimmed(stored, seq)) return { kind: "trimmed" };
       stored.records.push({ seq, bytes: bytes.slice() });
       return { kind: "appended" };
     }
     const existing = stored.records[this.#firstFrom(stored, seq)];
     if (existing?.seq === seq) return { kind: "conflict", existing: existing.bytes };
-    if (seq <= stored.trimMark) return { kind: "trimmed" };
+    if (this.#isTrimmed(stored, seq)) return { kind: "trimmed" };
     this.#insert(stored, { seq, bytes: bytes.slice() });
     return { kind: "appended" };
   }
@@ -91,7 +94,7 @@ export class MemoryJournalService {
     if (newest === undefined) return;
     const mark = Math.min(upTo, newest.seq - 1);
     stored.trimMark = Math.max(stored.trimMark, mark);
-    stored.records = stored.records.filter((record) => record.seq > stored.trimMark);
+    stored.records = stored.records.filter((record) => record.seq > mark);
   }
 
   applyAfterCalls(calls: number, apply: () => void): void {
@@ -114,6 +117,10 @@ export class MemoryJournalService {
       this.#journals.set(id, stored);
     }
     return stored;
+  }
+
+  #isTrimmed(stored: StoredJournal, seq: JournalSeq): boolean {
+    return this.#checksTrimMark && seq <= stored.trimMark;
   }
 
   #insert(stored: StoredJournal, record: JournalRecord): void {
