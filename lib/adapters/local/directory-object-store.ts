@@ -18,7 +18,7 @@ import { assert } from "#lib/util/assert.ts";
 import { type ObjectKey, objectKey } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { STORE_OPEN_FILES_MAX } from "#lib/util/limits.ts";
-import { walkKeys } from "./directory-listing.ts";
+import { KeyWalker } from "./directory-listing.ts";
 import { DurableFolders, parentOf } from "./durable-folders.ts";
 import { errorCodeOf, type FilePort, NodeFilePort, type OpenFile } from "./file-port.ts";
 import { OpenFileCache } from "./open-file-cache.ts";
@@ -61,6 +61,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
   readonly #folders: DurableFolders;
   readonly #temporary: TemporaryFiles;
   readonly #openFiles: OpenFileCache;
+  readonly #walker: KeyWalker;
 
   private constructor(options: DirectoryStoreOptions, marker: StoreMarker) {
     const files = options.files ?? new NodeFilePort();
@@ -69,6 +70,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     this.#files = files;
     this.#folders = new DurableFolders(files, this.#directory);
     this.#openFiles = new OpenFileCache(files, STORE_OPEN_FILES_MAX);
+    this.#walker = new KeyWalker(files, this.#directory);
     this.#temporary = new TemporaryFiles({
       ...options,
       files,
@@ -95,6 +97,9 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
       await makeRoot(files, root);
       const written = await writeMarkerFile(files, root, encodeStoreMarker(marker));
       const found = written ? marker : await readMarker(files, `${root}/${MARKER_KEY}`);
+      if (found.storeId !== marker.storeId) {
+        throw new StoreUnavailableError(`${root} is store ${found.storeId}, not ${marker.storeId}`, { reason: "root" });
+      }
       return await DirectoryObjectStore.open(options, found);
     } catch (error) {
       throw translated(error, root);
@@ -153,7 +158,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     return this.#run(signal, async () => {
       const keys: string[] = [];
       let isTruncated = false;
-      for await (const key of walkKeys(this.#files, this.#directory, options)) {
+      for await (const key of this.#walker.walk(options)) {
         isTruncated = keys.length === options.limit;
         if (isTruncated) break;
         keys.push(key);
@@ -288,7 +293,8 @@ async function makeRoot(files: FilePort, root: string): Promise<void> {
   await files.makeFolders(root);
   await files.syncFolder(resolve(root, ".."));
   for (const { name } of await files.list(root)) {
-    if (name === MARKER_KEY || name === TEMPORARY_FOLDER) continue;
+    // The root may be a new file system of its own.
+    if (name === MARKER_KEY || name === TEMPORARY_FOLDER || name === "lost+found") continue;
     throw new StoreUnavailableError(`${root} is not empty (${name}): not made a store`, { reason: "root" });
   }
 }
@@ -321,6 +327,14 @@ function isMissing(error: unknown): boolean {
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ["EROFS", "the file system is read-only (EROFS)"],
+  ["EMFILE", "the process has too many open files (EMFILE): raise its limit"],
+  ["ENOTSUP", "the file system has no hard links (ENOTSUP)"],
+  ["EPERM", "the file system has no hard links, or forbids them (EPERM)"],
+  ["EACCES", "the process may not read or write there (EACCES)"],
+]);
+
 function translated(error: unknown, root: string): unknown {
   const code = errorCodeOf(error);
   if (error instanceof LogError || code === undefined) return error;
@@ -328,6 +342,6 @@ function translated(error: unknown, root: string): unknown {
     const message = `store ${root} is full (${code}): make room, and writing goes on by itself`;
     return new StoreUnavailableError(message, { reason: "full", cause: error });
   }
-  const text = code === "EROFS" ? "the file system is read-only (EROFS)" : describeError(error);
+  const text = HINTS.get(code) ?? describeError(error);
   return new StoreUnavailableError(`store ${root}: ${text}`, { reason: "io", cause: error });
 }

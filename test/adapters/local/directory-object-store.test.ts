@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
@@ -191,6 +191,24 @@ describe("DirectoryObjectStore", () => {
     expect(await unfinished()).toEqual(["broker-7~0123456789ab~7"]);
   });
 
+  test("pages of a quiet folder read it once; a change is seen at once", async () => {
+    const keys = ["q/a", "q/b", "q/c", "q/d"].map(objectKey);
+    for (const each of keys) await put(each);
+    const list = async (startAfter: string) => {
+      const listing = await under.store.list({ prefix: "q/", startAfter, limit: 2 }, signal);
+      return listing.objects.map((object) => object.key);
+    };
+    const folder = join(under.root, "q");
+    await utimes(folder, 1_700_000_000, 1_700_000_000);
+    under.files.calls.length = 0;
+    expect([await list(""), await list("q/b")]).toEqual([keys.slice(0, 2), keys.slice(2)]);
+    expect(under.files.countOf("list")).toBe(1);
+    await put(objectKey("q/bb"));
+    expect(await list("q/b")).toEqual(["q/bb", "q/c"]);
+    await put(objectKey("q/bbb"));
+    expect(await list("q/b")).toEqual(["q/bb", "q/bbb"]);
+  });
+
   test("files that are no keys are not listed", async () => {
     await put();
     await writeFile(join(under.root, "wal", "note with blanks"), "x");
@@ -299,6 +317,7 @@ describe("the root of a DirectoryObjectStore", () => {
     const { options, marker, root } = await newStore();
     const again = await DirectoryObjectStore.create(options, newMarker());
     expect(again.marker).toEqual(marker);
+    await expect(DirectoryObjectStore.create(options, newMarker(1))).rejects.toMatchObject({ reason: "root" });
     await writeFile(join(root, "thesis.tex"), "x");
     await expect(DirectoryObjectStore.create(options, newMarker())).rejects.toMatchObject({ reason: "root" });
     const file = join(root, "thesis.tex");
