@@ -124,6 +124,8 @@ export class TopicAdmin {
     options: AdminOptions,
   ): Promise<AdminResult<undefined>> {
     const { cluster } = this.#options;
+    const nameFault = topicNameFault(name);
+    if (nameFault !== undefined) return refusal(ErrorCode.INVALID_TOPIC_EXCEPTION, nameFault);
     await cluster.refresh(options.signal);
     const topic = cluster.topicByName(name);
     if (topic === undefined)
