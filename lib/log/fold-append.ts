@@ -9,6 +9,7 @@ import { type EntryPlace, type LogState, type PartitionState, partitionKey } fro
 
 const NOT_OPEN: BatchOutcome = { kind: "refused", error: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
 const NOT_ENOUGH_REPLICAS: BatchOutcome = { kind: "refused", error: ErrorCode.NOT_ENOUGH_REPLICAS };
+const OFFSETS_EXHAUSTED: BatchOutcome = { kind: "refused", error: ErrorCode.INVALID_RECORD };
 const NO_TRANSACTION: BatchOutcome = { kind: "refused", error: ErrorCode.INVALID_TXN_STATE };
 
 interface AppendContext {
@@ -86,6 +87,8 @@ function foldBatch(
   if (batch.isTransactional) return NO_TRANSACTION;
   if (!(batch.requireMinInsync ? rule.withMinInsync : rule.withoutMinInsync)) return NOT_ENOUGH_REPLICAS;
   const baseOffset = partition.logEndOffset;
+  // A compressed batch of a few bytes may claim 2^31 records, so a hostile producer gets here in millions of batches.
+  if (batch.offsetCount > Number.MAX_SAFE_INTEGER - baseOffset) return OFFSETS_EXHAUSTED;
   if (batch.producerId >= 0) {
     const verdict = checkProducer(partition, batch, nowMs);
     if (verdict !== undefined) return verdict;

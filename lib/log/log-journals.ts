@@ -8,7 +8,7 @@ import type { LogState } from "./log-state.ts";
 
 export type LogJournal = ReplicatedStateView<LogState, LogCommand, LogOutcome>;
 
-/** Called after each fold of any log journal, in the same turn; also while a journal is being opened. */
+/** Called after each fold of any log journal, in the same turn. What an opening or a reload folds is not told. */
 export type LogFoldListener = (
   journal: LogJournal,
   command: LogCommand,

@@ -63,6 +63,28 @@ test("the order of a partition is that of arrival, though uploads finish the oth
   expect(world.storeServices[0]?.objects.size).toBe(4);
 });
 
+test("a slow store holds up its own lane and no other", async () => {
+  const world = new LogWorld(2);
+  const slow = world.addTopic(topicOf(1, { replicationFactor: 2, minInsyncReplicas: 2 }));
+  const quick = world.addTopic(topicOf(2));
+  let isSlow = false;
+  const process = world.process({
+    settings: OBJECTS_ONLY,
+    storeFaults: () => (isSlow ? { kind: "slow", delayMs: 500 } : undefined),
+  });
+  await world.run(process.append([appendOf(slow, 0, "open"), appendOf(quick, 0, "open")]));
+  isSlow = true;
+  const answered: string[] = [];
+  const late = process.append([appendOf(slow, 0, "a")]).then(() => answered.push("slow"));
+  for (let turn = 0; turn < 5; turn++) await world.clock.endOfTurn();
+  isSlow = false;
+  const soon = process.append([appendOf(quick, 0, "b")]).then(() => answered.push("quick"));
+  const behind = process.append([appendOf(slow, 0, "c")]).then(() => answered.push("behind"));
+  await world.run(Promise.all([late, soon, behind]));
+  expect(answered).toEqual(["quick", "slow", "behind"]);
+  expect(textsOf(world, process, slow, 0)).toEqual(["open", "a", "c"]);
+});
+
 test("no answer comes before the commit", async () => {
   const world = new LogWorld();
   const topic = world.addTopic(topicOf(1));

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import {
   batchOf,
+  encodedState,
   FoldedLog,
   INLINE,
   objectSource,
@@ -90,6 +91,15 @@ test("an append to a partition that is not open is refused, and its neighbour in
 
 test("transactional batches are refused", () => {
   expect(openedLog().append([produced(0, { isTransactional: true })])).toEqual([refused(ErrorCode.INVALID_TXN_STATE)]);
+});
+
+test("no offset leaves the safe integers", () => {
+  const log = openedLog();
+  log.partition().logEndOffset = Number.MAX_SAFE_INTEGER - 5;
+  const outcomes = log.append([batchOf({ offsetCount: 6 }), batchOf({ offsetCount: 5 }), batchOf()]);
+  expect(outcomes.map((one) => one.kind)).toEqual(["refused", "appended", "refused"]);
+  expect(outcomes[0]).toEqual(refused(ErrorCode.INVALID_RECORD));
+  encodedState(log.state);
 });
 
 test("an inlined flush is placed by its record", () => {
