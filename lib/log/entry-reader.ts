@@ -3,6 +3,7 @@ import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { sliceChunks } from "./entry-chunks.ts";
 import type { EntryRange } from "./entry-index.ts";
+import { CorruptEntryError } from "./fetch-assembler.ts";
 import type { EntryPlace, PartitionState, WriteAheadObject } from "./log-state.ts";
 import type { TailCache } from "./tail-cache.ts";
 
@@ -10,6 +11,8 @@ import type { TailCache } from "./tail-cache.ts";
 export interface WriteAheadReader {
   /** Exactly the bytes of `range`, in chunks. Fails as `ObjectStore.getRange` does. */
   read(object: WriteAheadObject, range: ByteRange, signal: AbortSignal): Promise<readonly Uint8Array[]>;
+  /** The bytes it gave for `range` are damaged. True if reading again may give others, from another store. */
+  distrust(object: WriteAheadObject, range: ByteRange): boolean;
 }
 
 /** Reads inlined batches from the journal. */
@@ -59,19 +62,40 @@ export class EntryReader {
     return this.#tailCache.inline(journal, { seq, indexInRecord, position, byteLength });
   }
 
-  /** Fails with `MissingEntryError`, `CorruptObjectError`, or an error of kind `unavailable`. */
-  async read(journal: JournalId, range: EntryRange, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+  /**
+   * Reads `range` and makes of it what `use` does. If that fails with `CorruptEntryError`, other stores are asked.
+   * Fails with `MissingEntryError`, an error of kind `corrupt` or `unavailable`, or the signal's reason.
+   */
+  async read<T>(
+    journal: JournalId,
+    range: EntryRange,
+    { signal, use }: { readonly signal: AbortSignal; readonly use: (chunks: readonly Uint8Array[]) => T },
+  ): Promise<T> {
+    for (;;) {
+      const chunks = this.cached(journal, range) ?? (await this.#read(journal, range, signal));
+      try {
+        return use(chunks);
+      } catch (error) {
+        if (!(error instanceof CorruptEntryError) || !this.#distrust(range)) throw error;
+      }
+    }
+  }
+
+  async #read(journal: JournalId, range: EntryRange, signal: AbortSignal): Promise<readonly Uint8Array[]> {
     const { place } = range.entry;
     try {
-      if (place.kind === "object") {
-        return await this.#objects.read(place, { position: range.position, byteLength: range.byteLength }, signal);
-      }
+      if (place.kind === "object") return await this.#objects.read(place, range, signal);
       const bytes = await this.#inlined.read(journal, place, signal);
       return sliceChunks([bytes], range.position, range.byteLength);
     } catch (cause) {
       if (cause instanceof LogError && cause.kind === "conflict") throw new MissingEntryError(place, cause);
       throw cause;
     }
+  }
+
+  #distrust(range: EntryRange): boolean {
+    const { place } = range.entry;
+    return place.kind === "object" && this.#objects.distrust(place, range);
   }
 }
 

@@ -15,7 +15,8 @@ export interface TimedRecord {
   readonly timestampMs: TimestampMs;
 }
 
-export type ReadRange = (range: EntryRange) => Promise<readonly Uint8Array[]>;
+/** Reads the range and makes of it what `use` does; asks other stores if that fails with `CorruptEntryError`. */
+export type ReadRange = <T>(range: EntryRange, use: (chunks: readonly Uint8Array[]) => T) => Promise<T>;
 
 /** The first record, by offset, whose timestamp is `timestampMs` or later. */
 export async function findByTime(
@@ -28,12 +29,17 @@ export async function findByTime(
   const candidates = partition.entries.filter((entry) => entry.maxTimestampMs >= timestampMs);
   for (const entry of candidates) {
     const range = wholeEntry(entry);
-    const chunks = await read(range);
-    for (const batch of batchesOf(range, chunks)) {
-      if (batch.header.maxTimestamp < timestampMs) continue;
-      const found = timedRecords(batch, from).find((record) => record.timestampMs >= timestampMs);
-      if (found !== undefined) return found;
-    }
+    const found = await read(range, (chunks) => firstSince(timestampMs, from, batchesOf(range, chunks)));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function firstSince(timestampMs: TimestampMs, from: Offset, batches: Iterable<StoredBatch>): TimedRecord | undefined {
+  for (const batch of batches) {
+    if (batch.header.maxTimestamp < timestampMs) continue;
+    const found = timedRecords(batch, from).find((record) => record.timestampMs >= timestampMs);
+    if (found !== undefined) return found;
   }
   return undefined;
 }
@@ -61,11 +67,14 @@ function latestOf(entries: readonly WriteAheadEntry[]): WriteAheadEntry | undefi
   return latest;
 }
 
-async function maxOfEntry(entry: WriteAheadEntry, from: Offset, read: ReadRange): Promise<TimedRecord | undefined> {
-  let best: TimedRecord | undefined;
+function maxOfEntry(entry: WriteAheadEntry, from: Offset, read: ReadRange): Promise<TimedRecord | undefined> {
   const range = wholeEntry(entry);
-  const chunks = await read(range);
-  for (const batch of batchesOf(range, chunks)) {
+  return read(range, (chunks) => maxOf(batchesOf(range, chunks), from));
+}
+
+function maxOf(batches: Iterable<StoredBatch>, from: Offset): TimedRecord | undefined {
+  let best: TimedRecord | undefined;
+  for (const batch of batches) {
     if (batch.header.maxTimestamp <= (best?.timestampMs ?? -1)) continue;
     for (const record of timedRecords(batch, from)) {
       if (record.timestampMs > (best?.timestampMs ?? -1)) best = record;

@@ -1,12 +1,16 @@
+import { crc32c } from "#lib/record/crc32c.ts";
 import {
+  ATTRIBUTES_AT,
   BATCH_HEADER_BYTES,
   BATCH_LENGTH_AT,
+  CRC_AT,
   LAST_OFFSET_DELTA_AT,
   LOG_OVERHEAD_BYTES,
   MAGIC_AT,
   MAGIC_V2,
   PARTITION_LEADER_EPOCH_AT,
 } from "#lib/record/record-batch.ts";
+import { defined } from "#lib/util/assert.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { PATCH_COPY_BYTES_MAX } from "#lib/util/limits.ts";
@@ -31,43 +35,57 @@ export class CorruptEntryError extends LogError {
 /** A run is cut at this size, so that no single copy grows with what a fetch asks for. */
 const RUN_BYTES_MAX = 256 * 1024;
 
+/** `lengths` for bytes that never left this process, `sums` for what comes from a store: then each CRC is checked too. */
+export type AssembleCheck = "lengths" | "sums";
+
 /**
- * Appends the batches of `range` to `output`, with their offsets. `chunks` are exactly the bytes of the range and stay
- * as they are. Fails with `CorruptEntryError`, and may then have appended a part.
+ * The batches of `range` with their offsets, as chunks. `chunks` are exactly the bytes of the range and stay as they
+ * are. Fails with `CorruptEntryError`.
  */
-export function assembleRange(range: EntryRange, chunks: readonly Uint8Array[], output: Uint8Array[]): void {
+export function assembleRange(
+  range: EntryRange,
+  chunks: readonly Uint8Array[],
+  check: AssembleCheck,
+): readonly Uint8Array[] {
   const source = new ChunkReader(chunks);
   if (source.remaining !== range.byteLength) {
     throw new CorruptEntryError(`${source.remaining} bytes where ${range.byteLength} belong, ${describe(range)}`);
   }
+  const assembly: Assembly = { source, output: [], check };
   const cursor = new BatchCursor(range.entry.batches, range);
   const end = range.position + range.byteLength;
   let hasBatch = cursor.next();
   while (hasBatch && cursor.position < end) {
     if (cursor.byteLength > PATCH_COPY_BYTES_MAX) {
-      appendLarge(range, cursor, { source, output });
+      appendLarge(range, cursor, assembly);
       hasBatch = cursor.next();
     } else {
-      hasBatch = appendRun(range, cursor, { source, output });
+      hasBatch = appendRun(range, cursor, assembly);
     }
   }
+  return assembly.output;
 }
 
 interface Assembly {
   readonly source: ChunkReader;
   readonly output: Uint8Array[];
+  readonly check: AssembleCheck;
 }
 
-function appendLarge(range: EntryRange, cursor: BatchCursor, { source, output }: Assembly): void {
+function appendLarge(range: EntryRange, cursor: BatchCursor, { source, output, check }: Assembly): void {
   const header = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
   source.copy(header, 0, BATCH_HEADER_BYTES);
   patchBatch(header, 0, { range, batch: cursor });
-  output.push(header);
+  const first = output.push(header);
   source.views(output, cursor.byteLength - BATCH_HEADER_BYTES);
+  if (check === "lengths") return;
+  let sum = crc32c(header.subarray(ATTRIBUTES_AT));
+  for (let index = first; index < output.length; index++) sum = crc32c(defined(output[index]), sum);
+  checkSum(range, cursor, { sum, expected: header.readUInt32BE(CRC_AT) });
 }
 
 /** Copies small batches up to the next large one. Leaves the cursor there; false if there is none. */
-function appendRun(range: EntryRange, cursor: BatchCursor, { source, output }: Assembly): boolean {
+function appendRun(range: EntryRange, cursor: BatchCursor, { source, output, check }: Assembly): boolean {
   const end = range.position + range.byteLength;
   const start = { baseOffset: cursor.baseOffset, packedAt: cursor.packedAt, position: cursor.position };
   let runBytes = 0;
@@ -82,7 +100,12 @@ function appendRun(range: EntryRange, cursor: BatchCursor, { source, output }: A
   const run = Buffer.allocUnsafe(runBytes);
   source.copy(run, 0, runBytes);
   const batch = new BatchCursor(range.entry.batches, start);
-  for (let at = 0; at < runBytes && batch.next(); at += batch.byteLength) patchBatch(run, at, { range, batch });
+  for (let at = 0; at < runBytes && batch.next(); at += batch.byteLength) {
+    patchBatch(run, at, { range, batch });
+    if (check === "lengths") continue;
+    const sum = crc32c(run.subarray(at + ATTRIBUTES_AT, at + batch.byteLength));
+    checkSum(range, batch, { sum, expected: run.readUInt32BE(at + CRC_AT) });
+  }
   output.push(run);
   return hasBatch;
 }
@@ -104,6 +127,15 @@ function patchBatch(
   }
   writeOffset(bytes, at, batch.baseOffset);
   bytes.writeInt32BE(0, at + PARTITION_LEADER_EPOCH_AT);
+}
+
+function checkSum(
+  range: EntryRange,
+  batch: BatchCursor,
+  { sum, expected }: { readonly sum: number; readonly expected: number },
+): void {
+  if (sum === expected) return;
+  throw new CorruptEntryError(`the batch at ${batch.position} sums to ${sum}, not to ${expected}, ${describe(range)}`);
 }
 
 function writeOffset(bytes: Buffer, at: number, offset: Offset): void {

@@ -108,7 +108,7 @@ export class FetchReader {
       for (const range of plan.ranges) {
         const chunks = this.#entries.cached(journal, range);
         if (chunks === undefined) return undefined;
-        assembleRange(range, chunks, records);
+        for (const chunk of assembleRange(range, chunks, "lengths")) records.push(chunk);
       }
     } catch (error) {
       return failed(this.#access.readError(plan.slot, error));
@@ -134,12 +134,10 @@ export class FetchReader {
   async #readPlan(plan: PartitionPlan, signal: AbortSignal): Promise<FetchedPartition> {
     if (plan.ranges.length === 0) return plan.answer;
     const journal = journalIdOf(plan.slot);
-    const reads = plan.ranges.map(
-      (range) => this.#entries.cached(journal, range) ?? this.#entries.read(journal, range, signal),
+    const reads = plan.ranges.map((range) =>
+      this.#entries.read(journal, range, { signal, use: (chunks) => assembleRange(range, chunks, "sums") }),
     );
-    const bytes = await Promise.all(reads);
-    const records: Uint8Array[] = [];
-    for (const [index, range] of plan.ranges.entries()) assembleRange(range, bytes[index] ?? [], records);
+    const records = (await Promise.all(reads)).flat();
     return { ...plan.answer, records };
   }
 }

@@ -3,7 +3,7 @@ import { assert, unreachable } from "#lib/util/assert.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import type { EntryRange } from "./entry-index.ts";
 import type { EntryReader } from "./entry-reader.ts";
-import { findByTime, findMaxTimestamp, type TimedRecord } from "./entry-time-search.ts";
+import { findByTime, findMaxTimestamp, type ReadRange, type TimedRecord } from "./entry-time-search.ts";
 import type { ByteBudget } from "./fetch-budget.ts";
 import { lastStableOffset, type PartitionAccess, type PartitionSlot } from "./fetch-partitions.ts";
 import type { FoundOffset, OffsetLister, OffsetSpec, PartitionOffsetQuery } from "./log-api.ts";
@@ -70,7 +70,7 @@ export class OffsetSearch implements OffsetLister {
 
   async #findIn(partition: PartitionState, slot: OffsetSlot, signal: AbortSignal): Promise<FoundOffset> {
     const { spec } = slot;
-    const read = (range: EntryRange) => this.#read(slot, range, signal);
+    const read: ReadRange = (range, use) => this.#read(slot, range, { signal, use });
     switch (spec.kind) {
       case "earliest":
         return offsetOnly(partition.logStartOffset);
@@ -85,13 +85,17 @@ export class OffsetSearch implements OffsetLister {
     }
   }
 
-  async #read(slot: OffsetSlot, range: EntryRange, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+  async #read<T>(
+    slot: OffsetSlot,
+    range: EntryRange,
+    options: { readonly signal: AbortSignal; readonly use: (chunks: readonly Uint8Array[]) => T },
+  ): Promise<T> {
     const { entries, budget } = this.#deps;
     assert(slot.journal !== undefined, "a partition with entries has an open journal");
     const cached = entries.cached(slot.journal.id, range);
-    if (cached !== undefined) return cached;
-    using _grant = await budget.acquire(range.byteLength, signal);
-    return await entries.read(slot.journal.id, range, signal);
+    if (cached !== undefined) return options.use(cached);
+    using _grant = await budget.acquire(range.byteLength, options.signal);
+    return await entries.read(slot.journal.id, range, options);
   }
 }
 

@@ -56,6 +56,13 @@ export class TailCache implements RecentBytes {
     return this.#find(inlineKey(journal, place.seq, place.indexInRecord), place.position, place.byteLength);
   }
 
+  /** Forgets everything. */
+  clear(): void {
+    this.#held.clear();
+    this.#users.clear();
+    this.#bytes = 0;
+  }
+
   #find(key: string, position: number, byteLength: number): readonly Uint8Array[] | undefined {
     const held = this.#held.get(key);
     const part = held === undefined ? undefined : partAt(held.parts, position);

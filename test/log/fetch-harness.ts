@@ -24,6 +24,8 @@ import type { RecentPart } from "#lib/log/recent-bytes.ts";
 import { TailCache } from "#lib/log/tail-cache.ts";
 import { readBatchHeader } from "#lib/record/record-batch.ts";
 import type { LogFields, Logger } from "#lib/runtime/logger.ts";
+import { RangeReader } from "#lib/storage/range-reader.ts";
+import { StoreSet } from "#lib/storage/store-set.ts";
 import { defined } from "#lib/util/assert.ts";
 import { type JournalId, type ObjectKey, objectKey, type TopicId } from "#lib/util/branded.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -83,7 +85,8 @@ class LineLogger implements Logger {
 export class FetchWorld {
   readonly clock = new ManualClock();
   readonly journalService = new MemoryJournalService(this.clock);
-  readonly storeService = new MemoryObjectService(this.clock);
+  /** Two stores; every object is in both. */
+  readonly storeServices = [new MemoryObjectService(this.clock), new MemoryObjectService(this.clock)] as const;
   readonly topics = new Map<TopicId, TopicPlacement>();
   readonly journalObjects = new MemoryJournalObjects();
   #nextFlush = 1;
@@ -132,7 +135,7 @@ export class FetchProcess {
   readonly lister: OffsetSearch;
   /** Reads of stores, by key. */
   readonly storeReads: ObjectKey[] = [];
-  readonly #store: MemoryObjectStore;
+  readonly #stores: ReadonlyMap<number, MemoryObjectStore>;
 
   constructor(world: FetchWorld, options: ProcessOptions) {
     const { clock } = world;
@@ -151,20 +154,20 @@ export class FetchProcess {
       });
     this.journals = new LogJournals({ count: 2, create, signal: NEVER });
     this.tailCache = new TailCache(options.tailCacheBytes ?? 1_000_000);
-    const { storeFaults: faults } = options;
-    this.#store = new MemoryObjectStore(world.storeService, faults === undefined ? { clock } : { clock, faults });
+    const faults: StoreFaultPlan = (call) => {
+      if (call.operation === "get" || call.operation === "getRange") this.storeReads.push(objectKey(call.key));
+      return options.storeFaults?.(call);
+    };
+    this.#stores = new Map(
+      world.storeServices.map((service, id) => [id, new MemoryObjectStore(service, { clock, faults })]),
+    );
     const { journals, directory, logger, tailCache, waiters } = this;
     observeFolds({ journals, waiters, recentBytes: tailCache });
     const access = new PartitionAccess({ journals, directory, logger });
     const entries = new EntryReader({
       tailCache,
       inlined: new JournalInlineReader({ journal, tailCache }),
-      objects: {
-        read: async (object, range, signal) => {
-          this.storeReads.push(object.key);
-          return [await this.#store.getRange(object.key, range, signal)];
-        },
-      },
+      objects: new RangeReader({ stores: new StoreSet(this.#stores), clock, logger, readAheadBytes: 0 }),
     });
     this.budget = new ByteBudget(options.readBytesInFlightMax ?? 1_000_000_000);
     const deps = { access, entries, budget: this.budget };
@@ -198,9 +201,9 @@ export class FetchProcess {
       await this.propose(topic, partitionIndex, { kind: "append", flushId, source, parts: commandParts });
       return key;
     }
-    await this.#store.putIfAbsent(key, chunks, NEVER);
+    for (const store of this.#stores.values()) await store.putIfAbsent(key, chunks, NEVER);
     if (options.cache !== false) this.tailCache.addObject(key, recentParts);
-    const source = { kind: "object", key, byteLength: position, copies: [0] } as const;
+    const source = { kind: "object", key, byteLength: position, copies: [0, 1] } as const;
     await this.propose(topic, partitionIndex, { kind: "append", flushId, source, parts: commandParts });
     return key;
   }
@@ -208,7 +211,7 @@ export class FetchProcess {
   /** Proposes to the journal of that partition, which gets its replicas and the topic's partitions first. */
   async propose(topic: TopicPlacement, partitionIndex: number, command: LogCommand): Promise<LogOutcome> {
     const journal = await this.journals.journal(journalOfPartition(topic, partitionIndex), NEVER);
-    if (journal.state.replicas.length === 0) await send(journal, { kind: "place-replicas", replicas: [0] });
+    if (journal.state.replicas.length === 0) await send(journal, { kind: "place-replicas", replicas: [0, 1] });
     if (command.kind === "append") await this.open(topic, partitionIndex);
     return send(journal, command);
   }

@@ -58,7 +58,7 @@ function readPlan(log: Log, ranges: ReturnType<typeof planFetch>, chunkSizes: re
   for (const range of ranges) {
     const from = range.position - range.entry.position;
     const chunks = sliceChunks(cut(defined(log.bytes.get(range.entry)), chunkSizes), from, range.byteLength);
-    assembleRange(range, chunks, output);
+    output.push(...assembleRange(range, chunks, "sums"));
   }
   return joined(output);
 }
@@ -188,8 +188,20 @@ test.each([
     const entry = entryOf([batch], { baseOffset: 7 });
     const damaged = Uint8Array.prototype.slice.call(batch);
     damaged[at] = (damaged[at] ?? 0) ^ 1;
-    expect(() => assembleRange(wholeEntry(entry), [damaged], [])).toThrow(CorruptEntryError);
-    expect(() => assembleRange(wholeEntry(entry), [batch], [])).not.toThrow();
+    expect(() => assembleRange(wholeEntry(entry), [damaged], "lengths")).toThrow(CorruptEntryError);
+    expect(() => assembleRange(wholeEntry(entry), [batch], "sums")).not.toThrow();
+  }
+});
+
+test("a flipped bit anywhere behind the CRC is found where sums are checked", () => {
+  for (const valueBytes of [10, 9_000]) {
+    const batch = storedBatch({ valueBytes });
+    const range = wholeEntry(entryOf([batch], { baseOffset: 7 }));
+    for (const at of [21, 60, 61, batch.byteLength - 1]) {
+      const damaged = Uint8Array.prototype.slice.call(batch);
+      damaged[at] = (damaged[at] ?? 0) ^ 1;
+      expect(() => assembleRange(range, cut(damaged, [64, 1_000]), "sums")).toThrow(CorruptEntryError);
+    }
   }
 });
 
@@ -197,22 +209,20 @@ test("bytes that are fewer or more than the index says are not served", () => {
   const batch = storedBatch();
   const entry = entryOf([batch], { baseOffset: 0 });
   for (const chunks of [[], [batch.subarray(1)], [batch, new Uint8Array(1)]]) {
-    expect(() => assembleRange(wholeEntry(entry), chunks, [])).toThrow(CorruptEntryError);
+    expect(() => assembleRange(wholeEntry(entry), chunks, "lengths")).toThrow(CorruptEntryError);
   }
 });
 
 test("a stored offset other than 0 is written over", () => {
   const batch = storedBatch({ valueBytes: 9_000 });
   patchBaseOffset(batch, 0, 99);
-  const output: Uint8Array[] = [];
-  assembleRange(wholeEntry(entryOf([batch], { baseOffset: 7 })), [batch], output);
+  const output = assembleRange(wholeEntry(entryOf([batch], { baseOffset: 7 })), [batch], "lengths");
   expect(Buffer.compare(joined(output), servedBatch(batch, 7))).toBe(0);
 });
 
 test("of a large batch only the header is copied", () => {
   const batch = storedBatch({ valueBytes: 9_000 });
-  const output: Uint8Array[] = [];
-  assembleRange(wholeEntry(entryOf([batch], { baseOffset: 7 })), [batch], output);
+  const output = assembleRange(wholeEntry(entryOf([batch], { baseOffset: 7 })), [batch], "lengths");
   expect(output.map((chunk) => chunk.byteLength)).toEqual([61, batch.byteLength - 61]);
   expect(output[1]?.byteOffset).toBe(batch.byteOffset + 61);
   expect(output[1]?.buffer).toBe(batch.buffer);
