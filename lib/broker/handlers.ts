@@ -1,9 +1,16 @@
 import type { ApiHandler } from "./handler.ts";
+import { alterConfigs } from "./handlers/alter-configs.ts";
 import { apiVersionsHandler } from "./handlers/api-versions.ts";
+import { createPartitions } from "./handlers/create-partitions.ts";
+import { createTopics } from "./handlers/create-topics.ts";
+import { deleteTopics } from "./handlers/delete-topics.ts";
 import { describeAcls } from "./handlers/describe-acls.ts";
 import { describeCluster } from "./handlers/describe-cluster.ts";
+import { describeConfigs } from "./handlers/describe-configs.ts";
+import { describeTopicPartitions } from "./handlers/describe-topic-partitions.ts";
 import { fetch } from "./handlers/fetch.ts";
 import { findCoordinator } from "./handlers/find-coordinator.ts";
+import { incrementalAlterConfigs } from "./handlers/incremental-alter-configs.ts";
 import { initProducerId } from "./handlers/init-producer-id.ts";
 import { listOffsets } from "./handlers/list-offsets.ts";
 import { metadata } from "./handlers/metadata.ts";
@@ -16,10 +23,17 @@ const SERVED: readonly ApiHandler[] = [
   listOffsets,
   metadata,
   findCoordinator,
+  createTopics,
+  deleteTopics,
   initProducerId,
   offsetForLeaderEpoch,
   describeAcls,
+  describeConfigs,
+  alterConfigs,
+  createPartitions,
+  incrementalAlterConfigs,
   describeCluster,
+  describeTopicPartitions,
 ];
 
 /** Every API that the Kafka door serves. ApiVersions is computed from it. */
