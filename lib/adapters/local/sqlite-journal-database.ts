@@ -19,9 +19,9 @@ import type {
 // One integer key keeps the records of a journal together and their bytes beside it: with records of 60 KB that commits
 // a third more per second than a table WITHOUT ROWID, with small ones as many.
 
-const APPLICATION_ID = 0x4d524a4c;
-const SCHEMA_VERSION = 1;
-const SEQ_SPAN = 2 ** 40;
+export const APPLICATION_ID = 0x4d524a4c;
+export const SCHEMA_VERSION = 1;
+export const SEQ_SPAN = 2 ** 40;
 const JOURNAL_IDS_MAX = 2 ** 13;
 /** Numbers deleted in one transaction, so that a long trim never makes a long one. */
 const TRIM_STEP = 1_000;

@@ -46,7 +46,11 @@ export class JournalWalk<S, C, O> {
   async *records(): AsyncGenerator<WalkedRecord<C>> {
     this.#context.findings.tally.journals++;
     this.#snapshots = await goodSnapshots(this.id, this.#machine, this.#context);
-    for await (const { seq, bytes } of journalRecords(this.id, this.#context)) {
+    let isBroken = false;
+    const onBroken = () => {
+      isBroken = true;
+    };
+    for await (const { seq, bytes } of journalRecords(this.id, this.#context, onBroken)) {
       this.#checkPlace(seq);
       this.#lastSeq = seq;
       const record = this.#attempt(seq, () => decodeRecord(bytes));
@@ -56,7 +60,8 @@ export class JournalWalk<S, C, O> {
       }
       yield { seq, proposedAtMs: record.commands[0]?.proposedAtMs ?? 0, commands: await this.#fold(seq, record) };
     }
-    await this.#checkEnd();
+    if (isBroken) this.#folded = undefined;
+    else await this.#checkEnd();
   }
 
   #checkPlace(seq: JournalSeq): void {
@@ -75,7 +80,7 @@ export class JournalWalk<S, C, O> {
   async #fold(seq: JournalSeq, record: CommandRecord): Promise<readonly C[]> {
     const before = this.#snapshots.find((pointer) => pointer.seq === seq - 1);
     if (this.#folded === undefined && before !== undefined) {
-      this.#folded = await restore(this.id, this.#machine, before, this.#context);
+      this.#folded = await this.#restore(before);
     }
     const bodies = await this.#bodies(seq, record);
     const folded = this.#folded;
@@ -125,6 +130,11 @@ export class JournalWalk<S, C, O> {
     this.#find("snapshot-differs", seq, "the snapshot at this number is not what its records fold to");
   }
 
+  /** What is wrong with a snapshot has been said when the walk began. */
+  #restore(pointer: SnapshotPointer): Promise<FoldedState<S, C, O> | undefined> {
+    return restore(this.id, this.#machine, pointer, { ...this.#context, findings: this.#context.findings.muted() });
+  }
+
   async #checkEnd(): Promise<void> {
     const newest = this.#snapshots.at(-1);
     if (newest !== undefined && newest.seq > this.#lastSeq) {
@@ -134,7 +144,7 @@ export class JournalWalk<S, C, O> {
         `its snapshot stands at a record that is not there; the last is ${this.#lastSeq}`,
       );
     } else if (newest !== undefined && newest.seq === this.#lastSeq && this.#folded === undefined) {
-      this.#folded = await restore(this.id, this.#machine, newest, this.#context);
+      this.#folded = await this.#restore(newest);
     }
     const folded = this.#folded;
     if (folded === undefined) return;

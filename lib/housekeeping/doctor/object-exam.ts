@@ -104,6 +104,8 @@ export class ObjectExam {
       const where = `store ${store} object ${key}`;
       const copy = await this.#read(store, key);
       if (copy.kind === "read") {
+        this.#findings.tally.objects++;
+        this.#findings.tally.bytes += copy.bytes.byteLength;
         const problems = check(copy.bytes);
         for (const what of problems) {
           this.#findings.add({ kind: "object-damaged", where, what, remedy: RESTORE_OBJECT });
@@ -140,8 +142,6 @@ export class ObjectExam {
     if (store === undefined) return { kind: "missing", what: "there is no such store here" };
     try {
       const bytes = await store.get(key, this.#signal);
-      this.#findings.tally.objects++;
-      this.#findings.tally.bytes += bytes.byteLength;
       return { kind: "read", bytes };
     } catch (error) {
       if (error instanceof ObjectNotFoundError) return { kind: "missing", what: "it does not exist" };

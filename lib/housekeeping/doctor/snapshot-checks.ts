@@ -1,8 +1,10 @@
 import { FoldedState } from "#lib/journal/folded-state.ts";
+import type { JournalPage } from "#lib/journal/journal.ts";
 import { decodePointer, type SnapshotPointer } from "#lib/journal/snapshot-shelf.ts";
 import type { StateMachine } from "#lib/journal/state-machine.ts";
 import { describeError } from "#lib/runtime/logger.ts";
-import { type JournalId, journalId } from "#lib/util/branded.ts";
+import { type JournalId, type JournalSeq, journalId } from "#lib/util/branded.ts";
+import { LogError } from "#lib/util/errors.ts";
 import { JOURNAL_PAGE_BYTES_MAX, JOURNAL_PAGE_RECORDS_MAX } from "#lib/util/limits.ts";
 import { type Findings, RESTORE_JOURNAL } from "./finding.ts";
 import type { ObjectExam } from "./object-exam.ts";
@@ -17,11 +19,14 @@ export interface SnapshotContext {
   readonly signal: AbortSignal;
 }
 
-/** The records of a journal, page by page. */
-export async function* journalRecords(id: JournalId, context: SnapshotContext) {
+/** The records of a journal, page by page. Where they cannot be read it ends with a finding, and calls `onBroken`. */
+export async function* journalRecords(id: JournalId, context: SnapshotContext, onBroken: () => void) {
   for (let from = 1; ; ) {
-    const limits = { recordsMax: JOURNAL_PAGE_RECORDS_MAX, bytesMax: JOURNAL_PAGE_BYTES_MAX };
-    const page = await context.ports.journals.read(id, { from, ...limits, consistency: "strong" }, context.signal);
+    const page = await readPage(id, from, context);
+    if (page === undefined) {
+      onBroken();
+      return;
+    }
     for (const record of page.records) {
       context.findings.tally.records++;
       context.findings.tally.bytes += record.bytes.byteLength;
@@ -33,6 +38,19 @@ export async function* journalRecords(id: JournalId, context: SnapshotContext) {
   }
 }
 
+async function readPage(id: JournalId, from: JournalSeq, context: SnapshotContext): Promise<JournalPage | undefined> {
+  const limits = { recordsMax: JOURNAL_PAGE_RECORDS_MAX, bytesMax: JOURNAL_PAGE_BYTES_MAX };
+  try {
+    return await context.ports.journals.read(id, { from, ...limits, consistency: "strong" }, context.signal);
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    const what = `what follows cannot be read: ${describeError(error)}`;
+    const where = `journal ${id} record ${from}`;
+    context.findings.add({ kind: "journal-unreadable", where, what, remedy: RESTORE_JOURNAL });
+    return undefined;
+  }
+}
+
 /** The pointers of a journal whose snapshots can be restored, oldest first. Everything else becomes a finding. */
 export async function goodSnapshots<S, C, O>(
   id: JournalId,
@@ -41,7 +59,7 @@ export async function goodSnapshots<S, C, O>(
 ): Promise<readonly SnapshotPointer[]> {
   const good: SnapshotPointer[] = [];
   const pointers = journalId(`${id}/snapshots`);
-  for await (const record of journalRecords(pointers, context)) {
+  for await (const record of journalRecords(pointers, context, () => {})) {
     const where = `journal ${pointers} record ${record.seq}`;
     let pointer: SnapshotPointer;
     try {

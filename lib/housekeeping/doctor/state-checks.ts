@@ -1,20 +1,13 @@
 import type { ClusterState } from "#lib/cluster/cluster-state.ts";
 import type { LogState, PartitionState, WriteAheadEntry } from "#lib/log/log-state.ts";
 import { partitionKey } from "#lib/log/log-state.ts";
-import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
+import { DecodeError } from "#lib/util/byte-reader.ts";
 import type { Finding } from "./finding.ts";
+import { entryBatches } from "./state-entries.ts";
 
 // Invariants of folded states, as functions of the state alone, so that a simulation may ask them too.
 
 const REPORT_BUG = "this state should not be: keep a copy of the data directory and report a bug";
-
-/** The batches' sizes of one entry, as its command gave them. */
-export function entryBatches(entry: WriteAheadEntry): readonly { byteLength: number; offsetCount: number }[] {
-  const reader = new ByteReader(entry.batches);
-  const sizes: { byteLength: number; offsetCount: number }[] = [];
-  while (reader.remaining > 0) sizes.push({ byteLength: reader.uvarint(), offsetCount: reader.uvarint() });
-  return sizes;
-}
 
 /** Offsets without gap and overlap from the log start to the log end. */
 export function checkNoGaps(partition: PartitionState): readonly string[] {

@@ -7,15 +7,19 @@ import { LogError } from "#lib/util/errors.ts";
 import type { Findings } from "./finding.ts";
 import type { DoctorPorts, ObjectSource } from "./ports.ts";
 
+interface ExamContext {
+  readonly ports: DoctorPorts;
+  readonly findings: Findings;
+  readonly signal: AbortSignal;
+}
+
 const LIST_LIMIT = 1_000;
 const RIGHT_STORE = "mount or copy the right store there, or bring its marker.json back from a backup";
 
 /** Each store's marker is whole, and the one that the cluster journal remembers. */
 export async function checkMarkers(
   cluster: ClusterState | undefined,
-  ports: DoctorPorts,
-  findings: Findings,
-  signal: AbortSignal,
+  { ports, findings, signal }: ExamContext,
 ): Promise<void> {
   const ids = new Set([...ports.stores.keys(), ...(cluster?.stores.keys() ?? [])]);
   for (const id of [...ids].sort((a, b) => a - b)) {
@@ -47,10 +51,8 @@ export async function checkMarkers(
 
 /** Counts what lies in the stores and is named by no record. */
 export async function countOrphans(
-  ports: DoctorPorts,
+  { ports, findings, signal }: ExamContext,
   isNamed: (key: ObjectKey) => boolean,
-  findings: Findings,
-  signal: AbortSignal,
 ): Promise<void> {
   for (const [id, store] of ports.stores) {
     for (let startAfter = "", isTruncated = true; isTruncated; ) {

@@ -1,0 +1,59 @@
+import type { ClusterState } from "#lib/cluster/cluster-state.ts";
+import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
+import type { JournalId } from "#lib/util/branded.ts";
+import { type Findings, RESTORE_JOURNAL } from "./finding.ts";
+import { JournalWalk } from "./journal-walk.ts";
+import { examineLogJournals, examineLogStates } from "./log-exam.ts";
+import { ObjectExam } from "./object-exam.ts";
+import type { DoctorPorts } from "./ports.ts";
+import type { SnapshotContext } from "./snapshot-checks.ts";
+import { checkPlacement } from "./state-checks.ts";
+import { checkMarkers, countOrphans } from "./store-checks.ts";
+
+// The order matters while a broker runs. The cluster journal is read before and after the log journals, so that a topic
+// that comes or goes meanwhile is known to one of the two states. Objects are listed last: what is committed meanwhile
+// may be counted as an orphan, but nothing that is there is missed.
+
+/** Checks every invariant of journals and stores that bytes can show. Reads only, one page or object at a time. */
+export async function examine(ports: DoctorPorts, findings: Findings, signal: AbortSignal): Promise<void> {
+  const objects = new ObjectExam(ports, findings, signal);
+  const context: SnapshotContext = { ports, objects, findings, signal };
+  const ids = await ports.journals.list(signal);
+  const before = await foldCluster(context);
+  if (!ids.includes(CLUSTER_JOURNAL_ID)) {
+    const what = "it has no record: no topic and no store is known";
+    findings.add({ kind: "journal-missing", where: `journal ${CLUSTER_JOURNAL_ID}`, what, remedy: RESTORE_JOURNAL });
+  }
+  const numbers = logNumbers(ids, findings);
+  const states = await examineLogJournals(numbers, context);
+  await examineLogStates(states, context);
+  const after = await foldCluster({ ...context, findings: findings.muted() });
+  const clusters = [before, after].filter((state) => state !== undefined);
+  for (const [number, state] of states) {
+    if (state === undefined || clusters.length === 0) continue;
+    for (const finding of checkPlacement(number, state, clusters)) findings.add(finding);
+  }
+  await checkMarkers(after ?? before, context);
+  await countOrphans(context, (key) => objects.isNamed(key));
+}
+
+async function foldCluster(context: SnapshotContext): Promise<ClusterState | undefined> {
+  const walk = new JournalWalk(CLUSTER_JOURNAL_ID, clusterStateMachine, context);
+  const records = walk.records();
+  while ((await records.next()).done !== true);
+  return walk.state;
+}
+
+/** The log journals' numbers, ascending. A name that no journal has is what a damaged table of names shows. */
+function logNumbers(ids: readonly JournalId[], findings: Findings): readonly number[] {
+  const numbers = new Set<number>();
+  for (const id of ids) {
+    const match = /^(?:cluster|log-(\d{1,9}))(?:\/snapshots)?$/.exec(id);
+    if (match === null) {
+      const what = "no journal of this version has that name";
+      const remedy = `run a newer version if there is one; otherwise ${RESTORE_JOURNAL}`;
+      findings.add({ kind: "journal-name", where: `journal ${id}`, what, remedy });
+    } else if (match[1] !== undefined) numbers.add(Number(match[1]));
+  }
+  return [...numbers].sort((a, b) => a - b);
+}
