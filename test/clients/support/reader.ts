@@ -16,8 +16,13 @@ interface Position {
   readonly records: ReadRecord[];
 }
 
-/** Reads a whole topic with @platformatic/kafka by plain fetches (and its fetch session): records by partition. */
-export async function readTopic(address: string, topic: string): Promise<readonly (readonly ReadRecord[])[]> {
+/** Reads a whole topic with @platformatic/kafka by plain fetches (and its fetch session): records by partition.
+ * `onBatch` sees every batch as it came, perhaps one more than once. */
+export async function readTopic(
+  address: string,
+  topic: string,
+  onBatch: (batch: RecordsBatch) => void = () => {},
+): Promise<readonly (readonly ReadRecord[])[]> {
   const consumer = new Consumer({ clientId: "client-checks", groupId: "unused", bootstrapBrokers: [address] });
   try {
     const metadata = await consumer.metadata({ topics: [topic] });
@@ -34,6 +39,7 @@ export async function readTopic(address: string, topic: string): Promise<readonl
         if (position === undefined) throw new Error(`an answer for partition ${partition.partitionIndex}`);
         answered.add(partition.partitionIndex);
         const batches = partition.records ?? [];
+        batches.forEach(onBatch);
         take(position, batches);
         position.isAtEnd = position.offset >= Number(partition.highWatermark);
         // The log end must be reached by records that come back, never by silence.
