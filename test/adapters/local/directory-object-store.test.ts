@@ -1,3 +1,4 @@
+import { mkdirSync, renameSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -279,6 +280,20 @@ describe("the root of a DirectoryObjectStore", () => {
     await rename(root, foreign.root);
     await rename(`${root}-away`, root);
     await expectService(under, "foreign");
+  });
+
+  test("swapped for an empty directory in the middle of a put it gets nothing", async () => {
+    const under = await newStore();
+    under.files.fault = (operation) => {
+      if (operation !== "create") return undefined;
+      under.files.fault = () => undefined;
+      renameSync(under.root, `${under.root}-away`);
+      mkdirSync(under.root);
+      return undefined;
+    };
+    const put = under.store.putIfAbsent(key, [Buffer.from("abc")], signal);
+    await expect(put).rejects.toMatchObject({ name: "StoreUnavailableError", reason: "root" });
+    expect(await readdir(under.root)).toEqual([]);
   });
 
   test("emptied in place or with its marker changed it is an outage too", async () => {
