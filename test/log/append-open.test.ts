@@ -93,7 +93,9 @@ test("settings follow a newer view, and partitions are added", async () => {
   expect(unmet).toMatchObject({ error: ErrorCode.NOT_ENOUGH_REPLICAS });
   expect(process.partition(topic, 2).minInsyncReplicas).toBe(2);
   // A process with the older view does not turn them back.
+  const commands = commandsOf(process);
   await world.run(process.append([appendOf(topic, 0, "d")], { requireMinInsync: false }));
+  expect(commands.map((one) => one.kind)).toEqual(["append"]);
   expect(process.partition(topic, 0).minInsyncReplicas).toBe(2);
 });
 

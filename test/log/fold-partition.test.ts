@@ -47,6 +47,7 @@ test("drops come in any order and again", () => {
   log.fold(open([0, 1], { topicId: topicIdOf(2) }));
   log.fold({ kind: "drop", topicId: TOPIC, clusterSeq: 30 });
   expect(log.fold({ kind: "drop", topicId: topicIdOf(3), clusterSeq: 12 })).toEqual(DONE);
+  expect(log.state.lastDropSeq).toBe(30);
   expect(log.fold({ kind: "drop", topicId: TOPIC, clusterSeq: 30 })).toEqual(DONE);
   expect(log.state.lastDropSeq).toBe(30);
   expect([...log.state.partitions.values()].map((one) => one.topicId)).toEqual([topicIdOf(2), topicIdOf(2)]);
