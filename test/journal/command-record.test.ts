@@ -1,11 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  COMMAND_KIND,
-  decodeRecord,
-  encodeEnvelope,
-  encodeRecord,
-  envelopeBody,
-} from "#lib/journal/command-record.ts";
+import { COMMAND_KIND, decodeRecord, encodeEnvelope, encodeRecord, envelopeBody } from "#lib/journal/command-record.ts";
 import { DecodeError } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
 
@@ -18,7 +12,9 @@ function envelope(id: number, body: string): Uint8Array {
 
 describe("a journal record", () => {
   test("gives back its checksum and its commands in order", () => {
-    const record = decodeRecord(encodeRecord(0xdeadbeef, [envelope(1, "first"), envelope(2, ""), envelope(3, "third")]));
+    const record = decodeRecord(
+      encodeRecord(0xdeadbeef, [envelope(1, "first"), envelope(2, ""), envelope(3, "third")]),
+    );
     expect(record.checksumBefore).toBe(0xdeadbeef);
     expect(record.commands.map(({ body }) => Buffer.from(body).toString())).toEqual(["first", "", "third"]);
     expect(record.commands.map(({ proposedAtMs }) => proposedAtMs - 1_700_000_000_000)).toEqual([1, 2, 3]);

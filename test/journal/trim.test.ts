@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { UnknownOutcomeError } from "#lib/journal/journal-errors.ts";
 import { APPEND_DOUBT_MS, SNAPSHOT_RECORDS_MIN, TRIM_DELAY_MS } from "#lib/util/limits.ts";
 import { add } from "../support/counter-machine.ts";
-import type { CounterJournal } from "./support.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import type { CounterJournal } from "./support.ts";
 import { FaultList, inLane, JOURNAL, NEVER, SNAPSHOTS, World } from "./support.ts";
 
 const DAY_MS = TRIM_DELAY_MS;
