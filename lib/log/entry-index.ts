@@ -138,7 +138,7 @@ export function availableBytes(
     const entry = at(entries, index);
     if (entry.baseOffset >= limits.endOffset) break;
     const isWhole = fetchOffset <= entry.baseOffset && entry.nextOffset <= limits.endOffset;
-    bytes += isWhole ? entry.byteLength : bytesBetween(entry, fetchOffset, limits.endOffset);
+    bytes += isWhole ? entry.byteLength : bytesBetween(entry, fetchOffset, limits);
   }
   return Math.min(bytes, limits.bytesMax);
 }
@@ -167,11 +167,15 @@ function rangeOf(entry: WriteAheadEntry, fetchOffset: Offset, limits: PlanLimits
   return start === undefined ? undefined : { entry, ...start, byteLength };
 }
 
-function bytesBetween(entry: WriteAheadEntry, fetchOffset: Offset, endOffset: Offset): number {
+function bytesBetween(
+  entry: WriteAheadEntry,
+  fetchOffset: Offset,
+  limits: Pick<PlanLimits, "endOffset" | "bytesMax">,
+): number {
   const cursor = BatchCursor.ofEntry(entry);
   let bytes = 0;
-  while (cursor.next()) {
-    if (cursor.nextOffset > endOffset) break;
+  while (bytes < limits.bytesMax && cursor.next()) {
+    if (cursor.nextOffset > limits.endOffset) break;
     if (cursor.nextOffset > fetchOffset) bytes += cursor.byteLength;
   }
   return bytes;

@@ -7,6 +7,7 @@ import {
   type StoreFaultPlan,
 } from "#lib/adapters/memory/memory-object-store.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
+import { AppendPath, type AppendSettings, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import { JournalInlineReader } from "#lib/log/entry-inline-reader.ts";
 import { EntryReader } from "#lib/log/entry-reader.ts";
 import { ByteBudget } from "#lib/log/fetch-budget.ts";
@@ -25,6 +26,7 @@ import { TailCache } from "#lib/log/tail-cache.ts";
 import { readBatchHeader } from "#lib/record/record-batch.ts";
 import type { LogFields, Logger } from "#lib/runtime/logger.ts";
 import { RangeReader } from "#lib/storage/range-reader.ts";
+import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { defined } from "#lib/util/assert.ts";
 import { type JournalId, type ObjectKey, objectKey, type TopicId } from "#lib/util/branded.ts";
@@ -174,6 +176,28 @@ export class FetchProcess {
     this.lister = new OffsetSearch(deps);
     const settings = { journalPollMs: options.journalPollMs ?? 100 };
     this.fetcher = new FetchPath({ ...deps, waiters, clock, logger }, settings);
+  }
+
+  /** The real write path over the same journals, stores and tail cache. */
+  appendPath(settings: Partial<AppendSettings> = {}): AppendPath {
+    const { journals, directory, logger, tailCache } = this;
+    const { clock } = this.world;
+    const random = new SeededRandom(this.world.nextFlush());
+    const stores = new StoreSet(this.#stores);
+    return new AppendPath(
+      {
+        journals,
+        directory,
+        storeIds: stores.ids,
+        writer: new ReplicatedWriter({ stores, clock, random, logger }),
+        recent: tailCache,
+        clock,
+        random,
+        logger,
+        signal: NEVER,
+      },
+      { ...DEFAULT_APPEND_SETTINGS, ...settings },
+    );
   }
 
   /** Commits a flush to the journal of its partitions, which must be the same one. */
