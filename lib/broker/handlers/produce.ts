@@ -95,7 +95,9 @@ async function append(
   { context, services }: Surroundings,
 ): Promise<readonly PartitionAnswerBody[]> {
   const appends = admitted.flatMap((each) => (each.kind === "append" ? [each.append] : []));
-  using limit = timeLimit(services.clock, Math.max(request.timeoutMs, 0), context.signal);
+  // With acks=0 a client may send and hang up at once: nothing waits for an answer, and the records still count.
+  const hangUp = request.acks === 0 ? undefined : context.signal;
+  using limit = timeLimit(services.clock, Math.max(request.timeoutMs, 0), hangUp);
   const answers =
     appends.length === 0
       ? []

@@ -196,8 +196,10 @@ async function checkAcks(facts: Facts, broker: Broker): Promise<void> {
   for (const acks of ["0", "1", "-1"]) {
     await facts.check(`acks=${acks}: 500 records arrive in order`, async () => {
       const topic = await newTopic(broker, `kcat-acks${acks}`);
-      await kcatOutput(broker.address, ["-P", "-t", topic, "-X", `acks=${acks}`], { input: lines.join("\n") });
-      await sleep(acks === "0" ? 500 : 0);
+      // Many requests, the last of them just before the client hangs up.
+      const settings = ["-X", `acks=${acks}`, "-X", "batch.num.messages=10", "-X", "max.in.flight=1"];
+      await kcatOutput(broker.address, ["-P", "-t", topic, ...settings], { input: lines.join("\n") });
+      await sleep(acks === "0" ? 1_000 : 0);
       deepEqual(await consumePartition(broker.address, { topic, partition: 0 }), lines);
     });
   }

@@ -55,5 +55,5 @@ export function describe(error: unknown): string {
   return parts
     .join("; ")
     .replaceAll(/\s*\n\s*/g, " | ")
-    .slice(0, 1_500);
+    .slice(0, 600);
 }
