@@ -1,5 +1,6 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
+import { abortable } from "#lib/runtime/deadline.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import { availableBytes } from "./entry-index.ts";
 import type { EntryReader } from "./entry-reader.ts";
@@ -86,7 +87,7 @@ export class FetchPath implements Fetcher, Disposable {
       if (leftMs > 0) await this.#wait(slots, { ...options, bytesMin, waitMsMax: leftMs });
       else if (isFresh) return;
       // Whoever does not wait sees what others have committed so far all the same.
-      else await Promise.all(freshened);
+      else await abortable(Promise.all(freshened), options.signal);
       isFresh = true;
     }
   }

@@ -73,7 +73,7 @@ export const BLOCK_BYTES = 1 * MIB;
 export const READ_BYTES_IN_FLIGHT_MAX = 256 * MIB;
 /** Entries that one fetch reads from one partition: many tiny flushes do not become as many reads at once. */
 export const FETCH_RANGES_MAX = 256;
-/** Fetched batches below this size are copied and patched; of larger ones only the header is. */
+/** Fetched batches up to this size are copied and patched; of larger ones only the header is. */
 export const PATCH_COPY_BYTES_MAX = 2 * KIB;
 /** Records that one journal page brings when inlined batches are read again. */
 export const INLINE_PAGE_RECORDS_MAX = 64;
@@ -87,6 +87,22 @@ export const READ_AHEAD_BYTES = 4 * MIB;
 export const READ_OBJECTS_REMEMBERED_MAX = 4_096;
 /** Read-ahead of all readers that is under way at once. */
 export const READ_AHEAD_PENDING_BYTES_MAX = 16 * MIB;
+
+// Our own Kafka client
+/** One request is given up after this time, with its connection. Kafka's clients: 30 s. */
+export const CLIENT_REQUEST_MS_MAX = 30_000;
+/** Between two tries after a retriable error: at least, and at most. */
+export const CLIENT_BACK_OFF_MS_MIN = 20;
+export const CLIENT_BACK_OFF_MS_MAX = 1_000;
+/** Records of one batch before compression; with its overhead it stays below Kafka's default of `message.max.bytes`. */
+export const CLIENT_BATCH_BYTES_MAX = 512 * KIB;
+/** Records that a producer holds; beyond it whoever brings more waits. */
+export const CLIENT_BUFFER_BYTES_MAX = 32 * MIB;
+/** Of one fetch, and of one partition in it; single larger batches come nevertheless. */
+export const CLIENT_FETCH_BYTES_MAX = 16 * MIB;
+export const CLIENT_FETCH_PARTITION_BYTES_MAX = 4 * MIB;
+/** How long a broker may wait for records to come. */
+export const CLIENT_FETCH_WAIT_MS = 500;
 
 // Doctor
 /** Objects that `millrace doctor` keeps for the next journal that names them. */
