@@ -89,7 +89,10 @@ async function fetchPlanned(
   let next = 0;
   return checked.map((each) => {
     const answer = typeof each === "number" ? failed(each) : fetched[next++];
-    return answer ?? failed(ErrorCode.UNKNOWN_SERVER_ERROR);
+    if (answer === undefined) return failed(ErrorCode.UNKNOWN_SERVER_ERROR);
+    // A topic that vanished during the fetch: who named it by id is told so by its id.
+    const hasVanished = answer.error === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION && typeof each !== "number";
+    return hasVanished && byId ? failed(ErrorCode.UNKNOWN_TOPIC_ID) : answer;
   });
 }
 
