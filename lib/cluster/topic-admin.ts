@@ -71,9 +71,9 @@ export class TopicAdmin {
       const standing = this.#nameFault(topic.name);
       if (standing !== undefined) return standing;
     }
-    const created = { ...topic, topicId: ZERO_UUID };
-    if (options.validateOnly) return done(created);
-    return this.#create({ ...topic, topicId: newTopicId(this.#options.random) }, options.signal);
+    const stored = { ...topic, configs: storedTopicConfigs(topic.configs) };
+    if (options.validateOnly) return done({ ...stored, topicId: ZERO_UUID });
+    return this.#create({ ...stored, topicId: newTopicId(this.#options.random) }, options.signal);
   }
 
   /** Grows a topic to `partitionCount` partitions. */
@@ -183,7 +183,7 @@ export class TopicAdmin {
   ): Promise<AdminResult<CreatedTopic>> {
     const { topicId, name, partitionCount, replicationFactor } = topic;
     const { cluster, logJournals } = this.#options;
-    const configs = storedTopicConfigs(topic.configs);
+    const configs = [...topic.configs].map(([key, value]) => ({ key, value }));
     const journalCount = logJournals.count;
     const command = { kind: "create-topic", topicId, name, partitionCount, replicationFactor, journalCount } as const;
     let outcome = await this.#propose({ ...command, configs }, signal);

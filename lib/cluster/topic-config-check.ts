@@ -1,6 +1,5 @@
 import { defined } from "#lib/util/assert.ts";
 import { CONFIG_ALTERATION_BYTES_MAX, CONFIG_VALUE_LENGTH_MAX } from "#lib/util/limits.ts";
-import type { ConfigEntry } from "./cluster-command.ts";
 import { faultOf, integerOf, normalised } from "./config-definition.ts";
 import { type BrokerConfigLayers, effectiveTopicConfig } from "./effective-configs.ts";
 import { topicConfigDefinition } from "./topic-configs.ts";
@@ -43,11 +42,10 @@ export function tooLongMessage(key: string): string {
 }
 
 /** Valid configs as they are stored: each value as Kafka writes it. */
-export function storedTopicConfigs(configs: ReadonlyMap<string, string>): readonly ConfigEntry[] {
-  return [...configs].map(([key, value]) => ({
-    key,
-    value: normalised(defined(topicConfigDefinition(key), key), value),
-  }));
+export function storedTopicConfigs(configs: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map(
+    [...configs].map(([key, value]) => [key, normalised(defined(topicConfigDefinition(key), key), value)]),
+  );
 }
 
 /** Whether `texts` fit together in one command. */

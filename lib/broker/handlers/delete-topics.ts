@@ -85,7 +85,7 @@ function faultsOf(wanted: readonly Wanted[], services: BrokerServices): Readonly
     else if (name !== null && topicId !== ZERO_UUID) invalid(each, "You may not specify both topic name and topic id.");
     else if (name !== null && names.has(name)) invalid(each, "Duplicate topic name.");
     else if (name === null && ids.has(topicId)) invalid(each, "Duplicate topic id.");
-    else if (name !== null && found !== undefined && topics.has(found)) {
+    else if (found !== undefined && topics.has(found)) {
       invalid(each, "The provided topic name maps to an ID that was already supplied.");
     }
   }
