@@ -150,8 +150,7 @@ export class JournalFollower<State, Command, Outcome> {
     seq: JournalSeq,
     signedAtMs: TimestampMs,
   ): Promise<boolean> {
-    const isSure = base === this.#folded && !this.#isDropped;
-    if (isSure && signedAtMs - base.lastStrongReadSignedAtMs <= APPEND_DOUBT_MS) return false;
+    if (signedAtMs - base.lastStrongReadSignedAtMs <= APPEND_DOUBT_MS) return false;
     const pointer = await this.#caller.repeatedly((signal) => this.#parts.shelf.newestSeq(signal));
     if (pointer.seq >= seq) return true;
     base.lastStrongReadSignedAtMs = Math.max(base.lastStrongReadSignedAtMs, pointer.signedAtMs);

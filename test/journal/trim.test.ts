@@ -204,6 +204,72 @@ describe("the hour of doubt (J6)", () => {
     expect(sleeper.checksum).toBe(state.checksum);
   });
 
+  test("a reader that slept does not fold such a record even if no hole follows it", async () => {
+    const { world, state, sleeper } = await withSleeper();
+    const ghost = await world.open();
+    await snapshotAfterMore(world, state);
+    await world.clock.advance(DAY_MS);
+    world.service.trim(JOURNAL, 513);
+    await expect(world.run(ghost.state.propose(add("ghost"), inLane("x")))).rejects.toThrow(UnknownOutcomeError);
+    expect(world.service.recordsOf(JOURNAL).map((record) => record.seq)[1]).toBe(514);
+    await world.run(sleeper.catchUp(NEVER));
+    expect(sleeper.checksum).toBe(state.checksum);
+  });
+
+  test("a state that could not be reloaded after a doubt is reloaded before anything else", async () => {
+    const made = await withTwoSnapshots({ checksTrimMark: false });
+    const { world, state } = made;
+    const broken = { isOn: false };
+    const { state: sleeper } = await world.open({
+      next: ({ method }) => (broken.isOn && method === "read" ? { kind: "failure" } : undefined),
+    });
+    await freeNumbers(world, state);
+    broken.isOn = true;
+    await expect(world.run(sleeper.propose(add("late"), inLane("x")))).rejects.toThrow(UnknownOutcomeError);
+    expect(sleeper.seq).toBe(512);
+    broken.isOn = false;
+    expect(await world.run(sleeper.propose(add("a"), inLane("x")))).toMatchObject({ seq: state.seq + 1 });
+    await world.run(state.readBarrier(NEVER));
+    expect(sleeper.checksum).toBe(state.checksum);
+  });
+});
+
+describe("a trim that overtakes a record under way", () => {
+  const overtake = async (world: World, state: CounterJournal) => {
+    await snapshotAfterMore(world, state);
+    world.service.trim(JOURNAL, 600);
+  };
+
+  test("leaves a success unknown once the state was reloaded from behind it", async () => {
+    const { world, state } = await withTwoSnapshots();
+    const faults = new FaultList();
+    const { state: slow } = await world.open(faults);
+    faults.push({ kind: "slow", ms: 5_000 });
+    const proposing = slow.propose(add("a"), inLane("x"));
+    const outcome = expect(proposing).rejects.toThrow(UnknownOutcomeError);
+    await world.clock.advance(10);
+    await overtake(world, state);
+    await world.run(slow.readBarrier(NEVER));
+    await world.clock.advance(5_000);
+    await outcome;
+    expect(slow.state.counters.get("a")).toBe(1);
+  });
+
+  test("leaves a lost answer unknown when the resend is refused as trimmed", async () => {
+    const { world, state } = await withTwoSnapshots();
+    const faults = new FaultList();
+    const { state: slow } = await world.open(faults);
+    faults.push({ kind: "lost-answer" }, { kind: "freeze", ms: 5_000 });
+    const proposing = slow.propose(add("a"), inLane("x"));
+    const outcome = expect(proposing).rejects.toThrow(UnknownOutcomeError);
+    await world.clock.advance(10);
+    await overtake(world, state);
+    await world.clock.advance(5_000);
+    await outcome;
+    expect(slow.state.counters.get("a")).toBe(1);
+    expect(slow.checksum).toBe(state.checksum);
+  });
+
   test("a sleeper at a service that checks the trim mark is refused there and proposes again", async () => {
     const { world, state } = await withTwoSnapshots();
     const sleeper = (await world.open()).state;
