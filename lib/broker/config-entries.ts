@@ -1,6 +1,7 @@
 import type { BrokerConfigDefinition } from "#lib/cluster/broker-config-definition.ts";
 import type { ConfigDefinition, ConfigType as DeclaredType } from "#lib/cluster/config-definition.ts";
 import type { EffectiveConfig, ConfigSource as Source } from "#lib/cluster/effective-configs.ts";
+import { type TopicConfigDefinition, topicConfigDocumentation } from "#lib/cluster/topic-configs.ts";
 import { ConfigSource, ConfigType } from "#lib/protocol/messages/describe-configs.ts";
 
 // Configs as DescribeConfigs shows them; CreateTopics answers a part of the same.
@@ -36,10 +37,11 @@ export function configSource(effective: EffectiveConfig): number {
 
 export function topicConfigEntry(
   effective: EffectiveConfig,
-  definition: ConfigDefinition,
+  definition: TopicConfigDefinition,
   options: ConfigEntryOptions,
 ) {
-  return { ...configEntry(effective, definition, options), readOnly: false };
+  const documentation = topicConfigDocumentation(definition);
+  return { ...configEntry(effective, { ...definition, documentation }, options), readOnly: false };
 }
 
 export function brokerConfigEntry(

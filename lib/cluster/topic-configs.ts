@@ -362,6 +362,11 @@ const BY_NAME: ReadonlyMap<string, TopicConfigDefinition> = new Map(
   TOPIC_CONFIGS.map((config) => [config.name, config]),
 );
 
+/** For people who ask a broker: also says where setting it changes nothing yet. */
+export function topicConfigDocumentation({ documentation, effect }: TopicConfigDefinition): string {
+  return effect === "later" ? `${documentation} Stored and shown; not acted on yet.` : documentation;
+}
+
 export function topicConfigDefinition(name: string): TopicConfigDefinition | undefined {
   return BY_NAME.get(name);
 }

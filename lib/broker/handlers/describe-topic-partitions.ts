@@ -17,11 +17,6 @@ import { ReplicaNodes } from "../replica-nodes.ts";
 
 type Cursor = NonNullable<DescribeTopicPartitionsRequest["cursor"]>;
 
-interface NamedTopic {
-  readonly name: string;
-  readonly topic: TopicView | undefined;
-}
-
 export const describeTopicPartitions = handler(
   Apis.DESCRIBE_TOPIC_PARTITIONS,
   async (request, { signal }, services) => {
@@ -29,42 +24,43 @@ export const describeTopicPartitions = handler(
     if (cursor !== null && cursor.partitionIndex < 0) {
       return { topics: request.topics.map(({ name }) => failedTopic(name, ErrorCode.INVALID_REQUEST)) };
     }
-    const named = await namedTopics(request, services, signal);
+    const names = await namesFrom(request, services, signal);
     const limit = services.cluster.brokerInteger("max.request.partition.size.limit");
-    return page(named, {
-      cursor,
-      limit: Math.max(1, Math.min(limit, request.responsePartitionLimit)),
-      nodes: new ReplicaNodes(services),
-    });
+    return page(names, services, { cursor, limit: Math.max(1, Math.min(limit, request.responsePartitionLimit)) });
   },
 );
 
-async function namedTopics(
+/** What is left to answer, in order. */
+async function namesFrom(
   request: DescribeTopicPartitionsRequest,
   { cluster }: BrokerServices,
   signal: AbortSignal,
-): Promise<readonly NamedTopic[]> {
+): Promise<readonly string[]> {
   const from = request.cursor?.topicName ?? "";
   if (request.topics.length === 0) {
     await cluster.refresh(signal);
-    const names = cluster.topics().map(({ name }) => name);
-    return names.filter((name) => name >= from).map((name) => ({ name, topic: cluster.topicByName(name) }));
+    return cluster
+      .topics()
+      .map(({ name }) => name)
+      .filter((name) => name >= from);
   }
   const names = [...new Set(request.topics.map(({ name }) => name))].filter((name) => name >= from).sort();
   if (names.some((name) => cluster.topicByName(name) === undefined)) await cluster.refresh(signal);
-  return names.map((name) => ({ name, topic: cluster.topicByName(name) }));
+  return names;
 }
 
 function page(
-  named: readonly NamedTopic[],
-  options: { readonly cursor: Cursor | null; readonly limit: number; readonly nodes: ReplicaNodes },
+  names: readonly string[],
+  services: BrokerServices,
+  { cursor, limit }: { readonly cursor: Cursor | null; readonly limit: number },
 ) {
-  const { cursor, limit, nodes } = options;
+  const nodes = new ReplicaNodes(services);
   const topics = [];
   let room = limit;
-  for (const { name, topic } of named) {
+  for (const name of names) {
     const first = cursor?.topicName === name ? cursor.partitionIndex : 0;
     if (room === 0) return { topics, nextCursor: { topicName: name, partitionIndex: first } };
+    const topic = services.cluster.topicByName(name);
     if (topic === undefined) {
       topics.push(failedTopic(name, errorOfUnknown(name)));
       continue;
