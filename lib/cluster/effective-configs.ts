@@ -32,6 +32,8 @@ export interface BrokerConfigLayers {
   readonly defaults: ReadonlyMap<string, string>;
 }
 
+const MIN_INSYNC = "min.insync.replicas";
+
 const SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map(
   TOPIC_CONFIGS.flatMap(({ synonyms }) => {
     const names = synonyms.map(({ name }) => name);
@@ -67,24 +69,33 @@ export function effectiveTopicConfig(
   };
 }
 
+/** The value alone, without the places that set it: settings are made for every topic. */
+export function topicConfigValue(
+  layers: BrokerConfigLayers,
+  topic: { readonly configs: ReadonlyMap<string, string>; readonly replicationFactor: number },
+  definition: TopicConfigDefinition,
+): string | null {
+  return topic.configs.get(definition.name) ?? inheritedValue(layers, topic.replicationFactor, definition);
+}
+
 function inheritedConfig(
   layers: BrokerConfigLayers,
   replicationFactor: number,
   definition: TopicConfigDefinition,
 ): EffectiveConfig {
   const { name } = definition;
+  const value = inheritedValue(layers, replicationFactor, definition);
+  if (hasOwnDefault(layers, name)) {
+    return { name, value, source: "default", synonyms: [{ name, value: value ?? "", source: "default" }] };
+  }
   const [first] = definition.synonyms;
   const found = first === undefined ? [] : brokerSynonyms(layers, first.name);
-  if (name === "min.insync.replicas" && found.every(({ source }) => source === "default")) {
-    const value = String(defaultMinInsync(replicationFactor));
-    return { name, value, source: "default", synonyms: [{ name, value, source: "default" }] };
-  }
-  return {
-    name,
-    value: inheritedValue(layers, definition),
-    source: found[0]?.source ?? "default",
-    synonyms: found,
-  };
+  return { name, value, source: found[0]?.source ?? "default", synonyms: found };
+}
+
+/** Where nobody has set it, this one follows from the topic and not from a broker's default. */
+function hasOwnDefault({ broker, allBrokers, start }: BrokerConfigLayers, name: string): boolean {
+  return name === MIN_INSYNC && !broker.has(name) && !allBrokers.has(name) && !start.has(name);
 }
 
 /** A majority: what a commit needs so that any two of them share a replica (docs/ARCHITECTURE.md section 3). */
@@ -92,7 +103,12 @@ export function defaultMinInsync(replicationFactor: number): number {
   return Math.floor(replicationFactor / 2) + 1;
 }
 
-function inheritedValue(layers: BrokerConfigLayers, definition: TopicConfigDefinition): string | null {
+function inheritedValue(
+  layers: BrokerConfigLayers,
+  replicationFactor: number,
+  definition: TopicConfigDefinition,
+): string | null {
+  if (hasOwnDefault(layers, definition.name)) return String(defaultMinInsync(replicationFactor));
   for (const { name, factor } of definition.synonyms) {
     const value = brokerValue(layers, name);
     // A negative time is "for ever" in every unit.

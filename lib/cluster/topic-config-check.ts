@@ -1,7 +1,7 @@
 import { defined } from "#lib/util/assert.ts";
 import { CONFIG_ALTERATION_BYTES_MAX, CONFIG_VALUE_LENGTH_MAX } from "#lib/util/limits.ts";
 import { faultOf, integerOf, normalised } from "./config-definition.ts";
-import { type BrokerConfigLayers, effectiveTopicConfig } from "./effective-configs.ts";
+import { type BrokerConfigLayers, topicConfigValue } from "./effective-configs.ts";
 import { topicConfigDefinition } from "./topic-configs.ts";
 
 // What makes a topic's configs invalid. Every text goes with INVALID_CONFIG.
@@ -20,7 +20,7 @@ export function topicConfigsFault(
   }
   const effective = (name: string) => {
     const definition = defined(topicConfigDefinition(name), name);
-    return defined(effectiveTopicConfig(layers, topic, definition).value, name);
+    return defined(topicConfigValue(layers, topic, definition), name);
   };
   const minLagMs = effective("min.compaction.lag.ms");
   const maxLagMs = effective("max.compaction.lag.ms");

@@ -1,7 +1,7 @@
 import type { TimestampType } from "#lib/record/record-batch.ts";
 import { defined } from "#lib/util/assert.ts";
 import { integerOf, listItems } from "./config-definition.ts";
-import { type BrokerConfigLayers, effectiveTopicConfig } from "./effective-configs.ts";
+import { type BrokerConfigLayers, topicConfigValue } from "./effective-configs.ts";
 import { topicConfigDefinition } from "./topic-configs.ts";
 
 /** A topic's effective configs as the write path and workers use them. Long values are capped at 2^53 - 1. */
@@ -28,7 +28,7 @@ export function topicSettings(
 ): TopicSettings {
   const text = (name: string) => {
     const definition = defined(topicConfigDefinition(name), name);
-    return defined(effectiveTopicConfig(layers, topic, definition).value, name);
+    return defined(topicConfigValue(layers, topic, definition), name);
   };
   const integer = (name: string) => integerOf(text(name));
   const policies = listItems(text("cleanup.policy"));
