@@ -63,7 +63,7 @@ export class Committer<State, Command, Outcome> {
   noteFolded(seq: JournalSeq, bytes: Uint8Array, commands: readonly FoldedCommand<Command, Outcome>[]): void {
     const flight = this.#flight;
     if (flight === undefined || flight.seq !== seq || flight.fate !== "open") return;
-    if (Buffer.compare(flight.bytes, bytes) !== 0) {
+    if (flight.bytes !== bytes && Buffer.compare(flight.bytes, bytes) !== 0) {
       flight.fate = "lost";
       return;
     }

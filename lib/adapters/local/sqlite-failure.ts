@@ -37,6 +37,12 @@ export function toFailure(error: unknown, path: string): SqliteFailure {
   }
 }
 
+/** Whether another process holds a lock that it will give up soon. */
+export function isBusy(error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === SQLITE_BUSY || code === SQLITE_LOCKED;
+}
+
 export function wrongFile(message: string): SqliteFailure {
   return { kind: "failure", reason: "file", message };
 }

@@ -1,7 +1,8 @@
+import { statSync } from "node:fs";
 import type { StatementSync } from "node:sqlite";
 import { DatabaseSync } from "node:sqlite";
 import { assert } from "#lib/util/assert.ts";
-import { toFailure, wrongFile } from "./sqlite-failure.ts";
+import { isBusy, toFailure, wrongFile } from "./sqlite-failure.ts";
 import type {
   SqliteFailure,
   SqliteOperation,
@@ -27,6 +28,9 @@ const JOURNAL_IDS_MAX = 2 ** 13;
 const TRIM_STEP = 1_000;
 /** The write-ahead log is brought into the file after so many pages, 16 MiB. */
 const CHECKPOINT_PAGES = 4_096;
+
+const OPEN_ATTEMPTS_MAX = 5;
+const OPEN_PAUSE_MS = 20;
 
 const SCHEMA = `
   CREATE TABLE journals (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, trim_mark INTEGER NOT NULL DEFAULT 0);
@@ -55,6 +59,8 @@ export class SqliteJournalDatabase {
   readonly #db: DatabaseSync;
   readonly #statements: ReturnType<typeof prepareAll>;
   readonly #ids = new Map<string, number>();
+  /** Which file was opened, as the operating system knows it. */
+  readonly #inode: bigint;
 
   /** Opens or creates the file. Throws `OpenFailure`. */
   constructor(settings: WorkerSettings) {
@@ -62,9 +68,10 @@ export class SqliteJournalDatabase {
     let db: DatabaseSync | undefined;
     try {
       db = new DatabaseSync(settings.path, { timeout: settings.busyMsMax });
-      prepareFile(db, settings.path);
+      prepareFileInTime(db, settings.path);
       if (settings.pagesMax !== undefined) db.exec(`PRAGMA max_page_count = ${settings.pagesMax}`);
       this.#statements = prepareAll(db);
+      this.#inode = inodeOf(settings.path);
       this.#db = db;
     } catch (error) {
       db?.close();
@@ -89,6 +96,8 @@ export class SqliteJournalDatabase {
 
   #appendAll(appends: readonly Append[]): readonly SqliteResult[] {
     try {
+      // SQLite goes on writing to a file that has lost its name: what it answers then is gone with the process.
+      if (inodeOf(this.#path) !== this.#inode) return appends.map(() => movedAway(this.#path));
       this.#db.exec("BEGIN IMMEDIATE");
       const results = appends.map((append) => this.#append(append));
       this.#db.exec("COMMIT");
@@ -184,7 +193,10 @@ export class SqliteJournalDatabase {
 }
 
 function prepareFile(db: DatabaseSync, path: string): void {
+  // In one transaction, for another process may be creating the tables just now.
+  db.exec("BEGIN");
   checkIdentity(db, path);
+  db.exec("COMMIT");
   db.exec("PRAGMA journal_mode = WAL");
   // FULL waits for the disk at every commit: an answered append survives a loss of power.
   db.exec("PRAGMA synchronous = FULL");
@@ -195,11 +207,28 @@ function prepareFile(db: DatabaseSync, path: string): void {
   db.exec("COMMIT");
 }
 
+/**
+ * SQLite does not wait for a lock while another process turns the file to WAL mode, so two first starts at once may
+ * get in each other's way for some milliseconds.
+ */
+function prepareFileInTime(db: DatabaseSync, path: string): void {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      prepareFile(db, path);
+      return;
+    } catch (error) {
+      if (db.isTransaction) db.exec("ROLLBACK");
+      if (attempt >= OPEN_ATTEMPTS_MAX || error instanceof OpenFailure || !isBusy(error)) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OPEN_PAUSE_MS * attempt);
+    }
+  }
+}
+
 function checkIdentity(db: DatabaseSync, path: string): void {
   const application = pragma(db, "application_id");
   const version = pragma(db, "user_version");
-  // A process may have died between the file's creation and that of its tables.
   const tables = db.prepare("SELECT count(*) AS count FROM sqlite_schema").get();
+  // A process may have died between the file's creation and that of its tables.
   if (application === 0 && version === 0 && tables?.["count"] === 0) return;
   if (application !== APPLICATION_ID) {
     throw new OpenFailure(
@@ -213,6 +242,15 @@ function checkIdentity(db: DatabaseSync, path: string): void {
       ),
     );
   }
+}
+
+/** 0 if nothing goes by that name. */
+function inodeOf(path: string): bigint {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino ?? 0n;
+}
+
+function movedAway(path: string): SqliteFailure {
+  return wrongFile(`journal file ${path} was removed or replaced: put it back and restart`);
 }
 
 function pragma(db: DatabaseSync, name: string): number {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -33,6 +33,16 @@ describe("a journal file", () => {
     await using second = await SqliteJournal.open({ path, clock });
     const [record] = (await second.read(LOG, ALL, NEVER)).records;
     expect(Buffer.from(record?.bytes ?? []).toString()).toBe("one");
+  });
+
+  test("is created once by many that open it at once", async () => {
+    for (let round = 0; round < 3; round++) {
+      const file = `${path}-${round}`;
+      const all = await Promise.all([1, 2, 3, 4].map(() => SqliteJournal.open({ path: file, clock })));
+      const results = await Promise.all(all.map((journal) => journal.append(LOG, 1, Buffer.from("one"), NEVER)));
+      expect(results.filter((result) => result.kind === "appended")).toHaveLength(1);
+      await Promise.all(all.map((journal) => journal.close()));
+    }
   });
 
   test("that is no database is refused with what to do", async () => {
@@ -130,6 +140,18 @@ describe("a journal file", () => {
     expect((await small.append(LOG, seq + 1, bytes, NEVER)).kind).toBe("appended");
     expect((await small.append(fresh, 1, bytes, NEVER)).kind).toBe("appended");
     await small.close();
+  });
+
+  test("removed under a running process is not written on in secret", async () => {
+    const journal = await SqliteJournal.open({ path, clock });
+    await journal.append(LOG, 1, Buffer.from("one"), NEVER);
+    await rename(path, `${path}.away`);
+    const lost = journal.append(LOG, 2, Buffer.from("two"), NEVER);
+    await expect(lost).rejects.toThrow(JournalFileError);
+    await expect(lost).rejects.toThrow(/was removed or replaced: put it back/);
+    await rename(`${path}.away`, path);
+    expect((await journal.append(LOG, 2, Buffer.from("two"), NEVER)).kind).toBe("appended");
+    await journal.close();
   });
 
   test("closed refuses further calls", async () => {
