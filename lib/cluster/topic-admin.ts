@@ -1,7 +1,9 @@
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { abortable } from "#lib/runtime/deadline.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
+import { SingleFlight } from "#lib/runtime/single-flight.ts";
 import { type TopicId, ZERO_UUID } from "#lib/util/branded.ts";
 import { PARTITIONS_PER_TOPIC_MAX } from "#lib/util/limits.ts";
 import { type AdminResult, done, type Refusal, refusal } from "./admin-result.ts";
@@ -53,6 +55,7 @@ const DEFAULT = -1;
 export class TopicAdmin {
   readonly #options: TopicAdminOptions;
   readonly #deletion: TopicDeletion;
+  readonly #missing = new SingleFlight<string, AdminResult<CreatedTopic>>();
 
   constructor(options: TopicAdminOptions) {
     this.#options = options;
@@ -74,6 +77,17 @@ export class TopicAdmin {
     const stored = { ...topic, configs: storedTopicConfigs(topic.configs) };
     if (options.validateOnly) return done({ ...stored, topicId: ZERO_UUID });
     return this.#create({ ...stored, topicId: newTopicId(this.#options.random) }, options.signal);
+  }
+
+  /** Creates a topic with the broker's defaults, once for all who miss it at the same time. */
+  createMissingTopic(name: string, signal: AbortSignal): Promise<AdminResult<CreatedTopic>> {
+    const topic = { name, partitionCount: DEFAULT, replicationFactor: DEFAULT, configs: new Map<string, string>() };
+    // The signal of one of them must not end what the others wait for.
+    const options = { validateOnly: false, signal: this.#options.signal };
+    return abortable(
+      this.#missing.run(name, () => this.createTopic(topic, options)),
+      signal,
+    );
   }
 
   /** Grows a topic to `partitionCount` partitions. */

@@ -76,6 +76,20 @@ test("that a topic exists is said by the newest state, not by an old view", asyn
   expect(await run(admin.createTopic(newTopic("t"), FOR_GOOD))).toMatchObject({ kind: "done" });
 });
 
+test("a topic that many miss at once is created once", async () => {
+  const { run, admin, view, journal } = await start();
+  const before = journal.seq;
+  const gone = new AbortController();
+  const first = admin.createMissingTopic("t", gone.signal);
+  const others = [1, 2, 3].map(() => admin.createMissingTopic("t", NEVER));
+  gone.abort(new Error("gone"));
+  await expect(first).rejects.toThrow("gone");
+  const results = await run(Promise.all(others));
+  expect(results.map(({ kind }) => kind)).toEqual(["done", "done", "done"]);
+  expect(journal.seq).toBe(before + 1);
+  expect(view.topicByName("t")?.partitionCount).toBe(1);
+});
+
 test("partitions are added with Kafka's texts for what is no increase", async () => {
   const { run, admin, view } = await start();
   await run(admin.createTopic(newTopic("t"), FOR_GOOD));

@@ -116,10 +116,7 @@ async function refresh({ signal }: RequestContext, { cluster, logger }: BrokerSe
 }
 
 async function createTopic(name: string, { signal }: RequestContext, services: BrokerServices): Promise<ErrorCode> {
-  const topic = { name, partitionCount: -1, replicationFactor: -1, configs: new Map<string, string>() };
-  const result = await itemOrError(services, () =>
-    services.topicAdmin.createTopic(topic, { validateOnly: false, signal }),
-  );
+  const result = await itemOrError(services, () => services.topicAdmin.createMissingTopic(name, signal));
   if ("errorCode" in result) return ErrorCode.LEADER_NOT_AVAILABLE;
   return result.kind === "refused" ? result.error : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
 }
