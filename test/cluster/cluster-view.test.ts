@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { CLUSTER_JOURNAL_ID } from "#lib/cluster/cluster-state-machine.ts";
 import { defined } from "#lib/util/assert.ts";
+import { SNAPSHOT_RECORDS_MIN } from "#lib/util/limits.ts";
 import { ClusterWorld, FOR_GOOD, NEVER, newTopic } from "./cluster-harness.ts";
 
 async function worldWithTopic() {
@@ -90,4 +92,28 @@ test("broker configs are read with the defaults that fit the installation", asyn
   expect(view.brokerInteger("default.replication.factor")).toBe(3);
   expect(view.brokerInteger("min.insync.replicas")).toBe(2);
   expect(view.brokerFlag("auto.create.topics.enable")).toBe(true);
+});
+
+test("a view that had to reload from a snapshot keeps nothing from before", async () => {
+  const { world, process, topicId } = await worldWithTopic();
+  const sleeper = (await world.start()).view;
+  expect(sleeper.settings(topicId)?.messageBytesMax).toBe(1_048_588);
+  expect(sleeper.brokerInteger("message.max.bytes")).toBe(1_048_588);
+  expect(sleeper.topics()).toHaveLength(1);
+
+  const { admin, journal } = process;
+  const operations = [{ kind: "set", key: "message.max.bytes", value: "2000" } as const];
+  await world.run(admin.alterBrokerConfigs("", { replacesAll: false, operations }, FOR_GOOD));
+  await world.run(admin.createTopic(newTopic("second"), FOR_GOOD));
+  for (let left = SNAPSHOT_RECORDS_MIN; left > 0; left--) {
+    const command = { kind: "allocate-producer-ids", count: 1 } as const;
+    await world.run(journal.propose(command, { lane: "test", signal: NEVER }));
+  }
+  expect(await world.run(journal.takeSnapshot(NEVER))).toBe(true);
+  world.journalService.trim(CLUSTER_JOURNAL_ID, journal.seq - 1);
+
+  await world.run(sleeper.refresh(NEVER));
+  expect(sleeper.settings(topicId)?.messageBytesMax).toBe(2_000);
+  expect(sleeper.brokerInteger("message.max.bytes")).toBe(2_000);
+  expect(sleeper.topics().map(({ name }) => name)).toEqual(["second", "t"]);
 });
