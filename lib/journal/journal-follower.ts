@@ -53,7 +53,6 @@ export class JournalFollower<State, Command, Outcome> {
   readonly #sharedWork = new SingleFlight<"reload" | "eventual", void>();
   readonly #ownBodies = new Map<string, Uint8Array>();
   #folded: FoldedState<State, Command, Outcome>;
-  #reloading: Promise<void> | undefined;
   #stoppedBy: Error | undefined;
   #isOpen = false;
   /** Whether the state has proved unfit and only a reload helps. */
@@ -121,12 +120,7 @@ export class JournalFollower<State, Command, Outcome> {
   /** Drops the state for the newest snapshot and what follows it. If that fails, nothing but a reload is done next. */
   reload(): Promise<void> {
     this.#isDropped = true;
-    return this.#sharedWork.run("reload", () => {
-      this.#reloading = this.#reload().finally(() => {
-        this.#reloading = undefined;
-      });
-      return this.#reloading;
-    });
+    return this.#sharedWork.run("reload", () => this.#reload());
   }
 
   /** Waits for a reload under way, and makes up for one that failed. */
@@ -186,7 +180,9 @@ export class JournalFollower<State, Command, Outcome> {
       const page = await this.#readPage(from, consistency);
       if (hasHole(page, from) || (await this.#isOldView(folded, from, page))) return false;
       folded.lastReadSignedAtMs = Math.max(folded.lastReadSignedAtMs, page.signedAtMs);
-      if (consistency === "strong") folded.lastStrongReadSignedAtMs = folded.lastReadSignedAtMs;
+      if (consistency === "strong") {
+        folded.lastStrongReadSignedAtMs = Math.max(folded.lastStrongReadSignedAtMs, page.signedAtMs);
+      }
       for (const record of page.records) await this.#applyTo(folded, record.seq, record.bytes);
       if (!page.isTruncated || page.records.length === 0) return true;
     }
@@ -198,7 +194,9 @@ export class JournalFollower<State, Command, Outcome> {
     from: JournalSeq,
     page: JournalPage,
   ): Promise<boolean> {
-    if (folded !== this.#folded || page.signedAtMs - folded.lastReadSignedAtMs <= APPEND_DOUBT_MS) return false;
+    // What was just restored stands at a pointer, above every freed number.
+    if (folded.lastReadSignedAtMs === 0) return false;
+    if (page.signedAtMs - folded.lastReadSignedAtMs <= APPEND_DOUBT_MS) return false;
     return (await this.#caller.repeatedly((signal) => this.#parts.shelf.newestSeq(signal))).seq >= from;
   }
 
