@@ -20,7 +20,8 @@ import { handler } from "../handler.ts";
 // - The answer comes when the topic is gone from every journal; if one fails on the way, the topic is gone for clients
 //   all the same, and its name is free later.
 // - `delete.topic.enable=false`: TOPIC_DELETION_DISABLED, INVALID_REQUEST before v3.
-// v5 adds texts. v6 takes ids: one of name and id, each topic once.
+// - A topic that is named twice is INVALID_REQUEST, once.
+// v5 adds texts. v6 takes ids: one of name and id.
 
 const FIRST_VERSION_WITH_DISABLED_ERROR = 3;
 
@@ -45,8 +46,9 @@ export const deleteTopics = handler(Apis.DELETE_TOPICS, async (request, context,
     return NO_ERROR;
   });
   const faults = faultsOf(wanted, services);
-  const responses = await mapInChunks(wanted, ADMIN_ITEMS_AT_ONCE_MAX, async (each) => {
-    const fault = faults.get(each);
+  const distinct = [...new Map(wanted.map((each) => [keyOf(each), each])).values()];
+  const responses = await mapInChunks(distinct, ADMIN_ITEMS_AT_ONCE_MAX, async (each) => {
+    const fault = faults.get(keyOf(each));
     if (fault !== undefined) return { ...each, ...fault };
     const topic = find(each, services);
     if (topic === undefined) return { ...each, ...(isFresh === NO_ERROR ? unknown(each) : isFresh) };
@@ -63,21 +65,26 @@ export const deleteTopics = handler(Apis.DELETE_TOPICS, async (request, context,
 /** From v6 on one list of either; before, a list of names. */
 function wantedTopics(request: DeleteTopicsRequest, apiVersion: number): readonly Wanted[] {
   if (apiVersion >= 6) return request.topics;
-  return [...new Set(request.topicNames)].map((name) => ({ name, topicId: ZERO_UUID }));
+  return request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
 }
 
 function find({ name, topicId }: Wanted, { cluster }: BrokerServices) {
   return name === null ? cluster.topic(topicId) : cluster.topicByName(name);
 }
 
-/** What is wrong with the request itself, topic by topic. */
-function faultsOf(wanted: readonly Wanted[], services: BrokerServices): ReadonlyMap<Wanted, ItemError> {
+function keyOf({ name, topicId }: Wanted): string {
+  return `${topicId}${name ?? ""}`;
+}
+
+/** What is wrong with the request itself, by `keyOf` the topic. */
+function faultsOf(wanted: readonly Wanted[], services: BrokerServices): ReadonlyMap<string, ItemError> {
   const names = repeated(wanted.flatMap(({ name }) => (name === null ? [] : [name])));
   const ids = repeated(wanted.flatMap(({ topicId }) => (topicId === ZERO_UUID ? [] : [topicId])));
   // A name and an id may mean the same topic.
   const topics = repeated(wanted.map((each) => find(each, services)?.topicId));
-  const faults = new Map<Wanted, ItemError>();
-  const invalid = (each: Wanted, message: string) => faults.set(each, itemError(ErrorCode.INVALID_REQUEST, message));
+  const faults = new Map<string, ItemError>();
+  const invalid = (each: Wanted, message: string) =>
+    faults.set(keyOf(each), itemError(ErrorCode.INVALID_REQUEST, message));
   for (const each of wanted) {
     const { name, topicId } = each;
     const found = find(each, services)?.topicId;
