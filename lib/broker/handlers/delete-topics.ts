@@ -40,18 +40,19 @@ export const deleteTopics = handler(Apis.DELETE_TOPICS, async (request, context,
         : ErrorCode.TOPIC_DELETION_DISABLED;
     return { throttleTimeMs: 0, responses: wanted.map((each) => ({ ...each, ...itemError(code) })) };
   }
-  const isFresh = await itemOrError(services, async () => {
-    const { cluster } = services;
-    if (wanted.some((each) => find(each, services) === undefined)) await cluster.refresh(limit.signal);
+  // Names are looked up in the newest state: by an old one the topic might be gone, or another one's by now.
+  const fresh = await itemOrError(services, async () => {
+    await services.cluster.refresh(limit.signal);
     return NO_ERROR;
   });
+  if (fresh !== NO_ERROR) return { throttleTimeMs: 0, responses: wanted.map((each) => ({ ...each, ...fresh })) };
   const faults = faultsOf(wanted, services);
   const distinct = [...new Map(wanted.map((each) => [keyOf(each), each])).values()];
   const responses = await mapInChunks(distinct, ADMIN_ITEMS_AT_ONCE_MAX, async (each) => {
     const fault = faults.get(keyOf(each));
     if (fault !== undefined) return { ...each, ...fault };
     const topic = find(each, services);
-    if (topic === undefined) return { ...each, ...(isFresh === NO_ERROR ? unknown(each) : isFresh) };
+    if (topic === undefined) return { ...each, ...unknown(each) };
     const { name, topicId } = topic;
     const result = await itemOrError(services, () => services.topicAdmin.deleteTopic(topicId, limit.signal));
     if ("errorCode" in result) return { name, topicId, ...result };
