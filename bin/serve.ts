@@ -15,6 +15,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
     // The listeners stay: a second signal during the drain changes nothing.
     for (const signal of STOP_SIGNALS) process.on(signal, () => resolve(signal));
   });
+  logger.info("starting", { dataDir: settings.dataDir });
   let broker: EmbeddedBroker;
   try {
     broker = await startEmbeddedBroker(settings, logger);

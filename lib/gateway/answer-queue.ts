@@ -61,7 +61,8 @@ export class AnswerQueue {
   async #write(answer: Answer): Promise<void> {
     if (answer === "none" || this.#socket.destroyed) return;
     if (answer === "close") {
-      this.#socket.end();
+      // Not only our half: the client must learn of it, and what it sends from here on is not served.
+      this.#socket.destroySoon();
       return;
     }
     // Corked, the chunks leave in one writev, and none of them is copied.

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { ApiRouter, ConnectionInfo } from "#lib/broker/api-router.ts";
 import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
-import { OVERLAPPING_REQUESTS_MAX } from "#lib/util/limits.ts";
+import { CLOSE_LINGER_MS, OVERLAPPING_REQUESTS_MAX } from "#lib/util/limits.ts";
 import { AnswerQueue } from "./answer-queue.ts";
 import { Inbox } from "./inbox.ts";
 import type { ReceivedBytes } from "./received-bytes.ts";
@@ -33,8 +33,8 @@ export class Connection {
   readonly #answers: AnswerQueue;
   readonly #closing = new AbortController();
   readonly #info: ConnectionInfo;
+  readonly #closed: Promise<void>;
   #draining = false;
-  #idle = true;
   /** Resolves when the connection is closed and nothing of it runs any more. */
   readonly done: Promise<void>;
 
@@ -46,14 +46,19 @@ export class Connection {
     this.#answers = new AnswerQueue(socket, OVERLAPPING_REQUESTS_MAX);
     this.#info = { ...options.info, signal: this.#closing.signal };
     socket.on("error", (error) => this.#onSocketError(error));
-    socket.on("close", () => this.#closing.abort(new Error("the client's connection is closed")));
+    this.#closed = new Promise((resolve) => {
+      socket.on("close", () => {
+        this.#closing.abort(new Error("the client's connection is closed"));
+        resolve();
+      });
+    });
     this.done = this.#run();
   }
 
   /** Takes no further request, lets those under way be answered, then closes. */
   drain(): void {
     this.#draining = true;
-    if (this.#idle) this.#socket.end();
+    this.#inbox.end();
   }
 
   /** Closes at once. */
@@ -65,7 +70,7 @@ export class Connection {
     try {
       await this.#serve();
       await this.#answers.idle();
-      this.#socket.end();
+      await this.#hangUp();
     } catch (error) {
       const fields = { client: this.#info.clientAddress, listener: this.#info.listener.name };
       // Kafka's clients see the same from Kafka: a request that cannot be read closes the connection.
@@ -82,10 +87,8 @@ export class Connection {
 
   async #serve(): Promise<void> {
     while (!this.#draining) {
-      this.#idle = true;
       const frame = await this.#inbox.next();
       if (frame === undefined) return;
-      this.#idle = false;
       const request = this.#router.route(frame, this.#info);
       if (!request.overlaps) await this.#answers.idle();
       await this.#answers.room();
@@ -93,6 +96,18 @@ export class Connection {
       this.#answers.push(response, () => this.#inbox.answered(frame));
       if (!request.overlaps) await this.#answers.idle();
     }
+  }
+
+  /**
+   * Sends what is written and waits for the client to hang up too: a socket that is closed with unread bytes in it resets
+   * the connection, and the client may then lose answers that it has not read yet.
+   */
+  async #hangUp(): Promise<void> {
+    this.#inbox.dispose();
+    // The server's own listener of the time-out destroys the socket.
+    this.#socket.end(() => this.#socket.setTimeout(CLOSE_LINGER_MS));
+    this.#socket.resume();
+    await this.#closed;
   }
 
   #onSocketError(error: Error & { readonly code?: string }): void {

@@ -23,8 +23,8 @@ export class Inbox implements PausableReader {
     this.#received = options.received;
     this.#splitter = new FrameSplitter(options.requestBytesMax);
     socket.on("data", (chunk) => this.#onData(chunk));
-    socket.on("end", () => this.#close());
-    socket.on("close", () => this.#close());
+    socket.on("end", () => this.end());
+    socket.on("close", () => this.end());
   }
 
   /** The next frame without its size; undefined when the connection has ended. Throws for a bad frame, once. */
@@ -43,6 +43,12 @@ export class Inbox implements PausableReader {
     }
   }
 
+  /** Takes nothing more; what has come whole is still handed out. */
+  end(): void {
+    this.#closed = true;
+    this.#notify();
+  }
+
   /** Gives back the bytes of a frame that has been answered. */
   answered(frame: Uint8Array): void {
     this.#release(frame.byteLength + FRAME_SIZE_BYTES);
@@ -50,7 +56,7 @@ export class Inbox implements PausableReader {
 
   /** Gives back everything; no frame of this connection is worked on any more. */
   dispose(): void {
-    this.#close();
+    this.end();
     this.#frames.length = 0;
     this.#release(this.#heldBytes);
     this.#received.finished(this);
@@ -94,11 +100,6 @@ export class Inbox implements PausableReader {
     const released = Math.min(byteLength, this.#heldBytes);
     this.#heldBytes -= released;
     if (released > 0) this.#received.released(released);
-  }
-
-  #close(): void {
-    this.#closed = true;
-    this.#notify();
   }
 
   #notify(): void {

@@ -63,12 +63,12 @@ export class KafkaServer {
 
   /** Opens every listener, or none: fails with `ListenError`. In the settings' order. */
   async start(): Promise<readonly BoundListener[]> {
-    try {
-      return await Promise.all(this.#settings.listeners.map((listener) => this.#listen(listener)));
-    } catch (error) {
-      for (const server of this.#servers) server.close();
-      throw error;
-    }
+    const opened = await Promise.allSettled(this.#settings.listeners.map((listener) => this.#listen(listener)));
+    const failed = opened.find((each) => each.status === "rejected");
+    if (failed === undefined) return opened.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+    for (const server of this.#servers) server.close();
+    for (const connection of this.#connections) connection.destroy();
+    throw failed.reason;
   }
 
   /**
@@ -77,13 +77,17 @@ export class KafkaServer {
   async stop(signal: AbortSignal): Promise<void> {
     for (const server of this.#servers) server.close();
     for (const connection of this.#connections) connection.drain();
-    const cutOff = (): void => {
+    const finished = Promise.all([...this.#connections].map((connection) => connection.done));
+    const cutOff = Promise.withResolvers<void>();
+    const onAbort = (): void => {
       for (const connection of this.#connections) connection.destroy();
+      // Records sent with acks=0 outlive their connection; the log is drained after its doors.
+      cutOff.resolve();
     };
-    signal.addEventListener("abort", cutOff, { once: true });
-    if (signal.aborted) cutOff();
-    await Promise.all([...this.#connections].map((connection) => connection.done));
-    signal.removeEventListener("abort", cutOff);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    await Promise.race([finished, cutOff.promise]);
+    signal.removeEventListener("abort", onAbort);
   }
 
   async #listen(settings: ListenerSettings): Promise<BoundListener> {

@@ -97,7 +97,7 @@ export const CLIENT_BACK_OFF_MS_MAX = 1_000;
 /** Records of one batch before compression; with its overhead it stays below Kafka's default of `message.max.bytes`. */
 export const CLIENT_BATCH_BYTES_MAX = 512 * KIB;
 /** Records that a producer holds; beyond it whoever brings more waits. */
-export const CLIENT_BUFFER_BYTES_MAX = 32 * MIB;
+export const CLIENT_BUFFER_BYTES_MAX = 16 * MIB;
 /** Of one fetch, and of one partition in it; single larger batches come nevertheless. */
 export const CLIENT_FETCH_BYTES_MAX = 16 * MIB;
 export const CLIENT_FETCH_PARTITION_BYTES_MAX = 4 * MIB;
@@ -133,6 +133,8 @@ export const JOURNAL_POLL_MS = 100;
 // Kafka door
 /** Kafka's default of `fetch.max.bytes` for brokers. */
 export const FETCH_BYTES_MAX = 55 * MIB;
+/** A connection that we have ended waits so long for the client to end it as well. */
+export const CLOSE_LINGER_MS = 1_000;
 /** Longest wait of a stopping broker for requests under way. */
 export const DRAIN_MS_MAX = 600_000;
 /** Kafka's default of `socket.request.max.bytes`. */
