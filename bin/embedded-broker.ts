@@ -12,10 +12,8 @@ import { KafkaServer } from "#lib/gateway/kafka-server.ts";
 import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import { JOURNAL_POLL_MS } from "#lib/util/limits.ts";
+import { JOURNAL_FILE } from "./data-dir.ts";
 import { openEmbeddedStores } from "./embedded-stores.ts";
-
-/** The one file of all journals in a data directory. */
-export const JOURNAL_FILE = "journal.sqlite";
 
 export interface EmbeddedBroker {
   /** Where it listens, in the settings' order. */

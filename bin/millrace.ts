@@ -1,22 +1,20 @@
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
+import { run } from "./cli/run.ts";
+import { consumeCommand } from "./consume-command.ts";
+import { doctorCommand } from "./doctor-command.ts";
+import { journalsCommand } from "./journals-command.ts";
+import { produceCommand } from "./produce-command.ts";
 import { serveCommand } from "./serve-command.ts";
-
-/** Exit status for what the user typed or set wrongly, as in most Unix tools. */
-const USAGE_EXIT_STATUS = 2;
+import { topicsCommand } from "./topics-command.ts";
 
 const program = new Command("millrace")
   .description("A Kafka-compatible log on object storage that costs nothing while idle")
   .version("0.1.0")
-  .showHelpAfterError("(add --help for the options)")
-  .exitOverride()
-  .addCommand(serveCommand());
+  .addCommand(serveCommand())
+  .addCommand(topicsCommand())
+  .addCommand(produceCommand())
+  .addCommand(consumeCommand())
+  .addCommand(journalsCommand())
+  .addCommand(doctorCommand());
 
-for (const command of program.commands) command.exitOverride();
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  // Help and version are no errors; commander has printed the text of the others.
-  process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT_STATUS;
-}
+process.exitCode = await run(program, process.argv.slice(2));

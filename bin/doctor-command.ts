@@ -1,0 +1,60 @@
+import { stat } from "node:fs/promises";
+import { Command } from "commander";
+import { Findings, formatFinding, type Tally } from "#lib/housekeeping/doctor/finding.ts";
+import { endWithReader, Output } from "./cli/output.ts";
+import { Progress } from "./cli/progress.ts";
+import { formatBytes } from "./cli/table.ts";
+import { CommandFailure, UsageError } from "./cli/usage-error.ts";
+import { examineDataDir } from "./examine-data-dir.ts";
+
+/** `millrace doctor`: every invariant that the bytes of a data directory can show. */
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description("check every invariant of a data directory: journals, snapshots, objects, batches, offsets")
+    .requiredOption("--data-dir <DIR>", "the broker's data directory; the broker may be running")
+    .option("--json", "findings as JSON lines, the summary last")
+    .addHelpText(
+      "after",
+      "\nReads only. One line a finding on stdout, a summary last; exit status 1 if there is any finding." +
+        "\nObjects without a record are what a crash before a commit leaves: they are counted, not findings." +
+        "\nBytes that SQLite leaves unused in its pages belong to nothing, so damage there is not told.",
+    )
+    .action(doctor);
+}
+
+async function doctor(options: { readonly dataDir: string; readonly json?: boolean }): Promise<void> {
+  const { dataDir } = options;
+  const found = await stat(dataDir).catch(() => undefined);
+  if (found?.isDirectory() !== true) throw new UsageError(`--data-dir ${dataDir} is not a directory`);
+  endWithReader();
+  const output = new Output();
+  const isJson = options.json === true;
+  const findings = new Findings((finding) => {
+    void output.write(isJson ? `${JSON.stringify(finding)}\n` : `${formatFinding(finding)}\n`);
+  });
+  {
+    using _progress = new Progress(() => `checking ${summaryOf(findings.tally)}`);
+    await examineDataDir(dataDir, findings, new AbortController().signal);
+  }
+  void output.write(
+    isJson ? `${JSON.stringify({ summary: findings.tally })}\n` : `checked ${summaryOf(findings.tally)}\n`,
+  );
+  await output.flush();
+  const count = findings.tally.findings;
+  if (count > 0) throw new CommandFailure(`${count} ${count === 1 ? "finding" : "findings"}`);
+}
+
+function summaryOf(tally: Tally): string {
+  const counts = [
+    `${tally.journals} journals`,
+    `${tally.records} records`,
+    `${tally.snapshots} snapshots`,
+    `${tally.partitions} partitions`,
+    `${tally.objects} objects`,
+    `${tally.batches} batches`,
+    formatBytes(tally.bytes),
+    `${tally.orphans} orphans (${formatBytes(tally.orphanBytes)})`,
+    `${tally.findings} findings`,
+  ];
+  return counts.join(", ");
+}
