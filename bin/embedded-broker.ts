@@ -5,7 +5,6 @@ import { SqliteJournal } from "#lib/adapters/local/sqlite-journal.ts";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { SystemRandom } from "#lib/adapters/node/system-random.ts";
 import { assembleBroker } from "#lib/broker/assemble-broker.ts";
-import { parseBrokerConfigs } from "#lib/cluster/broker-configs.ts";
 import type { HostPort } from "#lib/config/host-port.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
 import { KafkaServer } from "#lib/gateway/kafka-server.ts";
@@ -14,6 +13,7 @@ import type { Logger } from "#lib/runtime/logger.ts";
 import { JOURNAL_POLL_MS } from "#lib/util/limits.ts";
 import { JOURNAL_FILE } from "./data-dir.ts";
 import { openEmbeddedStores } from "./embedded-stores.ts";
+import { startConfigs } from "./start-configs.ts";
 
 export interface EmbeddedBroker {
   /** Where it listens, in the settings' order. */
@@ -24,7 +24,8 @@ export interface EmbeddedBroker {
 
 /** A broker on one machine: journals in SQLite, stores in directories, one process. */
 export async function startEmbeddedBroker(settings: ServeSettings, logger: Logger): Promise<EmbeddedBroker> {
-  const startConfigs = parseBrokerConfigs(settings.brokerConfigs);
+  // Checked before anything is made or locked.
+  const configs = startConfigs(settings);
   // Disposed of in reverse order, also when one of the later steps fails.
   await using opened = new AsyncDisposableStack();
   mkdirSync(settings.dataDir, { recursive: true });
@@ -40,7 +41,7 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
     { journal, stores, clock, random, logger },
     {
       identity: { brokerId: settings.brokerId, rack: settings.rack ?? null },
-      startConfigs,
+      startConfigs: configs,
       append: { ...DEFAULT_APPEND_SETTINGS, lingerMs: settings.lingerMs, inlineBytesMax: settings.inlineBytesMax },
       tailCacheBytesMax: settings.tailCacheBytesMax,
       blockCacheBytesMax: settings.blockCacheBytesMax,
