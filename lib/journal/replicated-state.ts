@@ -38,6 +38,8 @@ export interface ReplicatedStateOptions<State, Command, Outcome> {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Records after which a snapshot may be due; the default suits a journal service that is paid by the request. */
+  readonly snapshotRecordsMin?: number;
 }
 
 const COMMAND_ID_BYTES = 16;

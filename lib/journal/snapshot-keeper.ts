@@ -20,6 +20,8 @@ export interface KeeperParts<State, Command, Outcome> {
   readonly serviceClock: ServiceClock;
   readonly follower: JournalFollower<State, Command, Outcome>;
   readonly caller: JournalCaller;
+  /** Records after which a snapshot may be due. */
+  readonly snapshotRecordsMin?: number;
 }
 
 /** Takes snapshots and trims what they make superfluous. Never needed for safety: a scheduled worker calls it. */
@@ -38,7 +40,7 @@ export class SnapshotKeeper<State, Command, Outcome> {
     const { follower, shelf, caller } = this.#parts;
     const newest = await caller.repeatedly((limited) => shelf.newest(limited), signal);
     const { folded } = follower;
-    if (!isDue(folded, newest)) return false;
+    if (!this.#isDue(folded, newest)) return false;
     const seq = folded.seq;
     const journalBytes = folded.journalBytes;
     const bytes = folded.encodeSnapshot();
@@ -71,6 +73,17 @@ export class SnapshotKeeper<State, Command, Outcome> {
     return upTo;
   }
 
+  #isDue(
+    folded: { readonly seq: JournalSeq; readonly journalBytes: number },
+    newest: JournalRecord | undefined,
+  ): boolean {
+    const pointer = newest === undefined ? undefined : readable(newest);
+    const recordsSince = folded.seq - (newest?.seq ?? 0);
+    if (recordsSince < (this.#parts.snapshotRecordsMin ?? SNAPSHOT_RECORDS_MIN)) return false;
+    if (pointer === undefined) return true;
+    return folded.journalBytes - pointer.journalBytes >= pointer.object.byteLength;
+  }
+
   #highestUnneeded(second: SnapshotPointer): JournalSeq {
     const { folded } = this.#parts.follower;
     if (folded.seq < second.seq) return 0;
@@ -95,17 +108,6 @@ export class SnapshotKeeper<State, Command, Outcome> {
       throw new CorruptRecordError(this.#parts.id, record.seq, { reason, cause: error });
     }
   }
-}
-
-function isDue(
-  folded: { readonly seq: JournalSeq; readonly journalBytes: number },
-  newest: JournalRecord | undefined,
-): boolean {
-  const pointer = newest === undefined ? undefined : readable(newest);
-  const recordsSince = folded.seq - (newest?.seq ?? 0);
-  if (recordsSince < SNAPSHOT_RECORDS_MIN) return false;
-  if (pointer === undefined) return true;
-  return folded.journalBytes - pointer.journalBytes >= pointer.object.byteLength;
 }
 
 /** A damaged pointer is as good as none: the next snapshot stands above it. */
