@@ -10,7 +10,6 @@ import {
   settingsFromEnvironment,
   settingsFromFile,
 } from "#lib/config/serve-settings.ts";
-import { serve } from "./serve.ts";
 
 /** `millrace serve`: flags before environment before config file before defaults. */
 export function serveCommand(): Command {
@@ -23,6 +22,8 @@ export function serveCommand(): Command {
       if (error instanceof SettingsError) return command.error(`error: ${error.message}`, { exitCode: 2 });
       throw error;
     });
+    // The broker's code is loaded by whoever runs one: the other commands start in a third of the time.
+    const { serve } = await import("./serve.ts");
     await serve(settings);
   });
 }

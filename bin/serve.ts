@@ -2,6 +2,7 @@ import { createPinoLogger } from "#lib/adapters/node/pino-logger.ts";
 import { BrokerConfigError } from "#lib/cluster/broker-configs.ts";
 import { formatHostPort } from "#lib/config/host-port.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
+import { CorruptRecordError, DivergenceError } from "#lib/journal/journal-errors.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { type EmbeddedBroker, startEmbeddedBroker } from "./embedded-broker.ts";
 
@@ -20,7 +21,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
   try {
     broker = await startEmbeddedBroker(settings, logger);
   } catch (error) {
-    process.stderr.write(`millrace: cannot start: ${describeError(error)}\n`);
+    process.stderr.write(`millrace: cannot start: ${describeError(error)}${remedyFor(error, settings)}\n`);
     process.exit(error instanceof BrokerConfigError ? 2 : 1);
   }
   process.stdout.write(`ready kafka=${broker.listeners.map(formatHostPort).join(",")}\n`);
@@ -28,4 +29,9 @@ export async function serve(settings: ServeSettings): Promise<void> {
   await broker.stop();
   logger.info("stopped");
   process.exit(0);
+}
+
+function remedyFor(error: unknown, { dataDir }: ServeSettings): string {
+  if (!(error instanceof CorruptRecordError || error instanceof DivergenceError)) return "";
+  return `\nmillrace: to see all that is damaged run: millrace doctor --data-dir ${dataDir}; then restore the directory from a backup`;
 }
