@@ -134,7 +134,9 @@ const fileSchema = z.record(
 export function settingsFromFile(path: string, text: string): RawSettings {
   const parsed = fileSchema.safeParse(parseJson(path, text));
   if (!parsed.success) {
-    throw new SettingsError(`config file ${path}: expected an object of texts, numbers and lists of texts`);
+    const name = parsed.error.issues[0]?.path[0];
+    if (name === undefined) throw new SettingsError(`config file ${path}: expected an object`);
+    throw new SettingsError(`config file ${path}: ${String(name)}: expected a text, a number or a list of texts`);
   }
   const names = new Set<string>(SERVE_OPTIONS.map((option) => option.name));
   const found: Record<string, string | readonly string[]> = {};

@@ -15,7 +15,7 @@ export function toFailure(error: unknown, path: string): SqliteFailure {
   switch (primaryCode(error)) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return passing(`journal file ${path} is locked by another process (${detail})`);
+      return passing(`journal file ${path} is locked by another process (${detail}): stop that process`);
     case SQLITE_FULL:
       return passing(`no room for the journal file ${path}: free space on its disk (${detail})`);
     case SQLITE_IOERR:

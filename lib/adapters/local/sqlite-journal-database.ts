@@ -68,7 +68,7 @@ export class SqliteJournalDatabase {
     let db: DatabaseSync | undefined;
     try {
       db = new DatabaseSync(settings.path, { timeout: settings.busyMsMax });
-      prepareFileInTime(db, settings.path);
+      prepareFileInTime(db, settings);
       if (settings.pagesMax !== undefined) db.exec(`PRAGMA max_page_count = ${settings.pagesMax}`);
       this.#statements = prepareAll(db);
       this.#inode = inodeOf(settings.path);
@@ -211,13 +211,16 @@ function prepareFile(db: DatabaseSync, path: string): void {
  * SQLite does not wait for a lock while another process turns the file to WAL mode, so two first starts at once may
  * get in each other's way for some milliseconds.
  */
-function prepareFileInTime(db: DatabaseSync, path: string): void {
+function prepareFileInTime(db: DatabaseSync, { path, busyMsMax }: WorkerSettings): void {
+  const beganMs = performance.now();
   for (let attempt = 1; ; attempt++) {
     try {
       prepareFile(db, path);
       return;
     } catch (error) {
       if (db.isTransaction) db.exec("ROLLBACK");
+      // Where SQLite has waited, the lock is another one, and the time is over.
+      if (performance.now() - beganMs >= busyMsMax) throw error;
       if (attempt >= OPEN_ATTEMPTS_MAX || error instanceof OpenFailure || !isBusy(error)) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OPEN_PAUSE_MS * attempt);
     }

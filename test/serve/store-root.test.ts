@@ -1,0 +1,80 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import type { KafkaConnection } from "#lib/client/kafka-connection.ts";
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { batchOf, createTopic, produce, readAll } from "./kafka-calls.ts";
+import { refusal, ServeProcess, TemporaryDirectory } from "./serve-process.ts";
+
+const LARGE = "x".repeat(50_000);
+
+/** What may happen to a store's root: what is put in its place, and what must be untouched afterwards. */
+const OUTAGES: readonly (readonly [string, (root: string) => void, (root: string) => boolean])[] = [
+  ["missing", () => {}, (root) => !existsSync(root)],
+  ["a plain file", (root) => writeFileSync(root, ""), (root) => statSync(root).size === 0],
+  ["an empty directory", (root) => mkdirSync(root), (root) => readdirSync(root).length === 0],
+];
+
+async function expectOutage(connection: KafkaConnection, directory: TemporaryDirectory): Promise<void> {
+  const { errorCode, errorMessage } = await produce(connection, { topic: "t" }, batchOf([LARGE]));
+  expect(errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+  expect(errorMessage).toContain(directory.file("store-0"));
+}
+
+test.concurrent.each(OUTAGES)(
+  "a store root that is %s is an outage until the right one is back",
+  async (_, put, isLeft) => {
+    using directory = new TemporaryDirectory();
+    const [root, aside] = [directory.file("store-0"), directory.file("aside")];
+    {
+      await using broker = await ServeProcess.start({ dataDir: directory.path });
+      await using connection = await broker.connect();
+      await createTopic(connection, "t");
+      expect((await produce(connection, { topic: "t" }, batchOf([`${LARGE}1`]))).errorCode).toBe(ErrorCode.NONE);
+      renameSync(root, aside);
+      put(root);
+      await expectOutage(connection, directory);
+      expect(isLeft(root)).toBe(true);
+      // Small flushes travel in the journal and need no store.
+      expect((await produce(connection, { topic: "t" }, batchOf(["2"]))).errorCode).toBe(ErrorCode.NONE);
+      expect((await broker.stop()).code).toBe(0);
+    }
+    // The same at the start: the broker runs, and makes no root of its own.
+    await using broker = await ServeProcess.start({ dataDir: directory.path });
+    await using connection = await broker.connect();
+    await expectOutage(connection, directory);
+    expect(isLeft(root)).toBe(true);
+    rmSync(root, { recursive: true, force: true });
+    renameSync(aside, root);
+    expect((await produce(connection, { topic: "t" }, batchOf([`${LARGE}3`]))).errorCode).toBe(ErrorCode.NONE);
+    expect(await readAll(connection, "t")).toEqual([`${LARGE}1`, "2", `${LARGE}3`]);
+  },
+);
+
+test.concurrent("another deployment's store is an outage, and nothing is written into it", async () => {
+  using directory = new TemporaryDirectory();
+  using other = new TemporaryDirectory();
+  for (const dataDir of [directory.path, other.path]) {
+    await using broker = await ServeProcess.start({ dataDir });
+    await using connection = await broker.connect();
+    await createTopic(connection, "t");
+    await broker.stop();
+  }
+  rmSync(directory.file("store-0"), { recursive: true });
+  renameSync(other.file("store-0"), directory.file("store-0"));
+  const before = readdirSync(directory.file("store-0"), { recursive: true });
+  await using broker = await ServeProcess.start({ dataDir: directory.path });
+  await using connection = await broker.connect();
+  await expectOutage(connection, directory);
+  expect(readdirSync(directory.file("store-0"), { recursive: true })).toEqual(before);
+});
+
+test.concurrent("a data directory that cannot be made is told, exit status 1", async () => {
+  using directory = new TemporaryDirectory();
+  const dataDir = directory.file("in-the-way", "data");
+  writeFileSync(directory.file("in-the-way"), "");
+  const { code, stdout, stderr } = await refusal({ dataDir });
+  expect([code, stdout]).toEqual([1, ""]);
+  expect(stderr).toContain(dataDir);
+  expect(stderr).toContain("ENOTDIR");
+  expect(stderr).not.toContain("    at ");
+});
