@@ -19,7 +19,8 @@ const REFUSALS: { readonly [reason in BatchRefusal]: ErrorCode } = {
   "too-large": ErrorCode.MESSAGE_TOO_LARGE,
   "invalid-record": ErrorCode.INVALID_RECORD,
   "unsupported-compression": ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
-  "unsupported-format": ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+  // Every version of Produce that is served may hold magic 2 only.
+  "unsupported-format": ErrorCode.INVALID_RECORD,
   "invalid-timestamp": ErrorCode.INVALID_TIMESTAMP,
 };
 

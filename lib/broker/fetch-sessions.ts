@@ -2,7 +2,11 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import type { Offset, Uuid } from "#lib/util/branded.ts";
-import { FETCH_SESSION_IDLE_MS_MIN, FETCH_SESSION_PARTITIONS_MAX } from "#lib/util/limits.ts";
+import {
+  FETCH_SESSION_IDLE_MS_MIN,
+  FETCH_SESSION_PARTITIONS_MAX,
+  FETCH_SESSIONS_PARTITIONS_MAX,
+} from "#lib/util/limits.ts";
 
 // Incremental fetch sessions (KIP-227): a client names its partitions once; then requests carry only what changed in the
 // asking, and answers only what changed in the log. A session lives in one process; a client that loses it (another
@@ -66,6 +70,8 @@ export class FetchSessions {
   readonly #random: Random;
   /** Least recently used first. */
   readonly #sessions = new Map<number, FetchSession>();
+  /** Of all sessions. */
+  #partitionCount = 0;
 
   constructor(options: { readonly sessionsMax: number; readonly clock: Clock; readonly random: Random }) {
     this.#sessionsMax = options.sessionsMax;
@@ -80,7 +86,7 @@ export class FetchSessions {
   plan(request: FetchSessionRequest): FetchPlanResult {
     const { sessionId, sessionEpoch } = request;
     if (sessionEpoch === INITIAL_EPOCH || sessionEpoch === FINAL_EPOCH) {
-      this.#sessions.delete(sessionId);
+      this.#remove(this.#sessions.get(sessionId));
       const created = sessionEpoch === INITIAL_EPOCH ? this.#create(request) : undefined;
       return { kind: "plan", plan: created?.fullPlan() ?? sessionlessPlan(request.partitions) };
     }
@@ -90,35 +96,57 @@ export class FetchSessions {
     if (session.usesTopicIds !== request.usesTopicIds) {
       return { kind: "refused", error: ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR };
     }
-    this.#sessions.delete(sessionId);
+    this.#remove(session);
     session.lastUsedMs = this.#clock.monotonicMs();
     session.update(request);
     // A session without partitions is over, as on Kafka; the client begins a new one.
     if (session.size === 0) return { kind: "plan", plan: sessionlessPlan([]) };
-    this.#sessions.set(sessionId, session);
+    // A session that has grown too large is over as well; the full request that follows is served without one.
+    if (!this.#hasRoomFor(session.size)) return { kind: "refused", error: ErrorCode.FETCH_SESSION_ID_NOT_FOUND };
+    this.#add(session);
     return { kind: "plan", plan: session.incrementalPlan() };
   }
 
   #create(request: FetchSessionRequest): FetchSession | undefined {
-    if (request.partitions.length === 0 || request.partitions.length > FETCH_SESSION_PARTITIONS_MAX) return undefined;
+    const { length } = request.partitions;
     const nowMs = this.#clock.monotonicMs();
-    if (this.#sessions.size >= this.#sessionsMax && !this.#evictIdle(nowMs)) return undefined;
+    if (length === 0 || length > FETCH_SESSION_PARTITIONS_MAX) return undefined;
+    while (this.#sessions.size >= this.#sessionsMax || !this.#hasRoomFor(length)) {
+      if (!this.#evictIdle(nowMs)) return undefined;
+    }
     let id: number;
     do id = 1 + this.#random.below(SESSION_ID_BOUND - 1);
     while (this.#sessions.has(id));
     const session = new FetchSession(id, request.usesTopicIds, nowMs);
     session.update(request);
-    this.#sessions.set(id, session);
+    this.#add(session);
     return session;
   }
 
   /** Makes room at the cost of the session unused for longest, if it has been so for long enough. */
   #evictIdle(nowMs: number): boolean {
-    for (const [id, session] of this.#sessions) {
-      if (nowMs - session.lastUsedMs < FETCH_SESSION_IDLE_MS_MIN) return false;
-      return this.#sessions.delete(id);
-    }
-    return false;
+    const [oldest] = this.#sessions.values();
+    if (oldest === undefined || nowMs - oldest.lastUsedMs < FETCH_SESSION_IDLE_MS_MIN) return false;
+    this.#remove(oldest);
+    return true;
+  }
+
+  #hasRoomFor(partitionCount: number): boolean {
+    return (
+      partitionCount <= FETCH_SESSION_PARTITIONS_MAX &&
+      this.#partitionCount + partitionCount <= FETCH_SESSIONS_PARTITIONS_MAX
+    );
+  }
+
+  #add(session: FetchSession): void {
+    this.#sessions.set(session.id, session);
+    this.#partitionCount += session.size;
+  }
+
+  /** Before anything changes in it, for its size is counted. */
+  #remove(session: FetchSession | undefined): void {
+    if (session === undefined || !this.#sessions.delete(session.id)) return;
+    this.#partitionCount -= session.size;
   }
 }
 

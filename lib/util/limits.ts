@@ -151,12 +151,16 @@ export const RECEIVED_BYTES_MAX = 256 * MIB;
 export const QUEUED_FRAMES_MAX = 64;
 /** Requests of one connection that may run at once (only Produce overlaps). */
 export const OVERLAPPING_REQUESTS_MAX = 64;
+/** Whatever a client says, a produce gets this long: on Kafka a time limit of 0 is enough where one replica is. */
+export const PRODUCE_REQUEST_MS_MIN = 5_000;
 /** Kafka's default of `max.incremental.fetch.session.cache.slots`. */
 export const FETCH_SESSIONS_MAX = 1_000;
 /** A session unused for this long may give way to a new one (Kafka: 2 minutes). */
 export const FETCH_SESSION_IDLE_MS_MIN = 120_000;
 /** A larger fetch is served without a session. */
 export const FETCH_SESSION_PARTITIONS_MAX = 100_000;
+/** Of all sessions of a process, some 300 bytes each. */
+export const FETCH_SESSIONS_PARTITIONS_MAX = 1_000_000;
 
 // Cluster. The fold of the cluster journal enforces the first four: another number is another outcome, hence a new
 // feature level (docs/ARCHITECTURE.md J4).
@@ -184,6 +188,7 @@ export const ADMIN_REQUEST_MS_MIN = 5_000;
 
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
 assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");
+assert(FETCH_SESSION_PARTITIONS_MAX <= FETCH_SESSIONS_PARTITIONS_MAX, "the largest session is possible");
 assert(FLUSH_BYTES_MAX <= PENDING_BYTES_MAX, "a flush fits in what may wait");
 assert(OBJECT_KEY_SEGMENT_BYTES_MAX <= OBJECT_KEY_BYTES_MAX, "a segment fits in a key");
 assert(BLOCK_BYTES <= BLOCK_RUN_BYTES_MAX, "a run holds at least one block");

@@ -4,6 +4,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { ProduceRequest, ProduceResponse } from "#lib/protocol/messages/produce.ts";
 import { timeLimit } from "#lib/runtime/deadline.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
+import { PRODUCE_REQUEST_MS_MIN } from "#lib/util/limits.ts";
 import { admitBatch } from "../admit-batch.ts";
 import type { BrokerServices } from "../broker-services.ts";
 import { type Admission, overlappingHandler } from "../handler.ts";
@@ -77,6 +78,9 @@ function admitPartition(
   });
   if (verdict.kind === "refused") return verdict;
   const { bytes, header, logAppendTimeMs } = verdict;
+  if (header.isTransactional) {
+    return refused(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactions are not supported yet");
+  }
   return {
     kind: "append",
     append: { topic: view.placement, partitionIndex: partition.index, header, bytes },
@@ -97,7 +101,7 @@ async function append(
   const appends = admitted.flatMap((each) => (each.kind === "append" ? [each.append] : []));
   // With acks=0 a client may send and hang up at once: nothing waits for an answer, and the records still count.
   const hangUp = request.acks === 0 ? undefined : context.signal;
-  using limit = timeLimit(services.clock, Math.max(request.timeoutMs, 0), hangUp);
+  using limit = timeLimit(services.clock, Math.max(request.timeoutMs, PRODUCE_REQUEST_MS_MIN), hangUp);
   const answers =
     appends.length === 0
       ? []
