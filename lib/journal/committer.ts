@@ -25,6 +25,8 @@ interface Flight<State, Command, Outcome> {
   fate: "open" | "won" | "lost" | "unknown";
   /** Whether some try may have taken effect, or may yet. */
   isAmbiguous: boolean;
+  /** Of its last try, for those who give it up. */
+  failure: unknown;
 }
 
 export interface CommitterParts<State, Command, Outcome> {
@@ -94,6 +96,11 @@ export class Committer<State, Command, Outcome> {
     }
   }
 
+  /** Why the append in flight has not succeeded yet; undefined if it was not refused so far. */
+  get failureInFlight(): unknown {
+    return this.#flight?.failure;
+  }
+
   async #commit(taken: readonly Place<Proposal<Outcome>>[]): Promise<void> {
     const { follower, lanes } = this.#parts;
     try {
@@ -121,6 +128,7 @@ export class Committer<State, Command, Outcome> {
       places,
       fate: "open",
       isAmbiguous: false,
+      failure: undefined,
     };
     this.#flight = flight;
     const failure = await this.#fly(flight);
@@ -141,6 +149,7 @@ export class Committer<State, Command, Outcome> {
         await this.#attempt(flight);
       } catch (error) {
         failure = error;
+        flight.failure = error;
       }
       if (flight.fate !== "open" || follower.stoppedBy !== undefined) return failure;
       const isWanted = flight.places.some((place) => place.item?.isSettled === false);

@@ -215,7 +215,8 @@ export class ReplicatedState<State, Command, Outcome>
   #abandon(place: Place<Proposal<Outcome>>, proposal: Proposal<Outcome>, reason: unknown): void {
     if (proposal.isSettled) return;
     if (proposal.isInFlight) {
-      const options = { reason: "its caller gave up while it was in flight", cause: reason };
+      const failure = this.#committer.failureInFlight;
+      const options = { reason: "its caller gave up while it was in flight", cause: failure ?? reason };
       proposal.reject(new UnknownOutcomeError(this.id, this.seq + 1, options));
       return;
     }

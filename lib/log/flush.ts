@@ -245,7 +245,10 @@ export class Flush {
     }
     const { signal, logger } = this.#ports;
     const isTimeout = error instanceof TimeLimitError || (error instanceof LogError && error.kind === "unavailable");
-    if (isTimeout || signal.aborted) return { kind: "refused", error: ErrorCode.REQUEST_TIMED_OUT, message };
+    if (isTimeout || signal.aborted) {
+      logger.warn("flush not committed in time", { error: message });
+      return { kind: "refused", error: ErrorCode.REQUEST_TIMED_OUT, message };
+    }
     logger.error("flush failed", { error: message });
     return { kind: "refused", error: ErrorCode.UNKNOWN_SERVER_ERROR, message };
   }

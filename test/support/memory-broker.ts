@@ -8,8 +8,10 @@ import { assembleBroker, type Broker } from "#lib/broker/assemble-broker.ts";
 import { KafkaConnection } from "#lib/client/kafka-connection.ts";
 import { parseBrokerConfigs } from "#lib/cluster/broker-configs.ts";
 import { type BoundListener, KafkaServer, type ListenerSettings } from "#lib/gateway/kafka-server.ts";
-import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
+import type { Journal } from "#lib/journal/journal.ts";
+import { type AppendSettings, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import type { LogFields, Logger } from "#lib/runtime/logger.ts";
+import type { ObjectStore } from "#lib/storage/object-store.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { defined } from "#lib/util/assert.ts";
 import { MIB, REQUEST_BYTES_MAX } from "#lib/util/limits.ts";
@@ -18,6 +20,11 @@ export interface MemoryBrokerOptions {
   readonly listeners?: readonly ListenerSettings[];
   readonly brokerConfigs?: Readonly<Record<string, string>>;
   readonly requestBytesMax?: number;
+  /** In place of the journals in memory. */
+  readonly journal?: Journal;
+  /** In place of store 0 in memory. */
+  readonly store?: ObjectStore;
+  readonly append?: Partial<AppendSettings>;
 }
 
 export interface LoggedLine {
@@ -42,14 +49,15 @@ export async function startMemoryBroker(options: MemoryBrokerOptions = {}): Prom
   const random = new SystemRandom();
   const log: LoggedLine[] = [];
   const logger = collectingLogger(log);
-  const journal = new MemoryJournal(new MemoryJournalService(clock), NO_JOURNAL_FAULTS, "broker-0");
-  const stores = new StoreSet(new Map([[0, new MemoryObjectStore(new MemoryObjectService(clock), { clock })]]));
+  const journal = options.journal ?? new MemoryJournal(new MemoryJournalService(clock), NO_JOURNAL_FAULTS, "broker-0");
+  const store = options.store ?? new MemoryObjectStore(new MemoryObjectService(clock), { clock });
+  const stores = new StoreSet(new Map([[0, store]]));
   const broker = await assembleBroker(
     { journal, stores, clock, random, logger },
     {
       identity: { brokerId: 0, rack: null },
       startConfigs: parseBrokerConfigs(Object.entries(options.brokerConfigs ?? {})),
-      append: DEFAULT_APPEND_SETTINGS,
+      append: { ...DEFAULT_APPEND_SETTINGS, ...options.append },
       tailCacheBytesMax: 16 * MIB,
       blockCacheBytesMax: 32 * MIB,
       journalPollMs: 20,
