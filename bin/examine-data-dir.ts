@@ -1,5 +1,6 @@
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { DirectoryObjectReader } from "#lib/adapters/local/directory-object-reader.ts";
 import { SqliteJournalReader } from "#lib/adapters/local/sqlite-journal-reader.ts";
 import { walProblem } from "#lib/adapters/local/sqlite-wal-check.ts";
@@ -9,6 +10,9 @@ import { type Findings, RESTORE_JOURNAL } from "#lib/housekeeping/doctor/finding
 import type { StoreId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { JOURNAL_FILE } from "./data-dir.ts";
+
+const WAL_ATTEMPTS = 4;
+const WAL_RETRY_MS = 50;
 
 /** Checks everything in a data directory: the journal file as such, then what lies in it and in the stores. */
 export async function examineDataDir(dataDir: string, findings: Findings, signal: AbortSignal): Promise<void> {
@@ -37,7 +41,16 @@ async function openStores(dataDir: string): Promise<ReadonlyMap<StoreId, Directo
   return stores;
 }
 
+/** A running broker may be writing just now; what is wrong a moment later as well is wrong. */
 async function checkWal(path: string): Promise<string | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    const problem = await checkWalOnce(path);
+    if (problem === undefined || attempt === WAL_ATTEMPTS) return problem;
+    await setTimeout(WAL_RETRY_MS);
+  }
+}
+
+async function checkWalOnce(path: string): Promise<string | undefined> {
   const file = await open(path).catch(() => undefined);
   if (file === undefined) return undefined;
   try {

@@ -112,7 +112,7 @@ export function settingsFromEnvironment(environment: Readonly<Record<string, str
   );
   const found: Record<string, string | readonly string[]> = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith("MILLRACE_") || name === CONFIG_FILE_ENVIRONMENT || value === undefined) continue;
+    if (!name.startsWith("MILLRACE_") || OTHER_ENVIRONMENT.includes(name) || value === undefined) continue;
     const option = known.get(name);
     if (option === undefined)
       throw new SettingsError(`environment: ${name} is not a setting; see millrace serve --help`);
@@ -122,6 +122,9 @@ export function settingsFromEnvironment(environment: Readonly<Record<string, str
 }
 
 export const CONFIG_FILE_ENVIRONMENT = "MILLRACE_CONFIG";
+/** Where the other commands find a broker; whoever sets it may run a broker as well. */
+const BOOTSTRAP_ENVIRONMENT = "MILLRACE_BOOTSTRAP_SERVER";
+const OTHER_ENVIRONMENT: readonly string[] = [CONFIG_FILE_ENVIRONMENT, BOOTSTRAP_ENVIRONMENT];
 
 const fileSchema = z.record(
   z.string(),

@@ -16,7 +16,10 @@ type Sums = readonly [number, number];
 /** Reads exactly `byteLength` bytes at `position`. */
 type ReadAt = (position: number, byteLength: number) => Promise<Buffer>;
 
-/** What is wrong with a write-ahead log of `byteLength` bytes, if anything; reads it frame by frame. */
+/**
+ * What is wrong with a write-ahead log of `byteLength` bytes, if anything; reads it frame by frame. While a broker writes
+ * it, its last commit may look unfinished for a moment: look again.
+ */
 export async function walProblem(byteLength: number, readAt: ReadAt): Promise<string | undefined> {
   // Nothing, or a header that a crash has cut, holds no commit.
   if (byteLength < HEADER_BYTES) return undefined;
@@ -30,19 +33,25 @@ export async function walProblem(byteLength: number, readAt: ReadAt): Promise<st
   const frameBytes = FRAME_HEADER_BYTES + pageBytes;
   let before = sums;
   let broken: number | undefined;
+  let isCut = false;
   for (let at = HEADER_BYTES; at + frameBytes <= byteLength; at += frameBytes) {
     const frame = await readAt(at, frameBytes);
     const isOfThisRun = frame.compare(header, 16, 24, 8, 16) === 0;
     const summed = sum(frame.subarray(FRAME_HEADER_BYTES), sum(frame.subarray(0, 8), before, isBigEndian), isBigEndian);
     const isWhole = isOfThisRun && holds(frame, 16, summed);
-    // Frames of an earlier run may follow the last one. But a whole frame of this run cannot come after one that is not.
-    if (isWhole && broken !== undefined)
+    const isCommit = frame.readUInt32BE(4) !== 0;
+    // What follows the last commit may be left from an earlier run, with another salt, or from a commit that a crash cut
+    // short; but no end of a commit can come after a frame that is not whole.
+    if (isWhole && isCommit && broken !== undefined) {
       return `the frame at byte ${broken} is damaged, so SQLite ignores all that follows`;
+    }
     if (!isWhole) broken ??= at;
+    if (isOfThisRun && isCommit && !isWhole) isCut = true;
     // A damaged frame leaves the next one's chain as it was, unless the damage hit the sum itself.
     before = [frame.readUInt32BE(16), frame.readUInt32BE(20)];
   }
-  return undefined;
+  if (!isCut) return undefined;
+  return `the last commit, at byte ${broken}, is not whole: damaged, or cut by a crash (then it was never answered)`;
 }
 
 function holds(bytes: Buffer, at: number, sums: Sums): boolean {
