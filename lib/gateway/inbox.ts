@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { FrameSplitter } from "#lib/protocol/frame.ts";
-import { QUEUED_FRAMES_MAX } from "#lib/util/limits.ts";
+import { QUEUED_FRAMES_BYTES_MAX, QUEUED_FRAMES_MAX } from "#lib/util/limits.ts";
 import type { PausableReader, ReceivedBytes } from "./received-bytes.ts";
 
 /**
@@ -15,7 +15,11 @@ export class Inbox implements PausableReader {
   #failure: unknown;
   #closed = false;
   #pausedByTotal = false;
+  /** Received and not answered. */
   #heldBytes = 0;
+  #heldFrames = 0;
+  /** Of frames that nobody has taken yet. */
+  #queuedBytes = 0;
   #wake: (() => void) | undefined;
 
   constructor(socket: Socket, options: { readonly requestBytesMax: number; readonly received: ReceivedBytes }) {
@@ -32,6 +36,7 @@ export class Inbox implements PausableReader {
     for (;;) {
       const frame = this.#frames.shift();
       if (frame !== undefined) {
+        this.#queuedBytes -= frame.byteLength;
         this.#flow();
         return frame;
       }
@@ -51,15 +56,16 @@ export class Inbox implements PausableReader {
 
   /** Gives back the bytes of a frame that has been answered. */
   answered(frame: Uint8Array): void {
-    this.#release(frame.byteLength + FRAME_SIZE_BYTES);
+    this.#release(frame.byteLength + FRAME_SIZE_BYTES, 1);
   }
 
   /** Gives back everything; no frame of this connection is worked on any more. */
   dispose(): void {
     this.end();
     this.#frames.length = 0;
-    this.#release(this.#heldBytes);
-    this.#received.finished(this);
+    this.#queuedBytes = 0;
+    this.#release(this.#heldBytes, this.#heldFrames);
+    this.#received.gone(this);
   }
 
   pause(): void {
@@ -74,32 +80,34 @@ export class Inbox implements PausableReader {
 
   #onData(chunk: Uint8Array): void {
     if (this.#closed || this.#failure !== undefined) return;
-    this.#heldBytes += chunk.byteLength;
-    this.#received.received(this, chunk.byteLength);
+    let frames: readonly Uint8Array[] = [];
     try {
-      const frames = this.#splitter.push(chunk);
-      if (frames.length > 0) {
-        this.#frames.push(...frames);
-        this.#received.finished(this);
-      }
+      frames = this.#splitter.push(chunk);
     } catch (error) {
       // What came whole before the fault is still served; then the connection ends.
       this.#failure = error;
     }
+    for (const frame of frames) this.#queuedBytes += frame.byteLength;
+    this.#frames.push(...frames);
+    this.#heldBytes += chunk.byteLength;
+    this.#heldFrames += frames.length;
+    this.#received.received(this, chunk.byteLength, frames.length);
     this.#flow();
     this.#notify();
   }
 
   #flow(): void {
-    const full = this.#frames.length >= QUEUED_FRAMES_MAX || this.#pausedByTotal || this.#failure !== undefined;
-    if (full) this.#socket.pause();
+    const isFull = this.#frames.length >= QUEUED_FRAMES_MAX || this.#queuedBytes >= QUEUED_FRAMES_BYTES_MAX;
+    if (isFull || this.#pausedByTotal || this.#failure !== undefined) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
-  #release(byteLength: number): void {
-    const released = Math.min(byteLength, this.#heldBytes);
-    this.#heldBytes -= released;
-    if (released > 0) this.#received.released(released);
+  #release(byteLength: number, frameCount: number): void {
+    const bytes = Math.min(byteLength, this.#heldBytes);
+    const frames = Math.min(frameCount, this.#heldFrames);
+    this.#heldBytes -= bytes;
+    this.#heldFrames -= frames;
+    if (bytes > 0) this.#received.released(bytes, frames);
   }
 
   #notify(): void {

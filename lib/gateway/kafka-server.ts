@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { ApiRouter } from "#lib/broker/api-router.ts";
 import type { ListenerInfo } from "#lib/broker/request-context.ts";
-import type { Logger } from "#lib/runtime/logger.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { RECEIVED_BYTES_MAX } from "#lib/util/limits.ts";
 import { Connection } from "./connection.ts";
@@ -24,7 +24,7 @@ export interface KafkaServerSettings {
   readonly requestBytesMax: number;
   /** Kafka's `max.connections`, over all listeners. */
   readonly connectionsMax: number;
-  /** Kafka's `connections.max.idle.ms`. */
+  /** Kafka's `connections.max.idle.ms`; below 1 nothing is idle for too long. */
   readonly connectionIdleMsMax: number;
 }
 
@@ -40,6 +40,9 @@ export class ListenError extends LogError {
   override readonly name = "ListenError";
   override readonly kind = "unavailable";
 }
+
+/** The longest time that Node's timers take. */
+const TIMER_MS_MAX = 0x7fff_ffff;
 
 /** Accepts Kafka clients on every listener and serves them until it is stopped. */
 export class KafkaServer {
@@ -99,6 +102,10 @@ export class KafkaServer {
     });
     this.#servers.push(server);
     const port = await listening(server, settings);
+    // Accepting fails while the process has too many open files; without a listener that would end the process.
+    server.on("error", (error) => {
+      this.#logger.error("cannot accept connections", { listener: settings.name, error: describeError(error) });
+    });
     info = {
       name: settings.name,
       advertisedHost: settings.advertisedHost ?? settings.host,
@@ -114,7 +121,8 @@ export class KafkaServer {
       socket.destroy();
       return;
     }
-    socket.setTimeout(this.#settings.connectionIdleMsMax, () => socket.destroy());
+    socket.on("timeout", () => socket.destroy());
+    socket.setTimeout(Math.min(Math.max(this.#settings.connectionIdleMsMax, 0), TIMER_MS_MAX));
     const connection = new Connection(
       socket,
       { router: this.#router, received: this.#received, logger: this.#logger },

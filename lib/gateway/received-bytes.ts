@@ -8,12 +8,14 @@ export interface PausableReader {
  * Bounds what all connections together have received and not yet answered.
  *
  * Bytes are counted as they arrive, so a client that only announces a large frame holds nothing. Above the limit every
- * connection that brings more is paused. If all of them were in the middle of a frame, nothing would ever be released;
- * therefore the one that has waited longest may always go on: the total stays below the limit plus one largest frame.
+ * connection that brings more is paused: as long as one whole frame is held, its answer will release bytes. If all of
+ * them were in the middle of a frame, nothing would ever be released; therefore one may then go on to the end of its
+ * frame. The total stays below the limit plus one largest frame, and what one read of each socket brings.
  */
 export class ReceivedBytes {
   readonly #bytesMax: number;
   #bytes = 0;
+  #wholeFrames = 0;
   readonly #waiting = new Set<PausableReader>();
   #privileged: PausableReader | undefined;
 
@@ -25,31 +27,40 @@ export class ReceivedBytes {
     return this.#bytes;
   }
 
-  received(reader: PausableReader, byteLength: number): void {
+  /** `byteLength` more have come, which make `frameCount` frames whole. */
+  received(reader: PausableReader, byteLength: number, frameCount: number): void {
     this.#bytes += byteLength;
+    this.#wholeFrames += frameCount;
+    if (frameCount > 0 && reader === this.#privileged) this.#privileged = undefined;
     if (this.#bytes <= this.#bytesMax || reader === this.#privileged) return;
-    if (this.#privileged === undefined) {
-      this.#privileged = reader;
-      return;
-    }
     this.#waiting.add(reader);
     reader.pause();
+    this.#handOn();
   }
 
-  released(byteLength: number): void {
+  /** Frames were answered, or their connection is gone. */
+  released(byteLength: number, frameCount: number): void {
     this.#bytes -= byteLength;
-    if (this.#bytes > this.#bytesMax) return;
-    this.#privileged = undefined;
-    const readers = [...this.#waiting];
-    this.#waiting.clear();
-    for (const reader of readers) reader.resume();
+    this.#wholeFrames -= frameCount;
+    this.#handOn();
   }
 
-  /** The privileged reader has a whole frame, or the connection is gone: the next one's turn. */
-  finished(reader: PausableReader): void {
+  /** The connection is gone; what it held has been released. */
+  gone(reader: PausableReader): void {
     this.#waiting.delete(reader);
-    if (this.#privileged !== reader) return;
-    this.#privileged = undefined;
+    if (this.#privileged === reader) this.#privileged = undefined;
+    this.#handOn();
+  }
+
+  #handOn(): void {
+    if (this.#bytes <= this.#bytesMax) {
+      this.#privileged = undefined;
+      const readers = [...this.#waiting];
+      this.#waiting.clear();
+      for (const reader of readers) reader.resume();
+      return;
+    }
+    if (this.#wholeFrames > 0 || this.#privileged !== undefined) return;
     const [next] = this.#waiting;
     if (next === undefined) return;
     this.#waiting.delete(next);

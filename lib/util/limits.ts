@@ -149,6 +149,8 @@ export const MESSAGE_BYTES_MAX = 1 * MIB + 12;
 export const RECEIVED_BYTES_MAX = 256 * MIB;
 /** Complete requests that one connection may have waiting; beyond it its socket is not read. */
 export const QUEUED_FRAMES_MAX = 64;
+/** The same in bytes; one frame may be larger. */
+export const QUEUED_FRAMES_BYTES_MAX = 16 * MIB;
 /** Requests of one connection that may run at once (only Produce overlaps). */
 export const OVERLAPPING_REQUESTS_MAX = 64;
 /** Whatever a client says, a produce gets this long: on Kafka a time limit of 0 is enough where one replica is. */

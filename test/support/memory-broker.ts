@@ -20,6 +20,7 @@ export interface MemoryBrokerOptions {
   readonly listeners?: readonly ListenerSettings[];
   readonly brokerConfigs?: Readonly<Record<string, string>>;
   readonly requestBytesMax?: number;
+  readonly connectionIdleMsMax?: number;
   /** In place of the journals in memory. */
   readonly journal?: Journal;
   /** In place of store 0 in memory. */
@@ -68,7 +69,7 @@ export async function startMemoryBroker(options: MemoryBrokerOptions = {}): Prom
       listeners: options.listeners ?? [{ name: "PLAINTEXT", host: "127.0.0.1", port: 0 }],
       requestBytesMax: options.requestBytesMax ?? REQUEST_BYTES_MAX,
       connectionsMax: 1_000,
-      connectionIdleMsMax: 60_000,
+      connectionIdleMsMax: options.connectionIdleMsMax ?? 60_000,
     },
     { router: broker.router, logger },
   );
