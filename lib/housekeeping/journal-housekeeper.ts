@@ -1,5 +1,5 @@
 import type { Clock } from "#lib/runtime/clock.ts";
-import type { Logger } from "#lib/runtime/logger.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { JournalId } from "#lib/util/branded.ts";
 import { HOUSEKEEPING_PERIOD_MS } from "#lib/util/limits.ts";
 import { runPeriodically } from "./periodic-task.ts";
@@ -44,11 +44,19 @@ export class JournalHousekeeper {
     );
   }
 
-  /** One journal after the other: a snapshot is as large as its state, and nobody waits for it. */
+  /**
+   * One journal after the other: a snapshot is as large as its state, and nobody waits for it. A journal that fails is
+   * left for the next time, so that it does not keep the others from being tended.
+   */
   async tendAll(signal: AbortSignal): Promise<void> {
     for (const journal of this.#journals) {
-      await journal.takeSnapshot(signal);
-      await journal.trim(signal);
+      try {
+        await journal.takeSnapshot(signal);
+        await journal.trim(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#logger.warn("a journal is not tended", { journal: journal.id, error: describeError(error) });
+      }
     }
   }
 }
