@@ -2,18 +2,23 @@ import type { Deferred } from "#lib/runtime/deferred.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
 import type { Committed } from "./replicated-state-api.ts";
 
+export interface CommandObject {
+  readonly key: string;
+  readonly body: Uint8Array;
+}
+
 /** One command on its way: encoded once, so that after a lost race the same bytes are proposed again (J2). */
 export class Proposal<Outcome> {
   readonly encoded: Uint8Array;
-  /** Where its body lies if it was too large for a record. */
-  readonly objectKey: string | undefined;
+  /** Where its body lies if it was too large for a record, and the body itself. */
+  readonly object: CommandObject | undefined;
   readonly #result: Deferred<Committed<Outcome> | undefined> = deferred();
   #isSettled = false;
   isInFlight = false;
 
-  constructor(encoded: Uint8Array, objectKey: string | undefined) {
+  constructor(encoded: Uint8Array, object: CommandObject | undefined) {
     this.encoded = encoded;
-    this.objectKey = objectKey;
+    this.object = object;
   }
 
   /** Undefined for a command of the machinery itself. */

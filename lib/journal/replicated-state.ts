@@ -199,7 +199,9 @@ export class ReplicatedState<State, Command, Outcome>
     signal: AbortSignal,
   ): Promise<Committed<Outcome> | undefined> {
     const onAbort = () => this.#abandon(place, proposal, signal.reason);
+    const { object } = proposal;
     signal.addEventListener("abort", onAbort, { once: true });
+    if (object !== undefined) this.#follower.keepBody(object.key, object.body);
     this.#queuedCount++;
     try {
       this.#lanes.fill(place, proposal);
@@ -208,7 +210,7 @@ export class ReplicatedState<State, Command, Outcome>
     } finally {
       this.#queuedCount--;
       signal.removeEventListener("abort", onAbort);
-      if (proposal.objectKey !== undefined) this.#follower.dropBody(proposal.objectKey);
+      if (object !== undefined) this.#follower.dropBody(object.key);
     }
   }
 
@@ -243,13 +245,12 @@ export class ReplicatedState<State, Command, Outcome>
 
   async #proposeByObject(body: Uint8Array, signal: AbortSignal): Promise<Proposal<Outcome>> {
     const ref = await this.#options.objects.put(`${this.id}/commands`, [body], signal);
-    this.#follower.keepBody(ref.key, body);
     const encoded = encodeEnvelope(
       this.#newEnvelope(COMMAND_KIND.object),
       (writer) => encodeObjectRef(ref, writer),
       this.#scratch,
     );
-    return new Proposal(encoded, ref.key);
+    return new Proposal(encoded, { key: ref.key, body });
   }
 
   #newEnvelope(kind: (typeof COMMAND_KIND)[keyof typeof COMMAND_KIND]) {
