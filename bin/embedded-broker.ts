@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeDataDirectory } from "#lib/adapters/local/data-directory.ts";
 import { ProcessLock } from "#lib/adapters/local/process-lock.ts";
 import { SqliteJournal } from "#lib/adapters/local/sqlite-journal.ts";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
@@ -28,7 +28,7 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   const configs = startConfigs(settings);
   // Disposed of in reverse order, also when one of the later steps fails.
   await using opened = new AsyncDisposableStack();
-  mkdirSync(settings.dataDir, { recursive: true });
+  makeDataDirectory(settings.dataDir);
   opened.use(ProcessLock.acquire(settings.dataDir, settings.brokerId));
   const clock = new SystemClock();
   const random = new SystemRandom();
