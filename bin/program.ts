@@ -1,0 +1,20 @@
+import { Command } from "commander";
+import { run } from "./cli/run.ts";
+import { consumeCommand } from "./consume-command.ts";
+import { doctorCommand } from "./doctor-command.ts";
+import { journalsCommand } from "./journals-command.ts";
+import { produceCommand } from "./produce-command.ts";
+import { serveCommand } from "./serve-command.ts";
+import { topicsCommand } from "./topics-command.ts";
+
+const program = new Command("millrace")
+  .description("A Kafka-compatible log on object storage that costs nothing while idle")
+  .version("0.1.0")
+  .addCommand(serveCommand())
+  .addCommand(topicsCommand())
+  .addCommand(produceCommand())
+  .addCommand(consumeCommand())
+  .addCommand(journalsCommand())
+  .addCommand(doctorCommand());
+
+process.exitCode = await run(program, process.argv.slice(2));
