@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFile
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Embedded } from "./embedded.ts";
 import { batchOf, createTopic, produce } from "./kafka-calls.ts";
 import { refusal, ServeProcess, TemporaryDirectory } from "./serve-process.ts";
 
@@ -13,13 +14,10 @@ let original: TemporaryDirectory;
 /** One data directory with a few records, of which each test takes the journal file and the store's marker. */
 beforeAll(async () => {
   original = new TemporaryDirectory();
-  await using broker = await ServeProcess.start({ dataDir: original.path });
-  {
-    await using connection = await broker.connect();
-    await createTopic(connection, "t");
-    for (let count = 0; count < 5; count++) await produce(connection, { topic: "t" }, batchOf([TEXT]));
-  }
-  await broker.stop();
+  await using broker = await Embedded.start(original.path);
+  await using connection = await broker.connect();
+  await createTopic(connection, "t");
+  for (let count = 0; count < 5; count++) await produce(connection, { topic: "t" }, batchOf([TEXT]));
 });
 
 afterAll(() => original[Symbol.dispose]());
@@ -46,22 +44,27 @@ class Copy extends TemporaryDirectory {
       .map((path) => `${path} ${createHash("sha256").update(readFileSync(path)).digest("hex")}`);
   }
 
-  /** The text of a refusal with exit status 1 that has changed nothing. */
+  /** The text of a refusal that has changed nothing. */
   async refused(): Promise<string> {
     const before = this.contents();
-    const { code, stdout, stderr } = await refusal({ dataDir: this.path });
-    expect([code, stdout]).toEqual([1, ""]);
-    expect(stderr).toContain(this.journal);
-    expect(
-      stderr
-        .trim()
-        .split("\n")
-        .filter((line) => !line.startsWith("{")),
-    ).toHaveLength(1);
+    const text = await Embedded.start(this.path).then(
+      () => "it started",
+      (error: Error) => error.message,
+    );
+    expect(text).toContain(this.journal);
     expect(this.contents()).toEqual(before);
-    return stderr;
+    return text;
   }
 }
+
+test.concurrent("a journal file that cannot be used is told in one line, exit status 1", async () => {
+  using copy = new Copy();
+  writeFileSync(copy.journal, "no database");
+  const { code, stdout, stderr } = await refusal({ dataDir: copy.path });
+  expect([code, stdout]).toEqual([1, ""]);
+  const lines = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+  expect(lines).toEqual([expect.stringMatching(/^millrace: cannot start: .*is not a journal file.*from a backup$/)]);
+});
 
 test.concurrent("garbage in place of the journal file is refused, and it says what to do", async () => {
   using copy = new Copy();

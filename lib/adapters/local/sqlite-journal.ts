@@ -148,7 +148,7 @@ export class SqliteJournal implements Journal, AsyncDisposable {
     if (message.kind !== "results") {
       if (message.kind === "opened") this.#opened.resolve();
       else this.#opened.reject(toError(message));
-      this.#worker.unref();
+      this.#rest();
       return;
     }
     const answered = this.#sent;
@@ -159,7 +159,12 @@ export class SqliteJournal implements Journal, AsyncDisposable {
     }
     // At once, without another turn: what queued while the disk was busy has waited long enough.
     this.#send();
-    if (this.#sent.length === 0) this.#worker.unref();
+    if (this.#sent.length === 0) this.#rest();
+  }
+
+  /** A thread without work does not keep the process alive; one that is being closed does, until it has ended. */
+  #rest(): void {
+    if (this.#closedBy === undefined) this.#worker.unref();
   }
 
   #fail(cause: unknown): void {
