@@ -1,0 +1,63 @@
+import { execFileSync } from "node:child_process";
+import { parseArgs } from "node:util";
+import { runSchedule } from "./schedule.ts";
+
+// npm run sim -- --seeds N --from S [--minutes M] [--trace] [--hashes]
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "100" },
+    from: { type: "string", default: "1" },
+    minutes: { type: "string" },
+    trace: { type: "boolean", default: false },
+    hashes: { type: "boolean", default: false },
+  },
+});
+
+let seed = Number(values.from);
+process.on("unhandledRejection", (error) => {
+  console.error(`seed ${seed}: a failure that nobody hears of`, error);
+  process.exit(1);
+});
+
+function commit(): string {
+  try {
+    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
+  } catch {
+    return "unknown";
+  }
+}
+
+async function main(): Promise<number> {
+  const from = Number(values.from);
+  const end = from + Number(values.seeds);
+  const startedMs = Date.now();
+  const deadlineMs =
+    values.minutes === undefined ? Number.POSITIVE_INFINITY : startedMs + Number(values.minutes) * 60_000;
+  let violationCount = 0;
+  let count = 0;
+  let shownMs = startedMs;
+  for (seed = from; seed < end && Date.now() < deadlineMs; seed++, count++) {
+    const result = await runSchedule(seed, values.trace ? { onTrace: (line) => console.log(line) } : {});
+    if (values.trace) console.log(`${result.profile}\n${JSON.stringify(result)}`);
+    if (values.hashes) console.log(`seed ${seed} ${result.traceHash}`);
+    for (const violation of result.violations) console.log(`seed ${seed}: ${violation}`);
+    violationCount += result.violations.length;
+    if (result.violations.length > 0) {
+      console.log(`commit ${commit()}; replay: npm run sim -- --seeds 1 --from ${seed} --trace`);
+    }
+    if (Date.now() - shownMs > 10_000) {
+      shownMs = Date.now();
+      console.log(`${count + 1} schedules, ${violationCount} violations, ${perSecond(count + 1, startedMs)} a second`);
+    }
+  }
+  console.log(`${perSecond(count, startedMs)} schedules a second`);
+  console.log(`${count} schedules, ${violationCount} violations`);
+  return violationCount === 0 ? 0 : 1;
+}
+
+function perSecond(count: number, startedMs: number): string {
+  return (count / Math.max(0.001, (Date.now() - startedMs) / 1000)).toFixed(1);
+}
+
+process.exitCode = await main();

@@ -1,0 +1,121 @@
+import type { SeededRandom } from "../support/seeded-random.ts";
+import { type FaultRates, NO_FAULTS } from "./network.ts";
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** What one seed's world is like. Each seed has its own mix of troubles, so that rare ones are not drowned by the others. */
+export interface Profile {
+  readonly storeCount: number;
+  readonly replicationFactor: number;
+  readonly logJournalCount: number;
+  /** Whether the journal service itself refuses trimmed numbers (SQLite does, DynamoDB does not). */
+  readonly checksTrimMark: boolean;
+  readonly hostCount: number;
+  readonly inlineBytesMax: number;
+  readonly lingerMs: number;
+  readonly snapshotRecordsMin: number;
+  readonly tailCacheBytesMax: number;
+  readonly producerCount: number;
+  readonly batchesPerProducer: number;
+  readonly consumerCount: number;
+  readonly topicCount: number;
+  readonly adminOperations: number;
+  readonly housekeepingMs: number;
+  /** Mean time between two of them; 0: never. */
+  readonly killEveryMs: number;
+  readonly freezeEveryMs: number;
+  readonly outageEveryMs: number;
+  readonly journalRates: FaultRates;
+  readonly storeRates: FaultRates;
+  readonly storeLossRate: number;
+  /** How far the clock of the first process is ahead. */
+  readonly skewMs: number;
+  readonly hasOldProcess: boolean;
+  readonly hasLargeCommands: boolean;
+  /** How long a client thinks before its next request. */
+  thinkMs(random: SeededRandom): number;
+  freezeMs(random: SeededRandom): number;
+}
+
+/** Between `min` and `max`, all orders of magnitude alike. */
+export function logUniform(random: SeededRandom, min: number, max: number): number {
+  const share = random.below(1_000_000) / 1_000_000;
+  return min * (max / min) ** share;
+}
+
+function pick<T>(random: SeededRandom, choices: readonly [T, ...T[]]): T {
+  return choices[random.below(choices.length)] ?? choices[0];
+}
+
+function rates(random: SeededRandom, options: { readonly freeze: boolean; readonly deadly: boolean }): FaultRates {
+  const rate = (often: number): number => (random.chance(0.5) ? 0 : random.chance(0.5) ? often / 5 : often);
+  return {
+    ...NO_FAULTS,
+    failure: rate(0.05),
+    throttle: rate(0.05),
+    lostAnswer: rate(0.08),
+    hang: rate(0.02),
+    lateEffect: rate(0.05),
+    stale: rate(0.3),
+    slow: rate(0.02),
+    freeze: options.freeze ? rate(0.02) : 0,
+    death: options.deadly ? rate(0.01) : 0,
+  };
+}
+
+export function drawProfile(random: SeededRandom): Profile {
+  // A third of the worlds lasts minutes, a third hours, a third days: time enough to trim.
+  const pace = pick<"minutes" | "hours" | "days">(random, ["minutes", "hours", "days"]);
+  const isLong = pace === "days";
+  const storeCount = pick(random, [1, 2, 3]);
+  const spanMs = { minutes: 2 * MINUTE_MS, hours: 6 * HOUR_MS, days: 4 * DAY_MS }[pace];
+  const freezes = random.chance(0.6);
+  const isDeadly = random.chance(0.5);
+  const batchesPerProducer = 10 + random.below(30);
+  const restMs = spanMs / batchesPerProducer;
+  const napMaxMs = { minutes: 40 * SECOND_MS, hours: 3 * HOUR_MS, days: 2.5 * DAY_MS }[pace];
+  return {
+    storeCount,
+    replicationFactor: 1 + random.below(storeCount),
+    logJournalCount: 1 + random.below(2),
+    checksTrimMark: random.chance(0.3),
+    hostCount: 2 + random.below(2),
+    inlineBytesMax: pick(random, [0, 400, 8_192]),
+    lingerMs: pick(random, [0, 0, 20]),
+    snapshotRecordsMin: pick(random, [3, 6, 12, 40]),
+    tailCacheBytesMax: pick(random, [2_000, 1_000_000]),
+    producerCount: 2 + random.below(3),
+    batchesPerProducer,
+    consumerCount: 1 + random.below(2),
+    topicCount: 1 + random.below(2),
+    adminOperations: random.chance(0.6) ? 2 + random.below(8) : 0,
+    housekeepingMs: random.chance(0.85) ? (isLong ? pick(random, [2 * HOUR_MS, 8 * HOUR_MS]) : spanMs / 20) : 0,
+    killEveryMs: isDeadly ? spanMs / (1 + random.below(5)) : 0,
+    freezeEveryMs: freezes ? spanMs / (1 + random.below(8)) : 0,
+    outageEveryMs: random.chance(0.3) ? spanMs / (1 + random.below(4)) : 0,
+    journalRates: rates(random, { freeze: freezes, deadly: isDeadly }),
+    storeRates: rates(random, { freeze: freezes, deadly: isDeadly }),
+    storeLossRate: storeCount === 3 && random.chance(0.3) ? 0.2 : 0,
+    skewMs: random.chance(0.3) ? DAY_MS + HOUR_MS : 0,
+    hasOldProcess: random.chance(0.15),
+    hasLargeCommands: random.chance(0.1),
+    thinkMs: (own) => {
+      if (own.chance(0.6)) return own.below(30);
+      if (own.chance(0.5)) return own.below(2_000);
+      return logUniform(own, 10, 4 * restMs);
+    },
+    freezeMs: (own) => (own.chance(0.5) ? logUniform(own, 10, napMaxMs) : napMaxMs * (0.2 + own.below(80) / 100)),
+  };
+}
+
+/** One line that says what is special about a world. */
+export function describeProfile(profile: Profile): string {
+  const shown = Object.entries(profile).filter(([, value]) => typeof value === "number" || typeof value === "boolean");
+  const faults = (each: FaultRates) =>
+    JSON.stringify(Object.fromEntries(Object.entries(each).filter(([, rate]) => rate > 0)));
+  const rest = `journalRates=${faults(profile.journalRates)} storeRates=${faults(profile.storeRates)}`;
+  return `${shown.map(([key, value]) => `${key}=${value}`).join(" ")} ${rest}`;
+}

@@ -1,0 +1,177 @@
+import { CLUSTER_JOURNAL_ID } from "#lib/cluster/cluster-state-machine.ts";
+import { describeError } from "#lib/runtime/logger.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
+import {
+  createTopic,
+  runAdministrator,
+  runHousekeeper,
+  runInspector,
+  runLargeCommands,
+  runSupervisor,
+  runUpgrade,
+  startChaos,
+} from "./actors.ts";
+import { Consumer, seenBatches } from "./consumers.ts";
+import { checkFixpoint, checkHistory } from "./invariants.ts";
+import { type Decorations, SOUND } from "./planted-bugs.ts";
+import { runIdempotentProducer, runPlainProducer } from "./producers.ts";
+import { describeProfile, drawProfile, type Profile } from "./profile.ts";
+import { fetch, listOffset } from "./services.ts";
+import type { SimBroker } from "./sim-broker.ts";
+import { World } from "./world.ts";
+
+export interface ScheduleResult {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  readonly traceHash: string;
+  readonly events: number;
+  readonly commits: number;
+  readonly acknowledged: number;
+  readonly profile: string;
+}
+
+export interface ScheduleOptions {
+  readonly decorations?: Decorations;
+  /** Changes what the seed has drawn. */
+  readonly profile?: Partial<Profile>;
+  readonly onTrace?: (line: string) => void;
+}
+
+/** Long enough for whatever is still under way to land: signatures, timers and tries all end within. */
+const AFTERMATH_MS = 30 * 60 * 1000;
+/** A world in which clients have not come to their end by then stands still. */
+const WORLD_MS_MAX = 60 * 24 * 60 * 60 * 1000;
+
+/** Runs the world of one seed to its end and looks at what is left. */
+export async function runSchedule(seed: number, options: ScheduleOptions = {}): Promise<ScheduleResult> {
+  const random = new SeededRandom(seed);
+  const profile: Profile = { ...drawProfile(random), ...options.profile };
+  const world = new World(profile, random, options.decorations ?? SOUND);
+  const { scheduler, history, truth } = world;
+  scheduler.onTrace = options.onTrace;
+  const work = { isDone: false };
+  const live = runClients(world, () => work.isDone);
+  live
+    .catch((error: unknown) => history.problems.push(`the simulation itself failed: ${describeError(error)}`))
+    .finally(() => {
+      work.isDone = true;
+    });
+  await scheduler.run(() => work.isDone || scheduler.elapsedMs > WORLD_MS_MAX);
+  if (!work.isDone) history.problems.push("checkProgress: clients do not come to their end");
+  await runFor(world, AFTERMATH_MS / 10);
+  world.heal();
+  await runFor(world, AFTERMATH_MS);
+  await examineEnd(world);
+  const violations = [...new Set(checkHistory(history, truth))];
+  return {
+    seed,
+    violations,
+    traceHash: scheduler.traceHash,
+    events: scheduler.eventCount,
+    commits: [...truth.partitions.values()].reduce((sum, { batches }) => sum + batches.length, 0),
+    acknowledged: history.appends.filter(({ result }) => result.kind === "acknowledged").length,
+    profile: describeProfile(profile),
+  };
+}
+
+async function runFor(world: World, ms: number): Promise<void> {
+  let isOver = false;
+  world.scheduler.schedule(ms, () => {
+    isOver = true;
+  });
+  await world.scheduler.run(() => isOver);
+}
+
+async function runClients(world: World, isDone: () => boolean): Promise<void> {
+  const { profile, scheduler } = world;
+  for (let index = 0; index < profile.hostCount; index++) {
+    const isOld = profile.hasOldProcess && index === profile.hostCount - 1;
+    world.startBroker({ isOld, skewMs: index === 0 ? profile.skewMs : 0 });
+  }
+  const topicNames = Array.from({ length: profile.topicCount }, (_, index) => `topic-${index}`);
+  const random = world.fork();
+  for (const name of topicNames) await createTopic(world, name, 1 + random.below(3));
+  scheduler.trace("the topics stand");
+  startChaos(world, isDone);
+  void runSupervisor(world, isDone);
+  void runHousekeeper(world, isDone);
+  void runInspector(world, isDone);
+  for (let index = 0; index < profile.consumerCount; index++) {
+    const topicName = topicNames[random.below(topicNames.length)] ?? "";
+    const consumer = new Consumer(world, { name: `c${index}`, topicName, partitionIndex: random.below(2) });
+    void consumer.run(isDone);
+  }
+  const works: Promise<void>[] = [];
+  for (let index = 0; index < profile.producerCount; index++) {
+    const options = {
+      name: `w${index}`,
+      topicName: topicNames[random.below(topicNames.length)] ?? "",
+      partitionIndex: random.below(2),
+      batchCount: profile.batchesPerProducer,
+      inFlightMax: 1 + random.below(3),
+    };
+    works.push(random.chance(0.5) ? runPlainProducer(world, options) : runIdempotentProducer(world, options));
+  }
+  if (profile.adminOperations > 0) works.push(runAdministrator(world, topicNames));
+  if (profile.hasOldProcess) works.push(runUpgrade(world));
+  if (profile.hasLargeCommands) works.push(runLargeCommands(world));
+  await Promise.all(works);
+}
+
+/** Reads everything through a process that begins now, with one of three stores away, and compares it with the truth. */
+async function examineEnd(world: World): Promise<void> {
+  const { history, truth, scheduler } = world;
+  for (const broker of world.brokers) {
+    if (!broker.host.isDead && !broker.isStopped) history.problems.push(...checkFixpoint(broker, truth));
+  }
+  const before = new Set(world.brokers);
+  world.startBroker();
+  await scheduler.run(() => world.brokers.some((broker) => !before.has(broker)));
+  const witness = world.brokers.find((broker) => !before.has(broker));
+  if (witness === undefined) {
+    history.problems.push("checkNoLostAck: no process can open the journals any more");
+    return;
+  }
+  let isRead = false;
+  const reading = readAll(world, witness).then(() => {
+    isRead = true;
+  });
+  await scheduler.run(() => isRead);
+  if (isRead) await reading;
+  else history.problems.push("checkNoLostAck: the end cannot be read");
+  history.problems.push(...checkFixpoint(witness, truth));
+  if (witness.cluster.id !== CLUSTER_JOURNAL_ID) history.problems.push("the witness is blind");
+}
+
+async function readAll(world: World, witness: SimBroker): Promise<void> {
+  const { history, truth } = world;
+  const connection = world.connect(witness, world.fork());
+  for (const { key, topicId, partitionIndex, batches, marks, droppedAtMs } of truth.partitions.values()) {
+    const topic = truth.topics.get(topicId);
+    if (droppedAtMs !== undefined || topic === undefined || topic.deletedAtMs !== undefined) continue;
+    const named = { topicName: topic.name, topicId, partitionIndex };
+    const { logStartOffset, logEndOffset } = marks.at(-1) ?? { logStartOffset: 0, logEndOffset: 0 };
+    const latest = await connection.call(listOffset(named, "latest"), 300_000);
+    if (latest.kind !== "answer" || latest.value.found.offset !== logEndOffset) {
+      history.problems.push(`checkNoLostAck: in the end ${key} does not end at ${logEndOffset}`);
+    }
+    let at = logStartOffset;
+    while (at < logEndOffset) {
+      const reply = await connection.call(fetch(named, at, { bytesMax: 1_000_000, waitMsMax: 0 }), 300_000);
+      const fetched = reply.kind === "answer" ? reply.value.fetched : undefined;
+      const seen = seenBatches(fetched?.records ?? []);
+      for (const { name, baseOffset, nextOffset } of seen) {
+        const own = batches.find((batch) => batch.baseOffset === baseOffset);
+        if (own?.name !== name || own.nextOffset !== nextOffset) {
+          history.problems.push(`checkNoLostAck: in the end ${key} has ${name} at ${baseOffset}, not ${own?.name}`);
+        }
+      }
+      const next = seen.at(-1)?.nextOffset;
+      if (next === undefined || next <= at) {
+        history.problems.push(`checkNoLostAck: in the end ${key} cannot be read at ${at}: error ${fetched?.error}`);
+        break;
+      }
+      at = next;
+    }
+  }
+}

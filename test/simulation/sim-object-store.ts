@@ -1,0 +1,100 @@
+import type { MemoryObjectService } from "#lib/adapters/memory/memory-object-store.ts";
+import type { ByteRange, ObjectListing, ObjectStore, PutResult } from "#lib/storage/object-store.ts";
+import { CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "#lib/storage/object-store.ts";
+import { assert } from "#lib/util/assert.ts";
+import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
+import type { Host } from "./host.ts";
+import { callService, type Faults } from "./network.ts";
+
+/** A bucket and its own misfortunes, shared by all processes. */
+export interface StoreWorld {
+  readonly id: StoreId;
+  readonly service: MemoryObjectService;
+  isFull: boolean;
+  /** Of its reads, so many find nothing or an object cut short: what a store says of the past is a claim. */
+  lossRate: number;
+}
+
+/** One process' way to a store. */
+export class SimObjectStore implements ObjectStore {
+  readonly #store: StoreWorld;
+  readonly #host: Host;
+  readonly #faults: Faults;
+
+  constructor(store: StoreWorld, host: Host, faults: Faults) {
+    this.#store = store;
+    this.#host = host;
+    this.#faults = faults;
+  }
+
+  async putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
+    const bytes = new Uint8Array(Buffer.concat(chunks));
+    return this.#call("put", key, signal, () => {
+      if (this.#store.isFull) throw new StoreUnavailableError("no room is left", { reason: "full" });
+      return this.#store.service.put(key, bytes);
+    });
+  }
+
+  get(key: ObjectKey, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#call("get", key, signal, () => this.#bytesOf(key).slice());
+  }
+
+  getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
+    assert(range.position >= 0 && range.byteLength >= 1, "empty range");
+    return this.#call("getRange", key, signal, () => {
+      const bytes = this.#bytesOf(key);
+      const end = range.position + range.byteLength;
+      if (end > bytes.byteLength) throw new CorruptObjectError(key, `ends at byte ${bytes.byteLength}`);
+      return bytes.slice(range.position, end);
+    });
+  }
+
+  list(
+    options: { readonly prefix: string; readonly startAfter: string; readonly limit: number },
+    signal: AbortSignal,
+  ): Promise<ObjectListing> {
+    return this.#call("list", options.prefix, signal, () => {
+      const { service } = this.#store;
+      const keys = service.sortedKeys().filter((key) => key.startsWith(options.prefix) && key > options.startAfter);
+      const objects = keys.slice(0, options.limit).flatMap((key) => {
+        const object = service.objects.get(key);
+        return object === undefined
+          ? []
+          : [{ key, byteLength: object.bytes.byteLength, lastModifiedMs: object.lastModifiedMs }];
+      });
+      return { objects, isTruncated: keys.length > options.limit };
+    });
+  }
+
+  deleteAll(keys: readonly ObjectKey[], signal: AbortSignal): Promise<ReadonlySet<ObjectKey>> {
+    return this.#call("deleteAll", keys[0] ?? "", signal, () => {
+      for (const key of keys) this.#store.service.delete(key);
+      return new Set(keys);
+    });
+  }
+
+  #call<T>(operation: string, key: string, signal: AbortSignal, apply: () => T): Promise<T> {
+    const { id, service } = this.#store;
+    return callService<T>(
+      this.#host,
+      this.#faults,
+      {
+        name: `store ${id} ${operation} ${key}`,
+        apply: () => {
+          if (service.isDown) throw new StoreUnavailableError("the root is missing", { reason: "root" });
+          return apply();
+        },
+        unavailable: (message) => new StoreUnavailableError(message, { reason: "io" }),
+      },
+      signal,
+    );
+  }
+
+  #bytesOf(key: ObjectKey): Uint8Array {
+    const { random } = this.#host;
+    const isLost = random.chance(this.#store.lossRate);
+    const object = isLost && random.chance(0.5) ? undefined : this.#store.service.objects.get(key);
+    if (object === undefined) throw new ObjectNotFoundError(key);
+    return isLost ? object.bytes.subarray(0, random.below(object.bytes.byteLength)) : object.bytes;
+  }
+}

@@ -1,0 +1,229 @@
+import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
+import { COMMAND_KIND, type CommandRecord, decodeRecord } from "#lib/journal/command-record.ts";
+import { FoldedState } from "#lib/journal/folded-state.ts";
+import { decodeObjectRef } from "#lib/journal/journal-objects.ts";
+import { copiesNeeded } from "#lib/log/commit-rule.ts";
+import type { AppendCommand, LogCommand, LogOutcome } from "#lib/log/log-command.ts";
+import type { LogState } from "#lib/log/log-state.ts";
+import { partitionKey } from "#lib/log/log-state.ts";
+import type { LogStateMachine } from "#lib/log/log-state-machine.ts";
+import { splitBatches } from "#lib/record/record-batch.ts";
+import { describeError } from "#lib/runtime/logger.ts";
+import { type JournalId, type JournalSeq, type Offset, objectKey, type TopicId } from "#lib/util/branded.ts";
+import { ByteReader } from "#lib/util/byte-reader.ts";
+import { nameOfBatch } from "./batches.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { StoreWorld } from "./sim-object-store.ts";
+
+/** From an instant on. */
+export interface PartitionMark {
+  readonly atMs: number;
+  readonly logStartOffset: Offset;
+  readonly logEndOffset: Offset;
+}
+
+export interface TrueBatch {
+  readonly name: string;
+  readonly baseOffset: Offset;
+  readonly nextOffset: Offset;
+  readonly committedAtMs: number;
+}
+
+export interface TruePartition {
+  readonly key: string;
+  readonly journal: JournalId;
+  readonly topicId: TopicId;
+  readonly partitionIndex: number;
+  readonly marks: PartitionMark[];
+  readonly batches: TrueBatch[];
+  droppedAtMs: number | undefined;
+}
+
+export interface TrueTopic {
+  readonly topicId: TopicId;
+  readonly name: string;
+  readonly createdAtMs: number;
+  /** When it was marked for deletion: from then on nobody may find it. */
+  deletedAtMs: number | undefined;
+  readonly growths: { readonly atMs: number; readonly partitionCount: number }[];
+}
+
+/** Everything that has been committed, folded in the instant in which it came to stand: what all processes should agree on. */
+export class Truth {
+  readonly partitions = new Map<string, TruePartition>();
+  readonly topics = new Map<TopicId, TrueTopic>();
+  /** What could not be true if the product kept its promises. */
+  readonly problems: string[] = [];
+  readonly #scheduler: Scheduler;
+  readonly #stores: readonly StoreWorld[];
+  readonly #cluster = new FoldedState(CLUSTER_JOURNAL_ID, clusterStateMachine);
+  readonly #logs = new Map<JournalId, FoldedState<LogState, LogCommand, LogOutcome>>();
+  readonly #machine: LogStateMachine;
+  readonly #checksums = new Map<string, number>();
+  readonly #broken = new Set<JournalId>();
+
+  constructor(scheduler: Scheduler, stores: readonly StoreWorld[], machine: LogStateMachine) {
+    this.#scheduler = scheduler;
+    this.#stores = stores;
+    this.#machine = machine;
+  }
+
+  checksumAt(journal: JournalId, seq: JournalSeq): number | undefined {
+    return seq === 0 ? 0 : this.#checksums.get(`${journal}@${seq}`);
+  }
+
+  logStates(): readonly LogState[] {
+    return [...this.#logs.values()].map((folded) => folded.state);
+  }
+
+  get clusterState() {
+    return this.#cluster.state;
+  }
+
+  /** Folds a record that has just come to stand. A number that was freed by a trim is nobody's: only the next one counts. */
+  note(journal: JournalId, seq: JournalSeq, bytes: Uint8Array): void {
+    if (journal.endsWith("/snapshots") || this.#broken.has(journal)) return;
+    try {
+      if (journal === CLUSTER_JOURNAL_ID) this.#noteCluster(seq, bytes);
+      else this.#noteLog(journal, seq, bytes);
+    } catch (error) {
+      this.#broken.add(journal);
+      this.problems.push(`truth: ${journal} record ${seq}: ${describeError(error)}`);
+    }
+  }
+
+  #noteCluster(seq: JournalSeq, bytes: Uint8Array): void {
+    const folded = this.#cluster;
+    if (seq !== folded.seq + 1) return;
+    const record = decodeRecord(bytes);
+    folded.fold(record, this.#bodies(record));
+    this.#checksums.set(`${CLUSTER_JOURNAL_ID}@${seq}`, folded.checksum);
+    const atMs = this.#scheduler.elapsedMs;
+    for (const topic of folded.state.topics.values()) {
+      let known = this.topics.get(topic.topicId);
+      if (known === undefined) {
+        known = { topicId: topic.topicId, name: topic.name, createdAtMs: atMs, deletedAtMs: undefined, growths: [] };
+        this.topics.set(topic.topicId, known);
+      }
+      if (known.growths.at(-1)?.partitionCount !== topic.partitionCount) {
+        known.growths.push({ atMs, partitionCount: topic.partitionCount });
+      }
+      if (topic.deletingSince !== undefined) known.deletedAtMs ??= atMs;
+    }
+  }
+
+  #noteLog(journal: JournalId, seq: JournalSeq, bytes: Uint8Array): void {
+    let folded = this.#logs.get(journal);
+    if (folded === undefined) {
+      folded = new FoldedState(journal, this.#watched(journal));
+      this.#logs.set(journal, folded);
+    }
+    if (seq !== folded.seq + 1) return;
+    const record = decodeRecord(bytes);
+    folded.fold(record, this.#bodies(record));
+    this.#checksums.set(`${journal}@${seq}`, folded.checksum);
+  }
+
+  /** Looks at the state after each command: the next one of the same record may change it again. */
+  #watched(journal: JournalId): LogStateMachine {
+    return {
+      ...this.#machine,
+      fold: (state, command, context) => {
+        const outcome = this.#machine.fold(state, command, context);
+        this.#noteCommand(journal, state, { command, outcome });
+        return outcome;
+      },
+    };
+  }
+
+  #noteCommand(
+    journal: JournalId,
+    state: LogState,
+    { command, outcome }: { readonly command: LogCommand; readonly outcome: LogOutcome },
+  ): void {
+    const atMs = this.#scheduler.elapsedMs;
+    if (command.kind === "append" && outcome.kind === "appended") this.#noteAppend(state, command, outcome);
+    if (command.kind === "drop") {
+      for (const partition of this.partitions.values()) {
+        if (partition.journal === journal && partition.topicId === command.topicId) partition.droppedAtMs ??= atMs;
+      }
+    }
+    for (const { topicId, partitionIndex, logStartOffset, logEndOffset } of touched(state, command)) {
+      const key = partitionKey(topicId, partitionIndex);
+      let known = this.partitions.get(key);
+      if (known === undefined) {
+        known = { key, journal, topicId, partitionIndex, marks: [], batches: [], droppedAtMs: undefined };
+        this.partitions.set(key, known);
+      }
+      if (known.droppedAtMs !== undefined) this.problems.push(`checkNoRevival: ${key} is open again after its drop`);
+      const last = known.marks.at(-1);
+      if (last?.logStartOffset !== logStartOffset || last.logEndOffset !== logEndOffset) {
+        known.marks.push({ atMs, logStartOffset, logEndOffset });
+      }
+    }
+  }
+
+  #noteAppend(state: LogState, command: AppendCommand, outcome: LogOutcome & { readonly kind: "appended" }): void {
+    const { source } = command;
+    const bytes = source.kind === "inline" ? source.bytes : this.#objectBytes(source.key);
+    for (const [index, part] of command.parts.entries()) {
+      const key = partitionKey(part.topicId, part.partitionIndex);
+      const partition = state.partitions.get(key);
+      const known = this.partitions.get(key);
+      let position = part.position;
+      for (const [at, batch] of part.batches.entries()) {
+        const begin = position;
+        position += batch.byteLength;
+        const own = outcome.parts[index]?.[at];
+        if (own?.kind !== "appended" || partition === undefined) continue;
+        if (source.kind === "object") this.#checkCopies(source.key, copiesNeeded(state, partition).withoutMinInsync);
+        if (bytes === undefined || known === undefined) continue;
+        const name = nameOfBatch(splitBatches(bytes.subarray(begin, position)).batches[0]);
+        const nextOffset = own.baseOffset + batch.offsetCount;
+        const committedAtMs = this.#scheduler.elapsedMs;
+        known.batches.push({ name, baseOffset: own.baseOffset, nextOffset, committedAtMs });
+      }
+    }
+  }
+
+  /** A record that is committed stands in as many stores as its partition demands, in this very instant. */
+  #checkCopies(key: string, needed: number): void {
+    const copies = this.#stores.filter(({ service }) => service.objects.has(objectKey(key))).length;
+    if (copies < needed) this.problems.push(`checkCopies: ${key} is committed at ${copies} of ${needed} copies`);
+  }
+
+  #objectBytes(key: string): Uint8Array | undefined {
+    for (const { service } of this.#stores) {
+      const object = service.objects.get(objectKey(key));
+      if (object !== undefined) return object.bytes;
+    }
+    return undefined;
+  }
+
+  #bodies(record: CommandRecord): ReadonlyMap<number, Uint8Array> {
+    const bodies = new Map<number, Uint8Array>();
+    for (const [index, { kind, body }] of record.commands.entries()) {
+      if (kind !== COMMAND_KIND.object) continue;
+      const ref = decodeObjectRef(new ByteReader(body));
+      const bytes = this.#objectBytes(ref.key);
+      if (bytes === undefined) throw new Error(`checkCopies: the object of a command, ${ref.key}, is in no store`);
+      bodies.set(index, bytes);
+    }
+    return bodies;
+  }
+}
+
+function touched(state: LogState, command: LogCommand) {
+  const keys: string[] = [];
+  if (command.kind === "open") {
+    for (const index of new Set(command.partitionIndexes)) keys.push(partitionKey(command.topicId, index));
+  }
+  if (command.kind === "append") {
+    for (const part of command.parts) keys.push(partitionKey(part.topicId, part.partitionIndex));
+  }
+  if (command.kind === "advance-log-start") keys.push(partitionKey(command.topicId, command.partitionIndex));
+  return keys.flatMap((key) => {
+    const partition = state.partitions.get(key);
+    return partition === undefined ? [] : [partition];
+  });
+}

@@ -1,0 +1,149 @@
+import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
+import { MemoryObjectService } from "#lib/adapters/memory/memory-object-store.ts";
+import { type LogStateMachine, logStateMachine } from "#lib/log/log-state-machine.ts";
+import { describeError, type LogFields } from "#lib/runtime/logger.ts";
+import type { SeededRandom } from "../support/seeded-random.ts";
+import { Connection } from "./connection.ts";
+import { History } from "./history.ts";
+import { Host } from "./host.ts";
+import { levelTwo } from "./level-two.ts";
+import { type FaultRates, type Faults, NO_FAULTS } from "./network.ts";
+import type { Decorations } from "./planted-bugs.ts";
+import type { Profile } from "./profile.ts";
+import { Scheduler, trueClock } from "./scheduler.ts";
+import { SimBroker } from "./sim-broker.ts";
+import { type JournalWorld, SimJournal } from "./sim-journal.ts";
+import { SimObjectStore, type StoreWorld } from "./sim-object-store.ts";
+import { Truth } from "./truth.ts";
+
+/** The services, the processes on their hosts, and what is known to be true. */
+export class World {
+  readonly scheduler = new Scheduler();
+  readonly history = new History();
+  readonly profile: Profile;
+  readonly truth: Truth;
+  readonly stores: readonly StoreWorld[];
+  readonly journals: JournalWorld;
+  readonly brokers: SimBroker[] = [];
+  readonly #random: SeededRandom;
+  readonly #decorations: Decorations;
+  readonly #logMachine: LogStateMachine;
+  readonly #faults: Faults[] = [];
+  #hostCount = 0;
+  #connectionCount = 0;
+  isHealed = false;
+
+  constructor(profile: Profile, random: SeededRandom, decorations: Decorations) {
+    this.profile = profile;
+    this.#random = random;
+    this.#decorations = decorations;
+    const clock = trueClock(this.scheduler);
+    this.stores = Array.from({ length: profile.storeCount }, (_, id) => ({
+      id,
+      service: new MemoryObjectService(clock),
+      isFull: false,
+      lossRate: 0,
+    }));
+    const [badStore] = this.stores.slice(-1);
+    if (badStore !== undefined) badStore.lossRate = profile.storeLossRate;
+    this.#logMachine = decorations.logMachine?.(logStateMachine) ?? logStateMachine;
+    this.truth = new Truth(
+      this.scheduler,
+      this.stores,
+      profile.hasOldProcess ? levelTwo(this.#logMachine) : this.#logMachine,
+    );
+    this.journals = {
+      service: new MemoryJournalService(clock, { checksTrimMark: profile.checksTrimMark }),
+      onAppended: (journal, seq, bytes) => this.truth.note(journal, seq, bytes),
+    };
+  }
+
+  get decorations(): Decorations {
+    return this.#decorations;
+  }
+
+  fork(): SeededRandom {
+    return this.#random.fork();
+  }
+
+  /** Starts a process; it opens its journals on its own. `isOld`: a version from before the newest feature level. */
+  startBroker(options: { readonly isOld?: boolean; readonly skewMs?: number } = {}): SimBroker {
+    const { profile } = this;
+    const random = this.fork();
+    const isOld = options.isOld === true;
+    const host = new Host(this.scheduler, {
+      name: `${isOld ? "old" : "p"}${this.#hostCount++}`,
+      random,
+      skewMs: options.skewMs ?? 0,
+      stopsMonotonic: random.chance(0.5),
+    });
+    const journal = new SimJournal(this.journals, host, this.#newFaults(profile.journalRates));
+    const storeFaults = this.#newFaults(profile.storeRates);
+    const logMachine = profile.hasOldProcess && !isOld ? levelTwo(this.#logMachine) : this.#logMachine;
+    const broker = new SimBroker({
+      host,
+      journal,
+      stores: new Map(this.stores.map((store) => [store.id, new SimObjectStore(store, host, storeFaults)])),
+      logMachine: isOld ? (this.#decorations.oldMachine?.(logMachine) ?? logMachine) : logMachine,
+      logJournalCount: profile.logJournalCount,
+      inlineBytesMax: profile.inlineBytesMax,
+      lingerMs: profile.lingerMs,
+      snapshotRecordsMin: profile.snapshotRecordsMin,
+      tailCacheBytesMax: profile.tailCacheBytesMax,
+      decorations: this.#decorations,
+      onError: (message, fields) => this.#noteError(broker, message, fields),
+    });
+    void this.#open(broker);
+    return broker;
+  }
+
+  connect(broker: SimBroker, random: SeededRandom): Connection {
+    return new Connection(`connection ${this.#connectionCount++}`, broker, this.scheduler, random);
+  }
+
+  /** A process that answers, or did a moment ago; undefined if there is none. */
+  anyBroker(random: SeededRandom): SimBroker | undefined {
+    return this.brokers[random.below(Math.max(1, this.brokers.length))];
+  }
+
+  /** From now on nothing goes wrong any more, and who slept is awake. */
+  heal(): void {
+    this.isHealed = true;
+    for (const faults of this.#faults) faults.rates = NO_FAULTS;
+    for (const store of this.stores) {
+      store.isFull = false;
+      store.service.isDown = false;
+      store.lossRate = 0;
+    }
+    for (const { host } of this.brokers) host.thaw();
+  }
+
+  #newFaults(rates: FaultRates): Faults {
+    const faults: Faults = { rates: this.isHealed ? NO_FAULTS : rates, freezeMs: this.profile.freezeMs };
+    this.#faults.push(faults);
+    return faults;
+  }
+
+  async #open(broker: SimBroker): Promise<void> {
+    for (;;) {
+      try {
+        await broker.open();
+        this.brokers.push(broker);
+        return;
+      } catch (error) {
+        this.scheduler.trace(`${broker.host.name} cannot open: ${describeError(error)}`);
+        if (broker.isStopped) return;
+        await broker.host.clock.sleep(500);
+      }
+    }
+  }
+
+  #noteError(broker: SimBroker, message: string, fields: LogFields): void {
+    this.scheduler.trace(`${broker.host.name} error: ${message} ${JSON.stringify(fields)}`);
+    const text = String(fields["error"] ?? "");
+    // An old process must stop at a level that it does not understand, and everything in it fails then.
+    if (text.includes("FeatureLevelError") && broker.host.name.startsWith("old")) return;
+    if (message === "committed records are missing or damaged" && this.profile.storeLossRate > 0) return;
+    this.history.problems.push(`checkNoErrors: ${broker.host.name} ${message}: ${text}`);
+  }
+}
