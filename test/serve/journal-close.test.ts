@@ -5,8 +5,9 @@ import { ROOT, ServeProcess, TemporaryDirectory } from "./serve-process.ts";
 test("a journal that is closed while a read is under way keeps its process alive until it is closed", async () => {
   using directory = new TemporaryDirectory();
   const script = `
-    const { SqliteJournal } = await import("${ROOT}lib/adapters/local/sqlite-journal.ts");
-    const { SystemClock } = await import("${ROOT}lib/adapters/node/system-clock.ts");
+    const load = (path) => import(${JSON.stringify(ROOT)} + path);
+    const { SqliteJournal } = await load("lib/adapters/local/sqlite-journal.ts");
+    const { SystemClock } = await load("lib/adapters/node/system-clock.ts");
     const path = "${directory.file("journal.sqlite")}";
     const journal = await SqliteJournal.open({ path, clock: new SystemClock() });
     const reading = journal.last("log-0", new AbortController().signal);

@@ -62,7 +62,10 @@ const rules: readonly (readonly [modules: readonly string[], places: readonly st
     ["node:path", "node:url", "node:os", "node:process"],
     [...OUTSIDE_WORLD, "lib/config"],
   ],
-  [["node:fs", "node:fs/promises", "node:child_process", "node:worker_threads", "node:readline"], OUTSIDE_WORLD],
+  [
+    ["node:fs", "node:fs/promises", "node:child_process", "node:worker_threads", "node:readline", "node:module"],
+    OUTSIDE_WORLD,
+  ],
   [["node:timers", "node:timers/promises", "node:perf_hooks", "node:readline/promises"], OUTSIDE_WORLD],
   [["node:net", "node:tls"], NETWORK],
   [
