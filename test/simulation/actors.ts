@@ -61,7 +61,6 @@ export async function runAdministrator(world: World, topicNames: readonly string
 }
 
 async function deleteTopic(world: World, random: SeededRandom, name: string): Promise<void> {
-  const startMs = world.scheduler.elapsedMs;
   const topicId = await administer(world, random, async (broker, signal): Promise<TopicId | undefined> => {
     const topic = broker.view.topicByName(name);
     if (topic === undefined) return undefined;
@@ -69,9 +68,6 @@ async function deleteTopic(world: World, random: SeededRandom, name: string): Pr
     return result.kind === "done" ? topic.topicId : undefined;
   });
   world.scheduler.trace(`delete ${name}: ${topicId}`);
-  if (topicId !== undefined) {
-    world.history.deletions.push({ topicId, startMs, endMs: world.scheduler.elapsedMs });
-  }
   await world.scheduler.sleep(world.profile.thinkMs(random));
   if (random.chance(0.8)) await createTopic(world, name, 1 + random.below(3));
 }
@@ -197,16 +193,13 @@ async function every(world: World, everyMs: number, isDone: () => boolean, act: 
   }
 }
 
-/** Sees to it that there are as many processes as there should be: a dead one is replaced, one that stopped too. */
+/** Ends processes that have stopped: they answer nothing any more. */
 export async function runSupervisor(world: World, isDone: () => boolean): Promise<void> {
   const random = world.fork();
   while (!isDone()) {
     await world.scheduler.sleep(200 + random.below(3_000));
     for (const broker of [...world.brokers]) {
       if (broker.isStopped) broker.host.kill();
-      if (!broker.host.isDead) continue;
-      world.brokers.splice(world.brokers.indexOf(broker), 1);
-      world.startBroker();
     }
   }
 }

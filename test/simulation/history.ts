@@ -70,18 +70,12 @@ export interface UnknownTopicSeen extends Span {
   readonly partitionIndex: number;
 }
 
-/** A deletion that was answered. */
-export interface DeletionSeen extends Span {
-  readonly topicId: TopicId;
-}
-
 /** All that clients did and saw. */
 export class History {
   readonly appends: AppendAttempt[] = [];
   readonly fetches: FetchSeen[] = [];
   readonly offsets: OffsetSeen[] = [];
   readonly unknownTopics: UnknownTopicSeen[] = [];
-  readonly deletions: DeletionSeen[] = [];
   /** What was found wrong on the way. */
   readonly problems: string[] = [];
 }

@@ -56,12 +56,16 @@ export async function runSchedule(seed: number, options: ScheduleOptions = {}): 
     .finally(() => {
       work.isDone = true;
     });
-  await scheduler.run(() => work.isDone || scheduler.elapsedMs > WORLD_MS_MAX);
-  if (!work.isDone) history.problems.push("checkProgress: clients do not come to their end");
-  await runFor(world, AFTERMATH_MS / 10);
-  world.heal();
-  await runFor(world, AFTERMATH_MS);
-  await examineEnd(world);
+  try {
+    await scheduler.run(() => work.isDone || scheduler.elapsedMs > WORLD_MS_MAX);
+    if (!work.isDone) history.problems.push("checkProgress: clients do not come to their end");
+    await runFor(world, AFTERMATH_MS / 10);
+    world.heal();
+    await runFor(world, AFTERMATH_MS);
+    await examineEnd(world);
+  } catch (error) {
+    history.problems.push(`checkProgress: ${describeError(error)}`);
+  }
   const violations = [...new Set(checkHistory(history, truth))];
   return {
     seed,

@@ -93,6 +93,7 @@ export class World {
       decorations: this.#decorations,
       onError: (message, fields) => this.#noteError(broker, message, fields),
     });
+    host.onDeath(() => this.#replace(broker));
     void this.#open(broker);
     return broker;
   }
@@ -118,6 +119,13 @@ export class World {
     for (const { host } of this.brokers) host.thaw();
   }
 
+  /** Whoever dies has a successor soon, of the newest version. */
+  #replace(broker: SimBroker): void {
+    const at = this.brokers.indexOf(broker);
+    if (at >= 0) this.brokers.splice(at, 1);
+    this.scheduler.schedule(200 + this.#random.below(3_000), () => this.startBroker());
+  }
+
   #newFaults(rates: FaultRates): Faults {
     const faults: Faults = { rates: this.isHealed ? NO_FAULTS : rates, freezeMs: this.profile.freezeMs };
     this.#faults.push(faults);
@@ -132,7 +140,7 @@ export class World {
         return;
       } catch (error) {
         this.scheduler.trace(`${broker.host.name} cannot open: ${describeError(error)}`);
-        if (broker.isStopped) return;
+        if (broker.isStopped) broker.host.kill();
         await broker.host.clock.sleep(500);
       }
     }
