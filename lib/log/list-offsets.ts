@@ -40,6 +40,9 @@ export class OffsetSearch implements OffsetLister {
     await access.open(slots, signal);
     const early = slots.filter((slot) => needsStrongRead(slot.spec) || access.partition(slot) === undefined);
     await access.confirm(early, { signal, freshTopics: false });
+    // A partition that is not open has never been written to, or is gone since we looked at the topics.
+    const unopened = slots.filter((slot) => slot.error === ErrorCode.NONE && access.partition(slot) === undefined);
+    await access.confirm(unopened, { signal, freshTopics: true });
     const found = await this.#findAll(slots, signal);
     const doubtful = slots.filter((slot, index) => !slot.isConfirmed && isNone(found[index]));
     if (doubtful.length === 0) return found;

@@ -168,6 +168,17 @@ test("what does not exist is unknown, and answers keep the order of the question
   ]);
 });
 
+test("a topic that is gone is unknown, also to a process that has not seen it go", async () => {
+  const { world, topic, writer, reader } = await written([[{ times: [10] }]]);
+  const ask = (spec: OffsetSpec) => reader.offsetOf(topic, 0, spec);
+  expect(await ask(LATEST)).toMatchObject({ error: ErrorCode.NONE, offset: 1 });
+  world.topics.delete(topic.topicId);
+  await world.run(writer.propose(topic, 0, { kind: "drop", topicId: topic.topicId, clusterSeq: 11 }));
+  for (const spec of [LATEST, EARLIEST, MAX]) {
+    expect(await ask(spec)).toMatchObject({ error: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, offset: -1 });
+  }
+});
+
 test("a batch whose records are nonsense counts as a whole and does not spoil the search", async () => {
   const { world, topic, writer, atTime, ask } = await written([[{ times: [10] }]]);
   const broken = Buffer.from(timedBatch({ times: [50, 60] }));

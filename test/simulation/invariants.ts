@@ -2,6 +2,7 @@ import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-st
 import type { StateMachine } from "#lib/journal/state-machine.ts";
 import { partitionKey } from "#lib/log/log-state.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { TopicId } from "#lib/util/branded.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
 import type { AppendAttempt, History, Span } from "./history.ts";
@@ -176,18 +177,17 @@ export function checkNoTrue(history: History, truth: Truth): Problems {
 
 /** How a partition stood at the beginning of a span and after each change in it. */
 function standings(
-  seen: Span & { readonly topicId: string; readonly partitionIndex: number },
+  seen: Span & { readonly topicId: TopicId; readonly partitionIndex: number },
   truth: Truth,
 ): readonly Pick<PartitionMark, "logStartOffset" | "logEndOffset">[] {
   const empty = { logStartOffset: 0, logEndOffset: 0 };
-  const partition = [...truth.partitions.values()].find(
-    ({ topicId, partitionIndex }) => topicId === seen.topicId && partitionIndex === seen.partitionIndex,
-  );
-  if (partition === undefined) return [empty];
+  const partition = truth.partitions.get(partitionKey(seen.topicId, seen.partitionIndex));
+  const deletedAtMs = truth.topics.get(seen.topicId)?.deletedAtMs ?? Number.POSITIVE_INFINITY;
+  if (partition === undefined) return deletedAtMs > seen.startMs ? [empty] : [];
+  if ((partition.droppedAtMs ?? Number.POSITIVE_INFINITY) <= seen.startMs) return [];
   const first = markAt(partition, seen.startMs) ?? empty;
   const during = partition.marks.filter(({ atMs }) => atMs > seen.startMs && atMs <= seen.endMs);
-  const dropped = partition.droppedAtMs !== undefined && partition.droppedAtMs <= seen.endMs ? [empty] : [];
-  return [first, ...during, ...dropped];
+  return [first, ...during];
 }
 
 function markAt({ marks }: TruePartition, atMs: number): PartitionMark | undefined {
@@ -198,6 +198,9 @@ function wasUnknown(seen: History["unknownTopics"][number], truth: Truth): boole
   const named = [...truth.topics.values()].filter(({ name, topicId }) =>
     seen.topicId === undefined ? name === seen.topicName : topicId === seen.topicId,
   );
+  // A process may take a name for the topic that had it before; that this one is gone is true.
+  const isAnotherGone = named.some(({ deletedAtMs }) => deletedAtMs !== undefined && deletedAtMs <= seen.endMs);
+  if (seen.topicId === undefined && isAnotherGone) return true;
   // The instants at which the answer may have changed.
   const instants = [seen.startMs];
   for (const { createdAtMs, deletedAtMs, growths } of named) {

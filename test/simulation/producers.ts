@@ -136,6 +136,7 @@ export async function runIdempotentProducer(world: World, options: ProducerOptio
   let producer = await newProducer(client);
   let sequence = 0;
   let unacknowledged: Outgoing[] = [];
+  let failures = 0;
   while (number < options.batchCount || unacknowledged.length > 0) {
     while (unacknowledged.length < options.inFlightMax && number < options.batchCount) {
       const outgoing = client.newBatch(number++, { producerId: producer, producerEpoch: 0, baseSequence: sequence });
@@ -157,8 +158,10 @@ export async function runIdempotentProducer(world: World, options: ProducerOptio
       sequence = 0;
     }
     if (left.length > 0 && random.chance(0.5)) client.disconnect();
-    if (left.length === 0) await world.scheduler.sleep(world.profile.thinkMs(random));
-    else await world.scheduler.sleep(logUniform(random, 5, 2_000));
+    failures = left.length === 0 ? 0 : failures + 1;
+    if (failures === 0) await world.scheduler.sleep(world.profile.thinkMs(random));
+    // Whole days may pass in which every process sleeps.
+    else await world.scheduler.sleep(logUniform(random, 5, 500 * 2 ** Math.min(failures, 11)));
   }
 }
 
