@@ -18,6 +18,8 @@ export interface BrokerPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Records after which a journal's snapshot may be due; the default suits journals that are paid by the request. */
+  readonly snapshotRecordsMin?: number;
 }
 
 /** What every journal of a process is opened with. */
@@ -28,17 +30,19 @@ export interface JournalPorts extends Omit<BrokerPorts, "stores"> {
 const HOUR_MS = 60 * 60 * 1000;
 
 export function journalPorts(ports: BrokerPorts, writer: ReplicatedWriter): JournalPorts {
-  const { journal, stores, clock, random, logger } = ports;
+  const { stores, ...shared } = ports;
+  const { clock, random, logger } = ports;
   const objects = new StoredJournalObjects({
     stores,
     writer,
+    clock,
     random,
     logger,
     // As many copies as a commit needs at the default replication factor (docs/ARCHITECTURE.md J5).
     placement: () => ({ stores: stores.ids, needed: Math.floor(stores.ids.length / 2) + 1 }),
     uploadEpoch: () => Math.floor(clock.nowMs() / HOUR_MS),
   });
-  return { journal, objects, clock, random, logger };
+  return { ...shared, objects };
 }
 
 /** The cluster journal, opened. Rejects if it cannot be read. */

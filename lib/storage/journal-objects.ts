@@ -5,9 +5,12 @@ import {
   type JournalObjectRef,
   type JournalObjects,
 } from "#lib/journal/journal-objects.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { abortable, timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import type { StoreId } from "#lib/util/branded.ts";
+import { KIB, STORE_PUT_MS_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
 import { journalObjectKey, parseObjectKey } from "./object-keys.ts";
 import { CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "./object-store.ts";
 import type { ReplicatedWriter } from "./replicated-put.ts";
@@ -18,6 +21,7 @@ const RANDOM_BYTES = 8;
 export interface StoredJournalObjectsOptions {
   readonly stores: StoreSet;
   readonly writer: ReplicatedWriter;
+  readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   /** Where to write now, and how many copies a commit needs. */
@@ -38,8 +42,11 @@ export class StoredJournalObjects implements JournalObjects {
     const { writer, random, placement, uploadEpoch } = this.#options;
     const key = journalObjectKey({ uploadEpoch: uploadEpoch(), name, random: random.bytes(RANDOM_BYTES) });
     const { stores, needed } = placement();
-    const copies = await writer.put({ key, chunks, placement: stores, needed }, signal);
     const byteLength = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+    const put = { key, chunks, placement: stores, needed };
+    const copies = await this.#limited(STORE_PUT_MS_MAX + transferMs(byteLength), signal, (own) =>
+      writer.put(put, own),
+    );
     return { key, byteLength, hash: hashOf(chunks), copies };
   }
 
@@ -50,7 +57,8 @@ export class StoredJournalObjects implements JournalObjects {
     let unavailable: unknown;
     for (const id of stores.readOrder(ref.copies)) {
       try {
-        const bytes = await stores.store(id).get(key, signal);
+        const limitMs = STORE_READ_MS_MAX + transferMs(ref.byteLength);
+        const bytes = await this.#limited(limitMs, signal, (own) => stores.store(id).get(key, own));
         if (hasHash(bytes, ref)) return bytes;
         problems.push(`store ${id}: ${bytes.byteLength} bytes with another hash`);
       } catch (error) {
@@ -66,4 +74,21 @@ export class StoredJournalObjects implements JournalObjects {
     if (unavailable === undefined && unconfigured.length === 0) throw new JournalObjectLostError(key, summary);
     throw new StoreUnavailableError(`object ${key}: ${summary}`, { reason: "io", cause: unavailable });
   }
+
+  /** A store that gives no answer is one that fails: whoever waits here may be all that a journal waits for. */
+  async #limited<T>(ms: number, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    using limit = timeLimit(this.#options.clock, ms, signal);
+    try {
+      return await abortable(work(limit.signal), limit.signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (!limit.signal.aborted) throw error;
+      throw new StoreUnavailableError(`no answer within ${ms} ms`, { reason: "io", cause: error });
+    }
+  }
+}
+
+/** What a slow store may take for so many bytes: 1 MiB a second. */
+function transferMs(byteLength: number): number {
+  return Math.ceil(byteLength / KIB);
 }

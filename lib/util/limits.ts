@@ -122,6 +122,8 @@ export const STORE_PUT_RETRY_MS_MAX = 400;
 export const STORE_BACKGROUND_BYTES_MAX = 64 * MIB;
 /** A store that is this late with a copy is left to the replicator. */
 export const STORE_BACKGROUND_MS_MAX = 30_000;
+/** A snapshot or a large command that is not uploaded by then, time for its bytes added, is given up. */
+export const STORE_PUT_MS_MAX = 30_000;
 /** A store that has not answered a read by then is passed over for the next one. */
 export const STORE_READ_MS_MAX = 10_000;
 /** Files that a directory store keeps open for reading. */

@@ -16,19 +16,26 @@ const text = "a folded state";
 function newObjects() {
   const clock = new ManualClock();
   const random = new SeededRandom(5);
+  /** Stores that give no answer. */
+  const silent = new Set<number>();
   const services = [0, 1, 2].map(() => new MemoryObjectService(clock));
-  const stores = new StoreSet(new Map(services.map((service, id) => [id, new MemoryObjectStore(service, { clock })])));
+  const handles = services.map((service, id) => {
+    const faults = () => (silent.has(id) ? ({ kind: "hang" } as const) : undefined);
+    return [id, new MemoryObjectStore(service, { clock, faults })] as const;
+  });
+  const stores = new StoreSet(new Map(handles));
   const writer = new ReplicatedWriter({ stores, clock, random, logger: SILENT_LOGGER });
   const objects = new StoredJournalObjects({
     stores,
     writer,
+    clock,
     random,
     logger: SILENT_LOGGER,
     placement: () => ({ stores: [0, 1], needed: 2 }),
     uploadEpoch: () => 42,
   });
   const put = () => objects.put("log-3/snapshot-7", [Buffer.from(text.slice(0, 3)), Buffer.from(text.slice(3))], never);
-  return { services, objects, put };
+  return { clock, silent, services, objects, put };
 }
 
 describe("StoredJournalObjects", () => {
@@ -43,6 +50,22 @@ describe("StoredJournalObjects", () => {
   test("two objects of one name have different keys", async () => {
     const { put } = newObjects();
     expect((await put()).key).not.toBe((await put()).key);
+  });
+
+  test("a store that gives no answer is passed over", async () => {
+    const { clock, silent, objects, put } = newObjects();
+    const ref = await put();
+    silent.add(0);
+    expect(Buffer.from(await clock.run(objects.get(ref, never))).toString()).toBe(text);
+    silent.add(1).add(2);
+    await expect(clock.run(objects.get(ref, never))).rejects.toMatchObject({ kind: "unavailable" });
+  });
+
+  test("an upload to stores that give no answer is given up", async () => {
+    const { clock, silent, put } = newObjects();
+    silent.add(1);
+    await expect(clock.run(put())).rejects.toMatchObject({ kind: "unavailable" });
+    expect(clock.timerCount).toBe(0);
   });
 
   test("a missing, short or damaged copy is passed over", async () => {

@@ -63,7 +63,7 @@ export async function writeDataDir(dataDir: string): Promise<DataDir> {
   const stores = new StoreSet(new Map([[0, store]]));
   const writer = new ReplicatedWriter({ stores, clock, random, logger });
   const placement = () => ({ stores: [0], needed: 1 });
-  const objects = new StoredJournalObjects({ stores, writer, random, logger, placement, uploadEpoch: () => 1 });
+  const objects = new StoredJournalObjects({ stores, writer, clock, random, logger, placement, uploadEpoch: () => 1 });
   const open = async <S, C, O>(id: JournalId, machine: StateMachine<S, C, O>) => {
     const state = new ReplicatedState({ id, machine, journal, objects, clock, random, logger });
     await state.open(NEVER);
