@@ -5,7 +5,7 @@ import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 import { JOURNAL_RECORD_BYTES_MAX } from "#lib/util/limits.ts";
 import type { JournalFaultPlan } from "./journal-fault.ts";
 import { NO_JOURNAL_FAULTS } from "./journal-fault.ts";
-import { MemoryJournal } from "./memory-journal.ts";
+import { type AppendEffect, MemoryJournal, type SharedJournals } from "./memory-journal.ts";
 
 interface StoredJournal {
   /** Ascending and without holes above the trim mark in well-behaved use; a late effect may leave some below. */
@@ -13,10 +13,8 @@ interface StoredJournal {
   trimMark: JournalSeq;
 }
 
-type Effect = { readonly kind: "appended" | "trimmed" } | { readonly kind: "conflict"; readonly existing: Uint8Array };
-
 /** What all processes of a simulation share: the journals themselves, and effects that are still under way. */
-export class MemoryJournalService {
+export class MemoryJournalService implements SharedJournals {
   readonly clock: Clock;
   readonly #checksTrimMark: boolean;
   readonly #journals = new Map<JournalId, StoredJournal>();
@@ -47,7 +45,7 @@ export class MemoryJournalService {
     if (bytes !== undefined) this.#insert(stored, { seq, bytes });
   }
 
-  append(journal: JournalId, seq: JournalSeq, bytes: Uint8Array): Effect {
+  append(journal: JournalId, seq: JournalSeq, bytes: Uint8Array): AppendEffect {
     assert(Number.isSafeInteger(seq) && seq >= 1, "a record's number is at least 1");
     assert(bytes.byteLength <= JOURNAL_RECORD_BYTES_MAX, "the record is too large");
     const stored = this.#journal(journal);

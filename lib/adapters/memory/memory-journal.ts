@@ -1,17 +1,39 @@
-import type { AnswerTimes, AppendResult, Journal, JournalPage, ReadOptions } from "#lib/journal/journal.ts";
+import type {
+  AnswerTimes,
+  AppendResult,
+  Journal,
+  JournalPage,
+  JournalRecord,
+  ReadOptions,
+} from "#lib/journal/journal.ts";
 import { JournalUnavailableError } from "#lib/journal/journal.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
 import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import type { JournalCall, JournalFault, JournalFaultPlan } from "./journal-fault.ts";
-import type { MemoryJournalService } from "./memory-journal-service.ts";
+
+/** What all handles have in common: the journals, and effects that are still under way. */
+export interface SharedJournals {
+  readonly clock: Clock;
+  append(journal: JournalId, seq: JournalSeq, bytes: Uint8Array): AppendEffect;
+  read(journal: JournalId, options: ReadOptions, recordsHidden: number): Pick<JournalPage, "records" | "isTruncated">;
+  last(journal: JournalId): JournalRecord | undefined;
+  trim(journal: JournalId, upTo: JournalSeq): void;
+  countCall(): void;
+  applyAfterCalls(calls: number, apply: () => void): void;
+}
+
+export type AppendEffect =
+  | { readonly kind: "appended" | "trimmed" }
+  | { readonly kind: "conflict"; readonly existing: Uint8Array };
 
 /** One process' handle on a `MemoryJournalService`: does what its fault plan says. */
 export class MemoryJournal implements Journal {
-  readonly #service: MemoryJournalService;
+  readonly #service: SharedJournals;
   readonly #faults: JournalFaultPlan;
   readonly #name: string;
   #isDead = false;
 
-  constructor(service: MemoryJournalService, faults: JournalFaultPlan, name: string) {
+  constructor(service: SharedJournals, faults: JournalFaultPlan, name: string) {
     this.#service = service;
     this.#faults = faults;
     this.#name = name;
