@@ -1,15 +1,18 @@
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
+import { PLANTED_BUGS } from "./planted-bugs.ts";
 import { runSchedule } from "./schedule.ts";
 
 // npm run sim -- --seeds N --from S [--minutes M] [--trace] [--hashes]
+// npm run sim -- --planted NAME|all [--seeds N] [--from S]
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: "string", default: "100" },
+    seeds: { type: "string", default: "2000" },
     from: { type: "string", default: "1" },
     minutes: { type: "string" },
     trace: { type: "boolean", default: false },
+    planted: { type: "string" },
     hashes: { type: "boolean", default: false },
   },
 });
@@ -56,8 +59,32 @@ async function main(): Promise<number> {
   return violationCount === 0 ? 0 : 1;
 }
 
+/** Looks for the first seed that finds each bug; true if all are found. */
+async function findPlanted(names: readonly string[]): Promise<boolean> {
+  const from = Number(values.from);
+  let missedCount = 0;
+  for (const name of names) {
+    const plant = PLANTED_BUGS.get(name);
+    if (plant === undefined)
+      throw new Error(`no planted bug is called ${name}: ${[...PLANTED_BUGS.keys()].join(", ")}`);
+    let found: string | undefined;
+    for (seed = from; seed < from + Number(values.seeds) && found === undefined; seed++) {
+      const { violations } = await runSchedule(seed, { decorations: plant() });
+      if (violations.length > 0) found = `seed ${seed}: ${violations[0]}`;
+    }
+    if (found === undefined) missedCount++;
+    console.log(`${name}: ${found ?? "NOT FOUND"}`);
+  }
+  console.log(`${names.length - missedCount} found, ${missedCount} missed`);
+  return missedCount === 0;
+}
+
 function perSecond(count: number, startedMs: number): string {
   return (count / Math.max(0.001, (Date.now() - startedMs) / 1000)).toFixed(1);
 }
 
-process.exitCode = await main();
+if (values.planted === undefined) process.exitCode = await main();
+else {
+  const names = values.planted === "all" ? [...PLANTED_BUGS.keys()] : [values.planted];
+  process.exitCode = (await findPlanted(names)) ? 0 : 1;
+}

@@ -12,8 +12,9 @@ import {
   startChaos,
 } from "./actors.ts";
 import { Consumer, seenBatches } from "./consumers.ts";
+import { type Decorations, SOUND } from "./decorations.ts";
 import { checkFixpoint, checkHistory } from "./invariants.ts";
-import { type Decorations, SOUND } from "./planted-bugs.ts";
+
 import { runIdempotentProducer, runPlainProducer } from "./producers.ts";
 import { describeProfile, drawProfile, type Profile } from "./profile.ts";
 import { fetch, listOffset } from "./services.ts";

@@ -23,8 +23,8 @@ import { defined } from "#lib/util/assert.ts";
 import type { JournalId, StoreId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { MIB } from "#lib/util/limits.ts";
+import type { Decorations } from "./decorations.ts";
 import type { Host } from "./host.ts";
-import type { Decorations } from "./planted-bugs.ts";
 
 export type LogReplica = ReplicatedState<LogState, LogCommand, LogOutcome>;
 export type ClusterReplica = ReplicatedState<ClusterState, ClusterCommand, ClusterOutcome>;
@@ -78,11 +78,12 @@ export class SimBroker {
       options.onError(message, fields);
     });
     this.#stores = new StoreSet(options.stores);
-    const writer = new ReplicatedWriter({ stores: this.#stores, clock, random, logger: this.#logger });
-    this.#writer = decorations.writer?.(writer) ?? writer;
+    const writerPorts = { stores: this.#stores, clock, random, logger: this.#logger };
+    const writer = new ReplicatedWriter(writerPorts);
+    this.#writer = decorations.writer?.(writerPorts) ?? writer;
     const ports = { journal, stores: this.#stores, clock, random, logger: this.#logger };
     const opening = journalPorts(ports, writer);
-    this.#ports = { ...opening, objects: decorations.objects?.(opening.objects, host) ?? opening.objects };
+    this.#ports = { ...opening, objects: decorations.objects?.(opening.objects) ?? opening.objects };
     const machine = clusterStateMachine;
     this.cluster = new ReplicatedState({ id: CLUSTER_JOURNAL_ID, machine, snapshotRecordsMin, ...this.#ports });
     this.replicas.set(CLUSTER_JOURNAL_ID, this.cluster);
@@ -93,7 +94,7 @@ export class SimBroker {
         this.replicas.set(id, replica);
         this.logReplicas.set(id, replica);
         const view: LogJournal = replica;
-        return decorations.logJournal?.(view, host) ?? view;
+        return decorations.logJournal?.(view) ?? view;
       },
       signal: this.#stop.signal,
     });
@@ -120,7 +121,7 @@ export class SimBroker {
     );
     this.#view = view;
     this.#directory = directory;
-    this.#appender = options.decorations.appender?.(appender, this.host) ?? appender;
+    this.#appender = options.decorations.appender?.(appender) ?? appender;
     this.#fetcher = readers.fetcher;
     this.#offsets = readers.offsets;
     this.#topicAdmin = new TopicAdmin({

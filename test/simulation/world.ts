@@ -4,11 +4,12 @@ import { type LogStateMachine, logStateMachine } from "#lib/log/log-state-machin
 import { describeError, type LogFields } from "#lib/runtime/logger.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { Connection } from "./connection.ts";
+import type { Decorations } from "./decorations.ts";
 import { History } from "./history.ts";
 import { Host } from "./host.ts";
 import { levelTwo } from "./level-two.ts";
 import { type FaultRates, type Faults, NO_FAULTS } from "./network.ts";
-import type { Decorations } from "./planted-bugs.ts";
+
 import type { Profile } from "./profile.ts";
 import { Scheduler, trueClock } from "./scheduler.ts";
 import { SimBroker } from "./sim-broker.ts";
@@ -52,8 +53,9 @@ export class World {
       this.stores,
       profile.hasOldProcess ? levelTwo(this.#logMachine) : this.#logMachine,
     );
+    const options = { checksTrimMark: profile.checksTrimMark };
     this.journals = {
-      service: new MemoryJournalService(clock, { checksTrimMark: profile.checksTrimMark }),
+      service: decorations.journalService?.(clock, options) ?? new MemoryJournalService(clock, options),
       onAppended: (journal, seq, bytes) => this.truth.note(journal, seq, bytes),
     };
   }

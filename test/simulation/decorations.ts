@@ -1,0 +1,26 @@
+import type { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
+import type { Journal } from "#lib/journal/journal.ts";
+import type { JournalObjects } from "#lib/journal/journal-objects.ts";
+import type { Appender } from "#lib/log/log-api.ts";
+import type { LogJournal } from "#lib/log/log-journals.ts";
+import type { LogStateMachine } from "#lib/log/log-state-machine.ts";
+import type { PartitionDirectory } from "#lib/log/partition-directory.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import type { ReplicatedWriter, ReplicatedWriterPorts } from "#lib/storage/replicated-put.ts";
+import type { Host } from "./host.ts";
+
+/** Where a bug can be put between the parts of a world, in place of the sound part. */
+export interface Decorations {
+  readonly journalService?: (clock: Clock, options: { readonly checksTrimMark: boolean }) => MemoryJournalService;
+  readonly journal?: (journal: Journal, host: Host) => Journal;
+  readonly objects?: (objects: JournalObjects) => JournalObjects;
+  readonly writer?: (ports: ReplicatedWriterPorts) => ReplicatedWriter;
+  readonly logMachine?: (machine: LogStateMachine) => LogStateMachine;
+  /** Of a process of the version before. */
+  readonly oldMachine?: (machine: LogStateMachine) => LogStateMachine;
+  readonly logJournal?: (journal: LogJournal) => LogJournal;
+  readonly directory?: (directory: PartitionDirectory) => PartitionDirectory;
+  readonly appender?: (appender: Appender) => Appender;
+}
+
+export const SOUND: Decorations = {};
