@@ -104,7 +104,8 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     async stop(giveUp) {
       await Promise.race([services.appender.drain(), aborted(giveUp)]);
       stopping.abort(new Error("the broker stops"));
-      await Promise.all(background);
+      // A journal that does not answer must not hold up the end; its state is closed below.
+      await Promise.race([Promise.all(background), aborted(giveUp)]);
       readers.dispose();
       view.close();
       housekeeper.closeAll();

@@ -38,7 +38,7 @@ export function assembleReaders(
   const stopObserving = observeFolds({ journals: ports.journals, waiters, recentBytes: tailCache });
   const access = new PartitionAccess(ports);
   const budget = new ByteBudget(READ_BYTES_IN_FLIGHT_MAX);
-  const inlined = new JournalInlineReader({ journal: ports.journal, tailCache });
+  const inlined = new JournalInlineReader({ ...ports, tailCache });
   const entries = new EntryReader({ tailCache, objects, inlined });
   const fetcher = new FetchPath(
     { ...ports, access, waiters, entries, budget },

@@ -1,9 +1,11 @@
 import { COMMAND_KIND, decodeRecord } from "#lib/journal/command-record.ts";
-import type { Journal } from "#lib/journal/journal.ts";
+import { type Journal, type JournalPage, JournalUnavailableError } from "#lib/journal/journal.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { abortable, timeLimit } from "#lib/runtime/deadline.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import { LogError } from "#lib/util/errors.ts";
-import { INLINE_PAGE_RECORDS_MAX, JOURNAL_PAGE_BYTES_MAX } from "#lib/util/limits.ts";
+import { INLINE_PAGE_RECORDS_MAX, JOURNAL_CALL_MS_MAX, JOURNAL_PAGE_BYTES_MAX } from "#lib/util/limits.ts";
 import type { InlineReader } from "./entry-reader.ts";
 import { CorruptEntryError } from "./fetch-assembler.ts";
 import { decodeLogCommand } from "./log-command-codec.ts";
@@ -32,11 +34,11 @@ export class JournalInlineReader implements InlineReader {
   readonly #journal: Journal;
   readonly #tailCache: TailCache;
   readonly #reads = new Map<JournalId, Set<PageRead>>();
-  /** A shared read goes on when one of those who wait for it gives up. */
-  readonly #neverAborted = new AbortController().signal;
+  readonly #clock: Clock;
 
-  constructor(deps: { readonly journal: Journal; readonly tailCache: TailCache }) {
+  constructor(deps: { readonly journal: Journal; readonly tailCache: TailCache; readonly clock: Clock }) {
     this.#journal = deps.journal;
+    this.#clock = deps.clock;
     this.#tailCache = deps.tailCache;
   }
 
@@ -47,15 +49,13 @@ export class JournalInlineReader implements InlineReader {
   ): Promise<Uint8Array> {
     const name = commandName(place.seq, place.indexInRecord);
     for (let shared = this.#runningRead(journal, place.seq); shared !== undefined; ) {
-      const bytes = (await shared.found).get(name);
-      signal.throwIfAborted();
+      const bytes = (await abortable(shared.found, signal)).get(name);
       if (bytes !== undefined) return bytes;
       if (shared.from === place.seq) throw new MissingRecordError(journal, place.seq);
       // The page ended before our record. One of those who wait for it reads on, the others join.
       shared = this.#runningRead(journal, place.seq);
     }
-    const bytes = (await this.#startRead(journal, place.seq)).get(name);
-    signal.throwIfAborted();
+    const bytes = (await abortable(this.#startRead(journal, place.seq), signal)).get(name);
     if (bytes === undefined) throw new MissingRecordError(journal, place.seq);
     return bytes;
   }
@@ -76,17 +76,7 @@ export class JournalInlineReader implements InlineReader {
   }
 
   async #readPage(journal: JournalId, from: JournalSeq): Promise<ReadonlyMap<string, Uint8Array>> {
-    const page = await this.#journal.read(
-      journal,
-      {
-        from,
-        recordsMax: INLINE_PAGE_RECORDS_MAX,
-        bytesMax: JOURNAL_PAGE_BYTES_MAX,
-        // The state has folded the record already; an eventual read might not see it yet.
-        consistency: "strong",
-      },
-      this.#neverAborted,
-    );
+    const page = await this.#call(journal, from);
     const found = new Map<string, Uint8Array>();
     for (const record of page.records) {
       for (const { indexInRecord, bytes } of inlinedBytes(journal, record)) {
@@ -95,6 +85,24 @@ export class JournalInlineReader implements InlineReader {
       }
     }
     return found;
+  }
+
+  /** A shared read goes on when one of those who wait for it gives up, but not for ever. */
+  async #call(journal: JournalId, from: JournalSeq): Promise<JournalPage> {
+    using limit = timeLimit(this.#clock, JOURNAL_CALL_MS_MAX);
+    const options = {
+      from,
+      recordsMax: INLINE_PAGE_RECORDS_MAX,
+      bytesMax: JOURNAL_PAGE_BYTES_MAX,
+      // The state has folded the record already; an eventual read might not see it yet.
+      consistency: "strong",
+    } as const;
+    try {
+      return await abortable(this.#journal.read(journal, options, limit.signal), limit.signal);
+    } catch (error) {
+      if (!limit.signal.aborted || error instanceof JournalUnavailableError) throw error;
+      throw new JournalUnavailableError("no answer in time", { throttled: false, cause: error });
+    }
   }
 }
 

@@ -168,7 +168,7 @@ export class FetchProcess {
     const access = new PartitionAccess({ journals, directory, logger });
     const entries = new EntryReader({
       tailCache,
-      inlined: new JournalInlineReader({ journal, tailCache }),
+      inlined: new JournalInlineReader({ journal, tailCache, clock }),
       objects: new RangeReader({ stores: new StoreSet(this.#stores), clock, logger, readAheadBytes: 0 }),
     });
     this.budget = new ByteBudget(options.readBytesInFlightMax ?? 1_000_000_000);
