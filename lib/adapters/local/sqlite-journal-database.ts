@@ -188,7 +188,12 @@ export class SqliteJournalDatabase {
   #rollBack(): void {
     // Journals created in the transaction are gone with it.
     this.#ids.clear();
-    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    try {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    } catch {
+      // The next transaction finds this one open, fails, and comes here again. An error would end the thread instead,
+      // and with it every journal of the process.
+    }
   }
 }
 
