@@ -15,14 +15,14 @@ import type { World } from "./world.ts";
 export async function createTopic(world: World, name: string, partitionCount: number): Promise<void> {
   const random = world.fork();
   const { replicationFactor } = world.profile;
-  for (;;) {
+  for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, 600_000)) {
     const done = await administer(world, random, async (broker, signal) => {
       const topic = { name, partitionCount, replicationFactor, configs: new Map<string, string>() };
       const result = await broker.topicAdmin.createTopic(topic, { validateOnly: false, signal });
       return result.kind === "done" || result.message.includes("exists");
     });
     if (done === true) return;
-    await world.scheduler.sleep(100);
+    await world.scheduler.sleep(waitMs);
   }
 }
 
@@ -190,16 +190,5 @@ async function every(world: World, everyMs: number, isDone: () => boolean, act: 
     await world.scheduler.sleep(logUniform(random, everyMs / 20, everyMs * 2));
     if (isDone() || world.isHealed) return;
     act();
-  }
-}
-
-/** Ends processes that have stopped: they answer nothing any more. */
-export async function runSupervisor(world: World, isDone: () => boolean): Promise<void> {
-  const random = world.fork();
-  while (!isDone()) {
-    await world.scheduler.sleep(200 + random.below(3_000));
-    for (const broker of [...world.brokers]) {
-      if (broker.isStopped) broker.host.kill();
-    }
   }
 }

@@ -16,8 +16,8 @@ export interface AppendAttempt extends Span {
   readonly isIdempotent: boolean;
   /** How many batches its client lets be under way. */
   readonly inFlightMax: number;
-  /** Tries over one connection arrive in the order in which they were sent. */
-  readonly connection: string;
+  /** Batches of one order stand in the order of their numbers: those of one producer id, or of one connection. */
+  readonly order: string;
   readonly topicName: string;
   readonly partitionIndex: number;
   readonly result: AppendResult;

@@ -65,12 +65,9 @@ export function checkNoGaps(truth: Truth): Problems {
   return problems;
 }
 
-/** Of one producer, and over one connection of a producer that tries nothing twice, batches stand in the order sent. */
+/** Of one producer id, and over one connection of a producer that tries nothing twice, batches stand in the order sent. */
 export function checkProducerOrder({ appends }: History, truth: Truth): Problems {
-  const orders = new Map<string, string>();
-  for (const { client, isIdempotent, connection, batchName } of appends) {
-    orders.set(batchName, isIdempotent ? client : `${client} over ${connection}`);
-  }
+  const orders = new Map(appends.map(({ batchName, order }) => [batchName, order]));
   const problems: string[] = [];
   for (const { key, batches } of truth.partitions.values()) {
     const newest = new Map<string, number>();

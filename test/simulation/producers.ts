@@ -19,6 +19,7 @@ export interface ProducerOptions {
 interface Outgoing {
   readonly batch: NamedBatch;
   readonly number: number;
+  readonly producerId: number | undefined;
 }
 
 /** What both kinds of producers have in common: batches with names, tries that are written down. */
@@ -47,16 +48,16 @@ class ProducerClient {
       },
       producer,
     );
-    return { batch, number };
+    return { batch, number, producerId: producer?.producerId };
   }
 
   /** The connection in use, or one to some process. */
   async connection(): Promise<Connection> {
-    for (;;) {
+    for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, 600_000)) {
       if (this.#connection?.isClosed === false) return this.#connection;
       const broker = this.world.anyBroker(this.random);
       if (broker !== undefined) this.#connection = this.world.connect(broker, this.random);
-      if (this.#connection?.isClosed !== false) await this.world.scheduler.sleep(50 + this.random.below(200));
+      if (this.#connection?.isClosed !== false) await this.world.scheduler.sleep(waitMs);
     }
   }
 
@@ -65,7 +66,7 @@ class ProducerClient {
     this.#connection = undefined;
   }
 
-  async attempt(connection: Connection, { batch, number }: Outgoing, isIdempotent: boolean): Promise<Reply<Produced>> {
+  async attempt(connection: Connection, { batch, number, producerId }: Outgoing): Promise<Reply<Produced>> {
     const { scheduler, history } = this.world;
     const { name, topicName, partitionIndex, inFlightMax } = this.options;
     const startMs = scheduler.elapsedMs;
@@ -79,9 +80,9 @@ class ProducerClient {
       batchName: batch.name,
       batchNumber: number,
       recordCount: batch.recordCount,
-      isIdempotent,
+      isIdempotent: producerId !== undefined,
       inFlightMax,
-      connection: connection.name,
+      order: `${name} ${producerId === undefined ? `over ${connection.name}` : `as producer ${producerId}`}`,
       topicName,
       partitionIndex,
       startMs,
@@ -118,7 +119,7 @@ export async function runPlainProducer(world: World, options: ProducerOptions): 
   const pending = new Set<Promise<unknown>>();
   for (let number = 0; number < options.batchCount; number++) {
     const connection = await client.connection();
-    const attempt = client.attempt(connection, client.newBatch(number), false);
+    const attempt = client.attempt(connection, client.newBatch(number));
     const done: Promise<unknown> = attempt.finally(() => pending.delete(done));
     pending.add(done);
     if (pending.size >= options.inFlightMax) await Promise.race(pending);
@@ -144,7 +145,7 @@ export async function runIdempotentProducer(world: World, options: ProducerOptio
       unacknowledged.push(outgoing);
     }
     const connection = await client.connection();
-    const replies = await Promise.all(unacknowledged.map((each) => client.attempt(connection, each, true)));
+    const replies = await Promise.all(unacknowledged.map((each) => client.attempt(connection, each)));
     const left = unacknowledged.filter((_, index) => {
       const reply = replies[index];
       return reply?.kind !== "answer" || reply.value.answer.kind === "refused";
@@ -173,7 +174,7 @@ const FATAL: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 async function newProducer(client: ProducerClient): Promise<number> {
-  for (;;) {
+  for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, 600_000)) {
     const connection = await client.connection();
     const reply = await connection.call(
       act((broker, signal) => broker.producerIds.next(signal)),
@@ -181,6 +182,6 @@ async function newProducer(client: ProducerClient): Promise<number> {
     );
     if (reply.kind === "answer") return reply.value;
     client.disconnect();
-    await client.world.scheduler.sleep(200);
+    await client.world.scheduler.sleep(waitMs);
   }
 }

@@ -7,7 +7,6 @@ import {
   runHousekeeper,
   runInspector,
   runLargeCommands,
-  runSupervisor,
   runUpgrade,
   startChaos,
 } from "./actors.ts";
@@ -98,7 +97,6 @@ async function runClients(world: World, isDone: () => boolean): Promise<void> {
   for (const name of topicNames) await createTopic(world, name, 1 + random.below(3));
   scheduler.trace("the topics stand");
   startChaos(world, isDone);
-  void runSupervisor(world, isDone);
   void runHousekeeper(world, isDone);
   void runInspector(world, isDone);
   for (let index = 0; index < profile.consumerCount; index++) {

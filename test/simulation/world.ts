@@ -142,13 +142,14 @@ export class World {
         return;
       } catch (error) {
         this.scheduler.trace(`${broker.host.name} cannot open: ${describeError(error)}`);
-        if (broker.isStopped) broker.host.kill();
         await broker.host.clock.sleep(500);
       }
     }
   }
 
   #noteError(broker: SimBroker, message: string, fields: LogFields): void {
+    // It answers nothing any more: whoever looks after it starts another.
+    if (broker.isStopped) this.scheduler.schedule(1_000, () => broker.host.kill());
     this.scheduler.trace(`${broker.host.name} error: ${message} ${JSON.stringify(fields)}`);
     const text = String(fields["error"] ?? "");
     // An old process must stop at a level that it does not understand, and everything in it fails then.
