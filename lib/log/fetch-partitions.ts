@@ -88,15 +88,16 @@ export class PartitionAccess {
     const { signal } = options;
     const asked = slots.filter((slot) => slot.error === ErrorCode.NONE);
     if (asked.length === 0) return;
-    const needsTopics = options.freshTopics || !asked.every((slot) => this.#lives(slot));
-    const [areTopicsRead] = await Promise.all([
-      needsTopics ? this.#refreshTopics(signal) : true,
-      this.#perJournal(asked, signal, async (_group, index) => {
-        const journal = this.#journals.opened(index);
-        assert(journal !== undefined, "a journal is opened before it is read");
-        await journal.readBarrier(signal);
-      }),
-    ]);
+    await this.#perJournal(asked, signal, async (_group, index) => {
+      const journal = this.#journals.opened(index);
+      assert(journal !== undefined, "a journal is opened before it is read");
+      await journal.readBarrier(signal);
+    });
+    const unopened = asked.filter((slot) => slot.error === ErrorCode.NONE && this.partition(slot) === undefined);
+    const needsTopics = unopened.length > 0 && (options.freshTopics || !unopened.every((slot) => this.#lives(slot)));
+    // A topic is marked in the cluster journal before it is dropped from the logs, so its view has to be the later one:
+    // only then is a partition that is not open, of a topic that lives, one that was never written to.
+    const areTopicsRead = needsTopics ? await this.#refreshTopics(signal) : true;
     for (const slot of asked) {
       slot.isConfirmed = true;
       if (slot.error !== ErrorCode.NONE || this.partition(slot) !== undefined) continue;

@@ -140,6 +140,22 @@ test("a topic that is gone is unknown, also to a process that has not heard of i
   expect((await reader.fetchOne(topic, 0, 2)).error).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
 });
 
+test("a topic that is deleted between the looks at its log and at the topics is unknown, not out of range", async () => {
+  const { world, process: writer, topic } = await started(2);
+  let isSlow = false;
+  const faults = { next: () => (isSlow ? ({ kind: "freeze", ms: 50 } as const) : undefined) };
+  const reader = world.process({ journalFaults: faults });
+  await reader.fetchOne(topic, 0, 0);
+  isSlow = true;
+  // Beyond the end, so that the reader makes sure; the log is read when the topic has just been dropped.
+  const fetched = reader.fetchOne(topic, 0, 5);
+  world.clock.schedule(20, () => {
+    world.topics.delete(topic.topicId);
+    void writer.propose(topic, 0, { kind: "drop", topicId: topic.topicId, clusterSeq: 11 });
+  });
+  expect((await fetched).error).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+});
+
 test("a fetch of nothing, or one that asks for no bytes, is answered at once", async () => {
   const { world, process, topic } = await started();
   expect(await world.run(process.fetch([], { bytesMin: 0, waitMsMax: 1_000 }))).toEqual([]);
