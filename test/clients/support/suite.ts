@@ -4,6 +4,8 @@ export interface Suite {
   readonly name: string;
   /** What the suite may take on two cores; printed beside what it took. */
   readonly budgetMinutes: number;
+  /** The same for a nightly run, if that is much more. */
+  readonly nightlyBudgetMinutes?: number;
   readonly what: string;
   run(facts: Facts, context: SuiteContext): Promise<void>;
 }
