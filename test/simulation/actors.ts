@@ -165,10 +165,11 @@ export function startChaos(world: World, isDone: () => boolean): void {
   const random = world.fork();
   void every(world, profile.killEveryMs, isDone, () => {
     const broker = world.anyBroker(random);
-    broker?.host.kill();
+    if (broker !== undefined) world.kill(broker.host);
   });
   void every(world, profile.freezeEveryMs, isDone, () => {
-    world.anyBroker(random)?.host.freeze(profile.freezeMs(random));
+    const broker = world.anyBroker(random);
+    if (broker !== undefined) world.freeze(broker.host);
   });
   void every(world, profile.outageEveryMs, isDone, () => {
     const store = world.stores[random.below(world.stores.length)];

@@ -28,6 +28,7 @@ export class Host {
   #frozenMs = 0;
   #frozenSinceMs = 0;
   readonly #deathListeners: (() => void)[] = [];
+  readonly #thawListeners: (() => void)[] = [];
 
   constructor(scheduler: Scheduler, options: HostOptions) {
     this.scheduler = scheduler;
@@ -91,6 +92,7 @@ export class Host {
     this.#held = [];
     // One after another, each with all that it wakes: as a process finds its timers and sockets when it runs again.
     for (const arrive of held) this.scheduler.schedule(0, arrive);
+    for (const listener of this.#thawListeners) listener();
   }
 
   /** Ends the host at the await where it stands. What it has sent may still arrive. */
@@ -100,6 +102,10 @@ export class Host {
     this.#state = "dead";
     this.#held = [];
     for (const listener of this.#deathListeners) listener();
+  }
+
+  onThaw(listener: () => void): void {
+    this.#thawListeners.push(listener);
   }
 
   onDeath(listener: () => void): void {

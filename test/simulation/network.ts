@@ -1,4 +1,3 @@
-import type { SeededRandom } from "../support/seeded-random.ts";
 import type { Host } from "./host.ts";
 
 /** What goes wrong with one call of a service. Probabilities, 0 to 1, of each call. */
@@ -37,8 +36,9 @@ export const NO_FAULTS: FaultRates = {
 export interface Faults {
   /** Switched off when the world heals. */
   rates: FaultRates;
-  /** How long a process stands still; drawn anew each time. */
-  readonly freezeMs: (random: SeededRandom) => number;
+  /** Freezes or kills the process, unless that has happened often enough. */
+  readonly freeze: (host: Host) => void;
+  readonly kill: (host: Host) => void;
 }
 
 /** A service's signatures are good for so long: what arrives later is refused. */
@@ -46,6 +46,8 @@ export const SIGNATURE_MS_MAX = 5 * 60 * 1000;
 
 export interface Call<T> {
   readonly name: string;
+  /** Calls that change something are where a process stands still most often, for there it matters most. */
+  readonly isChange: boolean;
   /** Takes effect at the service, at once. */
   readonly apply: (context: { readonly signedAtMs: number; readonly isStale: boolean }) => T;
   readonly unavailable: (message: string, throttled: boolean) => Error;
@@ -74,7 +76,7 @@ export function callService<T>(host: Host, faults: Faults, call: Call<T>, signal
     const delayMs = (): number => (random.chance(rates.slow) ? random.below(8_000) : 0.2 + random.below(1_000) / 100);
     const fail = (message: string, throttled = false) =>
       host.deliver(delayMs(), () => settle(() => reject(call.unavailable(message, throttled))));
-    if (random.chance(rates.freeze)) host.freeze(faults.freezeMs(random));
+    if (random.chance(call.isChange ? 4 * rates.freeze : rates.freeze)) faults.freeze(host);
     host.deliver(random.below(10) / 10, () => {
       if (isSettled) return;
       const signedAtMs = scheduler.nowMs;
@@ -91,7 +93,7 @@ export function callService<T>(host: Host, faults: Faults, call: Call<T>, signal
           // Nobody hears of a refusal either.
         }
       };
-      if (random.chance(rates.death)) scheduler.schedule(random.below(10), () => host.kill());
+      if (random.chance(rates.death)) scheduler.schedule(random.below(10), () => faults.kill(host));
       if (random.chance(rates.failure)) fail("internal server error");
       else if (random.chance(rates.throttle)) fail("too many requests", true);
       else if (random.chance(rates.hang)) {

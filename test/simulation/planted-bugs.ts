@@ -114,11 +114,13 @@ function flushRetriedAlone(): Decorations {
       whenBelowLimit: () => appender.whenBelowLimit(),
       drain: () => appender.drain(),
       async append(appends, options) {
-        const answers = await appender.append(appends, options);
-        const isRefused = answers.some(
-          (answer) => answer.kind === "refused" && answer.error === ErrorCode.KAFKA_STORAGE_ERROR,
-        );
-        return isRefused && appends.length === 1 ? await appender.append(appends, options) : answers;
+        for (let attempt = 0; ; attempt++) {
+          const answers = await appender.append(appends, options);
+          const isRefused = answers.some(
+            (answer) => answer.kind === "refused" && answer.error === ErrorCode.KAFKA_STORAGE_ERROR,
+          );
+          if (!isRefused || appends.length > 1 || attempt === 100) return answers;
+        }
       },
     }),
   };

@@ -24,6 +24,8 @@ export interface Profile {
   readonly topicCount: number;
   readonly adminOperations: number;
   readonly housekeepingMs: number;
+  readonly freezesMax: number;
+  readonly deathsMax: number;
   /** Mean time between two of them; 0: never. */
   readonly killEveryMs: number;
   readonly freezeEveryMs: number;
@@ -74,6 +76,7 @@ export function drawProfile(random: SeededRandom): Profile {
   const spanMs = { minutes: 2 * MINUTE_MS, hours: 6 * HOUR_MS, days: 4 * DAY_MS }[pace];
   const freezes = random.chance(0.6);
   const isDeadly = random.chance(0.5);
+  const storeRates = rates(random, { freeze: freezes, deadly: isDeadly });
   const batchesPerProducer = 10 + random.below(30);
   const restMs = spanMs / batchesPerProducer;
   const napMaxMs = { minutes: 40 * SECOND_MS, hours: 3 * HOUR_MS, days: 2.5 * DAY_MS }[pace];
@@ -92,12 +95,16 @@ export function drawProfile(random: SeededRandom): Profile {
     consumerCount: 1 + random.below(2),
     topicCount: 1 + random.below(2),
     adminOperations: random.chance(0.6) ? 2 + random.below(8) : 0,
-    housekeepingMs: random.chance(0.85) ? (isLong ? pick(random, [2 * HOUR_MS, 8 * HOUR_MS]) : spanMs / 20) : 0,
+    housekeepingMs: random.chance(0.85)
+      ? pick(random, isLong ? [2 * HOUR_MS, 8 * HOUR_MS] : [spanMs / 20, spanMs / 80])
+      : 0,
+    freezesMax: 15,
+    deathsMax: 15,
     killEveryMs: isDeadly ? spanMs / (1 + random.below(5)) : 0,
     freezeEveryMs: freezes ? spanMs / (1 + random.below(8)) : 0,
     outageEveryMs: random.chance(0.3) ? spanMs / (1 + random.below(4)) : 0,
     journalRates: rates(random, { freeze: freezes, deadly: isDeadly }),
-    storeRates: rates(random, { freeze: freezes, deadly: isDeadly }),
+    storeRates: { ...storeRates, failure: random.chance(0.2) ? 0.3 : storeRates.failure },
     storeLossRate: storeCount === 3 && random.chance(0.3) ? 0.2 : 0,
     skewMs: random.chance(0.3) ? DAY_MS + HOUR_MS : 0,
     hasOldProcess: random.chance(0.15),

@@ -75,6 +75,7 @@ export class SimJournal implements Journal {
       this.#faults,
       {
         name,
+        isChange: name.startsWith("append"),
         apply: ({ signedAtMs, isStale }) => apply({ servedAtMs: scheduler.nowMs, signedAtMs }, isStale),
         unavailable: (message, throttled) => new JournalUnavailableError(message, { throttled }),
         ...(describe === undefined ? {} : { describe }),

@@ -79,6 +79,7 @@ export class SimObjectStore implements ObjectStore {
       this.#host,
       this.#faults,
       {
+        isChange: operation === "put",
         name: `store ${id} ${operation} ${key}`,
         apply: () => {
           if (service.isDown) throw new StoreUnavailableError("the root is missing", { reason: "root" });

@@ -7,6 +7,7 @@ import { Connection } from "./connection.ts";
 import type { Decorations } from "./decorations.ts";
 import { History } from "./history.ts";
 import { Host } from "./host.ts";
+import { checkFixpoint } from "./invariants.ts";
 import { levelTwo } from "./level-two.ts";
 import { type FaultRates, type Faults, NO_FAULTS } from "./network.ts";
 
@@ -31,6 +32,8 @@ export class World {
   readonly #logMachine: LogStateMachine;
   readonly #faults: Faults[] = [];
   #hostCount = 0;
+  #freezesLeft: number;
+  #deathsLeft: number;
   #connectionCount = 0;
   isHealed = false;
 
@@ -38,6 +41,8 @@ export class World {
     this.profile = profile;
     this.#random = random;
     this.#decorations = decorations;
+    this.#freezesLeft = profile.freezesMax;
+    this.#deathsLeft = profile.deathsMax;
     const clock = trueClock(this.scheduler);
     this.stores = Array.from({ length: profile.storeCount }, (_, id) => ({
       id,
@@ -96,6 +101,7 @@ export class World {
       onError: (message, fields) => this.#noteError(broker, message, fields),
     });
     host.onDeath(() => this.#replace(broker));
+    host.onThaw(() => this.#inspectSoon(broker));
     void this.#open(broker);
     return broker;
   }
@@ -107,6 +113,16 @@ export class World {
   /** A process that answers, or did a moment ago; undefined if there is none. */
   anyBroker(random: SeededRandom): SimBroker | undefined {
     return this.brokers[random.below(Math.max(1, this.brokers.length))];
+  }
+
+  /** Lets a process stand still for a while. A world in which they all do so for ever would never end. */
+  freeze(host: Host): void {
+    if (this.isHealed || this.#freezesLeft-- <= 0) return;
+    host.freeze(this.profile.freezeMs(host.random));
+  }
+
+  kill(host: Host): void {
+    if (!this.isHealed && this.#deathsLeft-- > 0) host.kill();
   }
 
   /** From now on nothing goes wrong any more, and who slept is awake. */
@@ -121,15 +137,32 @@ export class World {
     for (const { host } of this.brokers) host.thaw();
   }
 
+  /** What a process believes when it has just woken up is what it is most likely to be wrong about. */
+  #inspectSoon(broker: SimBroker): void {
+    for (const afterMs of [5, 20, 60, 200]) {
+      this.scheduler.schedule(afterMs, () => {
+        if (broker.host.isDead || broker.isStopped || !this.brokers.includes(broker)) return;
+        this.history.problems.push(...checkFixpoint(broker, this.truth));
+      });
+    }
+  }
+
   /** Whoever dies has a successor soon, of the newest version. */
   #replace(broker: SimBroker): void {
     const at = this.brokers.indexOf(broker);
     if (at >= 0) this.brokers.splice(at, 1);
-    this.scheduler.schedule(200 + this.#random.below(3_000), () => this.startBroker());
+    this.scheduler.schedule(200 + this.#random.below(3_000), () => {
+      const skewMs = this.#random.chance(0.5) ? this.profile.skewMs : 0;
+      this.startBroker({ skewMs });
+    });
   }
 
   #newFaults(rates: FaultRates): Faults {
-    const faults: Faults = { rates: this.isHealed ? NO_FAULTS : rates, freezeMs: this.profile.freezeMs };
+    const faults: Faults = {
+      rates: this.isHealed ? NO_FAULTS : rates,
+      freeze: (host) => this.freeze(host),
+      kill: (host) => this.kill(host),
+    };
     this.#faults.push(faults);
     return faults;
   }
