@@ -1,0 +1,57 @@
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { type ConfigEffect, TOPIC_CONFIGS } from "#lib/cluster/topic-configs.ts";
+import * as limits from "#lib/util/limits.ts";
+
+const page = readFileSync(new URL("../../docs/GUARANTEES.md", import.meta.url), "utf8");
+
+const UNITS = new Map<string | undefined, number>([
+  [undefined, 1],
+  ["bytes", 1],
+  ["KiB", 1024],
+  ["MiB", 1024 ** 2],
+  ["ms", 1],
+  ["s", 1000],
+  ["min", 60_000],
+  ["h", 3_600_000],
+]);
+
+/** Whether a file has a test of that title, in whatever quotes. */
+function hasTest(path: string, title: string): boolean {
+  const url = new URL(`../../${path}`, import.meta.url);
+  if (!existsSync(url)) return false;
+  const source = readFileSync(url, "utf8");
+  return [`"${title}"`, `\`${title}\``].some((quoted) => source.includes(quoted));
+}
+
+function namesIn(row: string): readonly string[] {
+  const line = page.split("\n").find((each) => each.startsWith(`| ${row} |`)) ?? "";
+  return [...line.matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? "");
+}
+
+describe("docs/GUARANTEES.md", () => {
+  test("names tests that exist", () => {
+    const named = [...page.matchAll(/`(test\/[\w./-]+) "([^"]+)"`/g)];
+    const missing = named.filter(([, path = "", title = ""]) => !hasTest(path, title)).map(([text]) => text);
+    expect(missing).toEqual([]);
+    expect(named.length).toBeGreaterThan(40);
+    expect([...page.matchAll(/test\/[\w./-]+\.ts/g)]).toHaveLength(named.length);
+  });
+
+  test("shows the limits as they are", () => {
+    const values = new Map<string, unknown>(Object.entries(limits));
+    const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| ([\d,]+)(?: (\w+))? \|/gm)];
+    for (const [text, name = "", digits = "", unit] of rows) {
+      expect(Number(digits.replaceAll(",", "")) * (UNITS.get(unit) ?? Number.NaN), text).toBe(values.get(name));
+    }
+    expect(rows).toHaveLength(20);
+  });
+
+  test.each<[ConfigEffect, string]>([
+    ["acts", "act"],
+    ["later", "do not act yet"],
+    ["none", "tune what Millrace does not have"],
+  ])("lists the topic configs of effect %s", (effect, row) => {
+    expect(namesIn(row)).toEqual(TOPIC_CONFIGS.filter((config) => config.effect === effect).map(({ name }) => name));
+  });
+});
