@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kafkaCommand } from "./kafka-broker.ts";
-import { millraceCommand } from "./millrace-broker.ts";
+import { type BrokerSettings, millraceCommand } from "./millrace-broker.ts";
 import { lastLines } from "./processes.ts";
 
 /** `kafka` is the reference: a check that Apache Kafka fails says nothing about Millrace. */
@@ -17,6 +17,11 @@ export interface BrokerCommand {
   /** Stands in the output once clients may connect. */
   readonly readyText: string;
 }
+
+/** Says how to start a broker that is neither of the two, or one of them in another way. */
+export type CommandMaker = (settings: BrokerSettings, freePort: number) => BrokerCommand | Promise<BrokerCommand>;
+
+const COMMANDS: Readonly<Record<Target, CommandMaker>> = { millrace: millraceCommand, kafka: kafkaCommand };
 
 export interface BrokerOptions {
   /** Kafka's broker configs by Kafka's names. */
@@ -41,11 +46,12 @@ export class Broker implements AsyncDisposable {
     this.#start = start;
   }
 
-  static async start(target: Target, options: BrokerOptions = {}): Promise<Broker> {
-    const directory = mkdtempSync(join(tmpdir(), `millrace-clients-${target}-`));
+  static async start(target: Target | CommandMaker, options: BrokerOptions = {}): Promise<Broker> {
+    const make = typeof target === "function" ? target : COMMANDS[target];
+    const label = typeof target === "function" ? "other" : target;
+    const directory = mkdtempSync(join(tmpdir(), `millrace-clients-${label}-`));
     const port = await freePort();
-    const settings = { port, directory, configs: options.configs ?? {} };
-    const start = target === "kafka" ? await kafkaCommand(settings, await freePort()) : millraceCommand(settings);
+    const start = await make({ port, directory, configs: options.configs ?? {} }, await freePort());
     const broker = new Broker(port, directory, start);
     try {
       await broker.restart();
@@ -58,6 +64,11 @@ export class Broker implements AsyncDisposable {
 
   get address(): string {
     return `${this.host}:${this.port}`;
+  }
+
+  /** Of the running process. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
   }
 
   /** Starts the process on the same port and data. Resolves when clients may connect. */
@@ -122,7 +133,7 @@ export class Broker implements AsyncDisposable {
 }
 
 /** A port that nothing listened on a moment ago. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

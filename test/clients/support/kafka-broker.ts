@@ -1,15 +1,22 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BrokerCommand } from "./broker.ts";
-import { javaArguments, runJava } from "./java.ts";
+import { FAST_START, javaArguments, runJava } from "./java.ts";
 import type { BrokerSettings } from "./millrace-broker.ts";
 import { lastLines } from "./processes.ts";
 
 /** A fixed cluster id: 16 bytes in Kafka's base64url. */
 const CLUSTER_ID = "TWlsbHJhY2VSZWZlcmVuYw";
 
+/** Starts fast and stays small: for checks, not for measurements. */
+const QUICK_JVM = [...FAST_START, "-Xmx512m"];
+
 /** Formats the storage of one Apache Kafka node, broker and KRaft controller in one, and says how to start it. */
-export async function kafkaCommand(settings: BrokerSettings, controllerPort: number): Promise<BrokerCommand> {
+export async function kafkaCommand(
+  settings: BrokerSettings,
+  controllerPort: number,
+  jvm: readonly string[] = QUICK_JVM,
+): Promise<BrokerCommand> {
   const { directory, port } = settings;
   mkdirSync(directory, { recursive: true });
   const properties = {
@@ -41,7 +48,7 @@ export async function kafkaCommand(settings: BrokerSettings, controllerPort: num
   if (formatted.code !== 0) throw new Error(`Kafka's storage: ${lastLines(formatted.stdout + formatted.stderr)}`);
   return {
     command: "java",
-    args: [...(await javaArguments(["-Xmx512m", `-Dkafka.logs.dir=${directory}`])), "kafka.Kafka", file],
+    args: [...(await javaArguments([...jvm, `-Dkafka.logs.dir=${directory}`])), "kafka.Kafka", file],
     readyText: "Kafka Server started",
   };
 }

@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import { MemoryJournalObjects } from "#lib/adapters/memory/memory-journal-objects.ts";
 import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
@@ -19,12 +18,12 @@ import { StoreSet } from "#lib/storage/store-set.ts";
 import { flushIdFromBytes, objectKey, uuidFromBytes } from "#lib/util/branded.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
+import type { Measured } from "../support/statistics.ts";
+import type { BenchSuite } from "../support/suite.ts";
+import { microsPerOperation } from "../support/timing.ts";
 
 // What the write path itself costs: a store that forgets at once, a journal in memory, batches made beforehand.
-// Prints microseconds a batch: for the codecs and the fold alone, then for the whole path.
 
-const options = parseArgs({ options: { batches: { type: "string", default: "200000" } } }).values;
-const BATCHES = Number(options.batches);
 const PARTITIONS = 24;
 const JOURNALS = 12;
 const NEVER = new AbortController().signal;
@@ -87,13 +86,23 @@ function newPath(): AppendPath {
   );
 }
 
-async function measurePath(name: string, valueBytes: number, perRequest: number): Promise<void> {
+/** 64 connections with one request under way each. */
+const CONNECTIONS = 64;
+
+interface Requests {
+  readonly valueBytes: number;
+  readonly batchesPerRequest: number;
+}
+
+type Load = (batches: number) => Promise<void> | void;
+
+async function pathLoad({ valueBytes, batchesPerRequest }: Requests): Promise<Load> {
   const path = newPath();
   const record = { timestampMs: 1_000, key: null, value: Buffer.alloc(valueBytes), headers: [] };
   const bytes = buildBatch([record], { partitionLeaderEpoch: 0 });
   const header = readBatchHeader(bytes);
   const request = (first: number): PartitionAppend[] =>
-    Array.from({ length: perRequest }, (_, index) => ({
+    Array.from({ length: batchesPerRequest }, (_, index) => ({
       topic,
       partitionIndex: (first + index) % PARTITIONS,
       header,
@@ -101,21 +110,22 @@ async function measurePath(name: string, valueBytes: number, perRequest: number)
     }));
   const options = { signal: NEVER, requireMinInsync: true };
   await path.append(request(0), options);
-  const began = performance.now();
-  let sent = 0;
-  // 64 connections with one request under way each.
-  await Promise.all(
-    Array.from({ length: 64 }, async () => {
-      while (sent < BATCHES) {
-        sent += perRequest;
+  return async (batches) => {
+    let sent = 0;
+    const connection = async (): Promise<void> => {
+      while (sent < batches) {
+        sent += batchesPerRequest;
         await path.append(request(sent), options);
       }
-    }),
-  );
-  report(name, sent, performance.now() - began, bytes.byteLength);
+    };
+    await Promise.all(Array.from({ length: CONNECTIONS }, connection));
+  };
 }
 
-function measureFold(): void {
+const BATCHES_A_PART = 21;
+
+/** Encodes, decodes and folds the commands of idempotent producers: nothing else of the path. */
+function foldLoad(): Load {
   const batch: AppendBatch = {
     byteLength: 16_384,
     offsetCount: 100,
@@ -132,45 +142,55 @@ function measureFold(): void {
   const context = { seq: 1, indexInRecord: 0, proposedAtMs: 1_700_000_000_000 };
   logStateMachine.fold(state, { kind: "place-replicas", replicas: [0] }, context);
   logStateMachine.fold(state, { kind: "open", partitionIndexes, ...open }, context);
-  const perPart = 21;
   let sequence = 0;
-  const began = performance.now();
-  let count = 0;
-  for (let seq = 2; count < BATCHES; seq++) {
-    const first = sequence;
-    const parts = partitionIndexes.map((partitionIndex) => ({
-      topicId: topic.topicId,
-      partitionIndex,
-      position: partitionIndex * perPart * batch.byteLength,
-      batches: Array.from({ length: perPart }, (_, at) => ({ ...batch, baseSequence: first + at * 100 })),
-    }));
-    sequence += perPart * 100;
-    const command: AppendCommand = {
-      kind: "append",
-      flushId: flushIdFromBytes(Buffer.alloc(16)),
-      source: { kind: "object", key: objectKey(`wal/${seq}`), byteLength: 8_000_000, copies: [0] },
-      parts,
-    };
-    const writer = new ByteWriter(32_768);
-    logStateMachine.encodeCommand(command, writer);
-    const decoded = logStateMachine.decodeCommand(new ByteReader(writer.toBytes()));
-    const outcome = logStateMachine.fold(state, decoded, { ...context, seq });
-    const outcomes = new ByteWriter(32_768);
-    logStateMachine.encodeOutcome(outcome, outcomes);
-    count += perPart * PARTITIONS;
-  }
-  report("codecs and fold, idempotent", count, performance.now() - began, 16_384);
+  let seq = 1;
+  return (batches) => {
+    for (let done = 0; done < batches; done += BATCHES_A_PART * PARTITIONS) {
+      const first = sequence;
+      seq += 1;
+      const parts = partitionIndexes.map((partitionIndex) => ({
+        topicId: topic.topicId,
+        partitionIndex,
+        position: partitionIndex * BATCHES_A_PART * batch.byteLength,
+        batches: Array.from({ length: BATCHES_A_PART }, (_, at) => ({ ...batch, baseSequence: first + at * 100 })),
+      }));
+      sequence += BATCHES_A_PART * 100;
+      const command: AppendCommand = {
+        kind: "append",
+        flushId: flushIdFromBytes(Buffer.alloc(16)),
+        source: { kind: "object", key: objectKey(`wal/${seq}`), byteLength: 8_000_000, copies: [0] },
+        parts,
+      };
+      const writer = new ByteWriter(32_768);
+      logStateMachine.encodeCommand(command, writer);
+      const decoded = logStateMachine.decodeCommand(new ByteReader(writer.toBytes()));
+      const outcome = logStateMachine.fold(state, decoded, { ...context, seq });
+      const outcomes = new ByteWriter(32_768);
+      logStateMachine.encodeOutcome(outcome, outcomes);
+    }
+  };
 }
 
-function report(name: string, batches: number, ms: number, batchBytes: number): void {
-  const micros = ((ms * 1_000) / batches).toFixed(2);
-  const perSecond = Math.round((batches / ms) * 1_000);
-  const mib = Math.round((perSecond * batchBytes) / 1_048_576);
-  console.log(`${name.padEnd(44)} ${micros.padStart(7)} us/batch ${perSecond} batches/s ${mib} MiB/s`);
-}
+const LOADS: readonly (readonly [name: string, make: () => Promise<Load> | Load])[] = [
+  ["codecs and fold, idempotent", foldLoad],
+  ["path, 16 KiB, 1 batch a request", () => pathLoad({ valueBytes: 16_300, batchesPerRequest: 1 })],
+  ["path, 16 KiB, 24 batches a request", () => pathLoad({ valueBytes: 16_300, batchesPerRequest: 24 })],
+  ["path, 200 bytes, 1 batch a request", () => pathLoad({ valueBytes: 130, batchesPerRequest: 1 })],
+  ["path, 200 bytes, 24 batches a request", () => pathLoad({ valueBytes: 130, batchesPerRequest: 24 })],
+];
 
-measureFold();
-await measurePath("path, 16 KiB, 1 batch a request", 16_300, 1);
-await measurePath("path, 16 KiB, 24 batches a request", 16_300, 24);
-await measurePath("path, 200 bytes, 1 batch a request", 130, 1);
-await measurePath("path, 200 bytes, 24 batches a request", 130, 24);
+export const appendPathSuite: BenchSuite = {
+  name: "append-path",
+  what: "the write path alone, over a store that forgets and a journal in memory: microseconds a batch",
+  async run({ isSmall, repeats, wants }) {
+    const measured: Measured[] = [];
+    const count = isSmall ? 5_000 : 200_000;
+    for (const [name, make] of LOADS) {
+      if (!wants(name)) continue;
+      const load = await make();
+      const ours = await microsPerOperation({ count, repeats }, load);
+      measured.push({ name, unit: "us/batch", better: "lower", ours, reference: [] });
+    }
+    return measured;
+  },
+};
