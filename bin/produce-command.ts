@@ -10,7 +10,7 @@ import { Progress } from "./cli/progress.ts";
 import { type InputRecord, type LineFormat, recordOfJson, recordOfLine } from "./cli/record-input.ts";
 import { tellRetries } from "./cli/retries.ts";
 import { formatBytes } from "./cli/table.ts";
-import { UsageError } from "./cli/usage-error.ts";
+import { CommandFailure, UsageError } from "./cli/usage-error.ts";
 
 interface ProduceOptions extends ClientOptions {
   readonly file?: readonly string[];
@@ -86,6 +86,10 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
         if (room !== undefined) await room;
       }
     }
+  } catch (error) {
+    // A usage error promises that nothing was sent. If the flush below fails, its error is the one that is told.
+    if (!(error instanceof UsageError) || counts.records === 0) throw error;
+    throw new CommandFailure(`${error.message}; the first ${counts.records} records were produced, the rest was not`);
   } finally {
     // Whatever ends the input, what was read before counts.
     await producer.flush().finally(() => {

@@ -30,12 +30,18 @@ export function recordOfLine(line: Buffer, format: LineFormat, nowMs: number): N
   return { timestampMs: nowMs, key, value: isNull ? null : value, headers: format.headers };
 }
 
+/** `offset` is passed over: `consume` writes it, the broker gives it. */
+const JSON_FIELDS = ["key", "keyEncoding", "value", "valueEncoding", "headers", "timestamp", "partition", "offset"];
+
 /**
  * A JSON object as a record: `key`, `value`, `headers`, `timestamp`, `partition`, all optional. Texts are UTF-8 unless
  * `keyEncoding` or `valueEncoding` says "base64"; anything but text and null is written as its JSON.
  */
 export function recordOfJson(line: Buffer, format: LineFormat, nowMs: number): InputRecord {
   const fields = objectOf(line.toString("utf8"));
+  // A misspelt "value" would otherwise become a tombstone.
+  const unknown = [...fields.keys()].find((name) => !JSON_FIELDS.includes(name));
+  if (unknown !== undefined) throw new UsageError(`${JSON.stringify(unknown)} is not one of ${JSON_FIELDS.join(", ")}`);
   const partition = fields.get("partition");
   if (partition !== undefined && (typeof partition !== "number" || !Number.isInteger(partition) || partition < 0)) {
     throw new UsageError("partition is not a whole number");

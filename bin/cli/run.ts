@@ -46,7 +46,7 @@ function hintFor(error: Error): string {
   if (!(error instanceof KafkaError)) return "";
   switch (error.code) {
     case ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-      return "\nSee which there are with: millrace topics list; make one with: millrace topics create NAME";
+      return "\nSee which there are with: millrace topics list, or topics describe NAME; make one with: millrace topics create NAME";
     case ErrorCode.TOPIC_ALREADY_EXISTS:
       return "\nUse it, or choose another name; --if-not-exists takes this for success";
     case ErrorCode.MESSAGE_TOO_LARGE:

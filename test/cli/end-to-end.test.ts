@@ -69,6 +69,23 @@ test("what cannot be understood is refused with status 2 before anything is sent
   }
 });
 
+test("a line that cannot be understood after others were sent is status 1, and the text says how many were", async () => {
+  await cluster.run(["topics", "create", "t-half"]);
+  const good = "k:v\n".repeat(100_000);
+  const [late, early] = await Promise.all([
+    cluster.run(["produce", "t-half", "-K", ":"], `${good}bad\n`),
+    cluster.run(["produce", "t-half", "-K", ":"], "bad\nk:v\n"),
+  ]);
+  const stored = lines((await cluster.run(["consume", "t-half"])).stdout).length;
+
+  expect(early.status).toBe(2);
+  expect(late.status).toBe(1);
+  expect(late.stderr).toContain(
+    `stdin:100001: the line has no key separator; the first ${stored} records were produced`,
+  );
+  expect(stored).toBeGreaterThan(0);
+});
+
 test("no broker is an error that says what to do", async () => {
   const ran = await cluster.run(["topics", "list", "--bootstrap-server", "127.0.0.1:1"]);
   expect(ran.status).toBe(1);

@@ -106,6 +106,7 @@ describe("a JSON line", () => {
       { timestamp: "soon" },
       { value: "a", valueEncoding: "hex" },
       { headers: 1 },
+      { vlaue: "a misspelt field is no tombstone" },
     ]) {
       expect(() => json(value), JSON.stringify(value)).toThrow();
     }
