@@ -16,7 +16,11 @@ export function serveCommand(): Command {
   const command = new Command("serve").description("run a broker with its data in a directory (embedded)");
   for (const option of SERVE_OPTIONS as readonly ServeOption[]) command.addOption(commanderOption(option));
   command.option("--config <FILE>", `JSON file whose keys are the names of these flags (${CONFIG_FILE_ENVIRONMENT})`);
-  command.addHelpText("after", "\nFlags win over the environment, the environment over the config file.");
+  command.addHelpText(
+    "after",
+    "\nFlags win over the environment, the environment over the config file. A flag that repeats takes a list in" +
+      "\nthe config file (broker-config an object too); in the environment commas divide its values.",
+  );
   return command.action(async (flags: Record<string, string | string[] | undefined>) => {
     const settings = await readSettings(flags).catch((error: unknown) => {
       if (error instanceof SettingsError) return command.error(`error: ${error.message}`, { exitCode: 2 });

@@ -1,7 +1,9 @@
+import { LockFileError } from "#lib/adapters/local/process-lock.ts";
 import { createPinoLogger } from "#lib/adapters/node/pino-logger.ts";
 import { BrokerConfigError } from "#lib/cluster/broker-configs.ts";
 import { formatHostPort } from "#lib/config/host-port.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
+import { ListenError } from "#lib/gateway/kafka-server.ts";
 import { CorruptRecordError, DivergenceError } from "#lib/journal/journal-errors.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { type EmbeddedBroker, startEmbeddedBroker } from "./embedded-broker.ts";
@@ -32,6 +34,9 @@ export async function serve(settings: ServeSettings): Promise<void> {
 }
 
 function remedyFor(error: unknown, { dataDir }: ServeSettings): string {
+  if (error instanceof ListenError)
+    return "\nmillrace: choose another address with --kafka HOST:PORT, or stop what has this one";
+  if (error instanceof LockFileError) return `\nmillrace: check that ${dataDir} may be written by this user`;
   if (!(error instanceof CorruptRecordError || error instanceof DivergenceError)) return "";
   return `\nmillrace: to see all that is damaged run: millrace doctor --data-dir ${dataDir}; then restore the directory from a backup`;
 }

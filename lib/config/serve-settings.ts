@@ -128,7 +128,12 @@ const OTHER_ENVIRONMENT: readonly string[] = [CONFIG_FILE_ENVIRONMENT, BOOTSTRAP
 
 const fileSchema = z.record(
   z.string(),
-  z.union([z.string(), z.number(), z.array(z.string()), z.record(z.string(), z.string())]),
+  z.union([
+    z.string(),
+    z.number(),
+    z.array(z.string()),
+    z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  ]),
 );
 
 /**
@@ -139,7 +144,9 @@ export function settingsFromFile(path: string, text: string): RawSettings {
   if (!parsed.success) {
     const name = parsed.error.issues[0]?.path[0];
     if (name === undefined) throw new SettingsError(`config file ${path}: expected an object`);
-    throw new SettingsError(`config file ${path}: ${String(name)}: expected a text, a number or a list of texts`);
+    throw new SettingsError(
+      `config file ${path}: ${String(name)}: expected a text, a number, a list of texts, or for broker-config an object`,
+    );
   }
   const names = new Set<string>(SERVE_OPTIONS.map((option) => option.name));
   const found: Record<string, string | readonly string[]> = {};

@@ -108,7 +108,7 @@ test.each([
 test("a config file says lists as lists and broker configs as an object", () => {
   const text = JSON.stringify({
     kafka: ["A=127.0.0.1:1", "B=[::1]:2"],
-    "broker-config": { "num.partitions": "6", "auto.create.topics.enable": "false" },
+    "broker-config": { "num.partitions": 6, "auto.create.topics.enable": false },
     "linger-ms": 5,
   });
   const { listeners, brokerConfigs, lingerMs } = parseServeSettings(settingsFromFile("a.json", text));
