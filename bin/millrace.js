@@ -3,6 +3,7 @@
 // over; this file is plain JavaScript because an older Node must be able to read it.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const NODE_MAJOR_MIN = 24;
@@ -19,5 +20,5 @@ if (Number(process.versions.node.split(".")[0]) >= NODE_MAJOR_MIN) {
   const child = spawn(bundled, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: "inherit" });
   // The terminal sends its signals to both processes; whoever signals us alone means the broker as well.
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-  child.on("exit", (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
+  child.on("exit", (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + constants.signals[signal]));
 }
