@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { oracleSuite } from "../oracle/suite.ts";
 import { demoSuite } from "./demo/suite.ts";
+import { franzGoSuite } from "./franz-go/suite.ts";
 import { javaSuite } from "./java/suite.ts";
 import { kafkajsSuite } from "./kafkajs/suite.ts";
 import { kcatSuite } from "./kcat/suite.ts";
@@ -10,7 +11,15 @@ import { describe, Facts, SkippedError, type Suite, type SuiteContext } from "./
 // Runs real clients against Millrace, or against Apache Kafka to find out whether the checks themselves are right.
 // The last line is `N passed, N failed`; the exit status is 1 if anything failed.
 
-const SUITES: readonly Suite[] = [kcatSuite, kafkajsSuite, platformaticSuite, javaSuite, oracleSuite, demoSuite];
+const SUITES: readonly Suite[] = [
+  kcatSuite,
+  kafkajsSuite,
+  platformaticSuite,
+  franzGoSuite,
+  javaSuite,
+  oracleSuite,
+  demoSuite,
+];
 
 const HELP = `node test/clients/main.ts [options]
   --target millrace|kafka   the broker under test (default millrace; kafka calibrates the checks)

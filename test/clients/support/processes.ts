@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   readonly timeoutMs?: number;
   readonly cwd?: string;
+  /** Added to the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const RUN_TIMEOUT_MS = 60_000;
@@ -20,6 +22,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   const child = spawn(command, args, {
     stdio: ["pipe", "pipe", "pipe"],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }),
   });
   const finished = collect(child, options.timeoutMs ?? RUN_TIMEOUT_MS);
   child.stdin.on("error", () => {}); // A program that ends early closes its input; its exit status tells.

@@ -1,0 +1,51 @@
+import type { AllowList } from "../support/allow-list.ts";
+
+const GROUPS = "needs consumer groups";
+const TRANSACTIONS = "needs transactions and consumer groups";
+const SHARE_GROUPS = "needs share groups";
+const SCRAM = "needs a listener with SCRAM";
+
+/** The tests of pkg/kgo that reach a broker. All others run inside the client alone and say nothing about a broker. */
+export const KGO_TESTS: AllowList = {
+  runs: [
+    "TestPing",
+    "TestIssue1034",
+    "TestClient_Produce",
+    "TestClient_ProduceLargeMessages",
+    "TestIssue769",
+    "TestIssue831",
+    "TestIssueProduceSyncManualPartitionNegativeDoesNotPanic",
+    "TestAuditFlushWokenByBlockedProduceCancel",
+    "TestIssue325",
+    "TestIssue337",
+    "TestIssue434",
+    "TestIssue648",
+    "TestIssue810",
+    "TestIssue865",
+    "TestPauseIssue489",
+    "TestPauseIssueOct2023",
+    "TestDirectPartitionPurge",
+    "TestAddRemovePartitions",
+    "TestIssueFetchLargerThanBrokerMaxReadBytes",
+    "TestConsumeMaxDecompressBatchBytes",
+    "TestPooling",
+    "TestHookPollStart",
+  ],
+  leftOut: {
+    TestConsumeRegex: `${GROUPS}: it looks for the topic __consumer_offsets`,
+    TestIssueProduceBrokerTooOldFailsRecords: "skips itself where ApiVersions lists Produce from 0, as Kafka does",
+    TestUnknownGroupOffsetFetchPinned: GROUPS,
+    TestIssue523: GROUPS,
+    TestGroupSimple: GROUPS,
+    TestGroupETL: GROUPS,
+    Test848RegexBrokerResolves: GROUPS,
+    TestTxnEtl: TRANSACTIONS,
+    TestShareGroup: SHARE_GROUPS,
+    TestShareGroupETL: SHARE_GROUPS,
+    TestShareGroupAckOnClose: SHARE_GROUPS,
+    TestShareGroupOffsetsAdmin: SHARE_GROUPS,
+    TestConsumeRegexShareSkipsInternal: SHARE_GROUPS,
+    TestSCRAMAuth: SCRAM,
+    TestSCRAMAuthBadCredentials: SCRAM,
+  },
+};
