@@ -52,21 +52,21 @@ export class SnapshotKeeper<State, Command, Outcome> {
   }
 
   /**
-   * Removes records that no process needs any more (J6): at or below the second newest pointer when that is a day old
-   * and both its snapshot and the newest can be read, but none whose bytes the state still needs and never the newest.
-   * Returns the number up to which nothing is left, 0 if nothing may go yet.
+   * Removes records that no process needs any more (J6): at or below the second newest pointer, or the newest before it
+   * that is a day old, when both its snapshot and the journal's newest can be read; but none whose bytes the state still
+   * needs, and never the newest record. Returns the number up to which nothing is left, 0 if nothing may go yet.
    */
   async trim(signal: AbortSignal): Promise<JournalSeq> {
     const { follower, shelf, caller, journal, id } = this.#parts;
     // Entries can only cease to be needed, so a state that is not behind the pointer knows all that count.
     await follower.readStrong();
     const records = await caller.repeatedly((limited) => shelf.all(limited), signal);
-    const [second, newest] = records.slice(-2).map((record) => this.#pointer(record));
-    if (second === undefined || newest === undefined) return 0;
-    if (this.#parts.serviceClock.nowMs() - second.takenAtMs < TRIM_DELAY_MS) return 0;
-    const upTo = this.#highestUnneeded(second);
+    const newest = records.at(-1);
+    const aged = this.#newestAged(records.slice(0, -1));
+    if (newest === undefined || aged === undefined) return 0;
+    const upTo = this.#highestUnneeded(aged);
     if (upTo < 1 || (await this.#isTrimmed(upTo, signal))) return Math.max(0, upTo);
-    for (const pointer of [second, newest]) await this.#parts.objects.get(pointer.object, signal);
+    for (const pointer of [aged, this.#pointer(newest)]) await this.#parts.objects.get(pointer.object, signal);
     await caller.repeatedly((limited) => journal.trim(id, upTo, limited), signal);
     // Older pointers lead to records that are gone.
     await caller.repeatedly((limited) => shelf.trim(upTo - 1, limited), signal);
@@ -84,11 +84,21 @@ export class SnapshotKeeper<State, Command, Outcome> {
     return folded.journalBytes - pointer.journalBytes >= pointer.object.byteLength;
   }
 
-  #highestUnneeded(second: SnapshotPointer): JournalSeq {
+  /** A busy journal takes several snapshots a day, so its second newest one is never old. */
+  #newestAged(records: readonly JournalRecord[]): SnapshotPointer | undefined {
+    const nowMs = this.#parts.serviceClock.nowMs();
+    for (const record of records.toReversed()) {
+      const pointer = this.#pointer(record);
+      if (nowMs - pointer.takenAtMs >= TRIM_DELAY_MS) return pointer;
+    }
+    return undefined;
+  }
+
+  #highestUnneeded(pointer: SnapshotPointer): JournalSeq {
     const { folded } = this.#parts.follower;
-    if (folded.seq < second.seq) return 0;
+    if (folded.seq < pointer.seq) return 0;
     const neededSeq = this.#parts.machine.oldestNeededSeq(folded.state) ?? Number.POSITIVE_INFINITY;
-    return Math.min(second.seq, neededSeq - 1, folded.seq - 1);
+    return Math.min(pointer.seq, neededSeq - 1, folded.seq - 1);
   }
 
   async #isTrimmed(upTo: JournalSeq, signal: AbortSignal): Promise<boolean> {

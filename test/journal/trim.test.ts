@@ -33,6 +33,19 @@ describe("trimming (J6)", () => {
     expect(first()).toBe(257);
   });
 
+  test("goes on in a journal that takes several snapshots a day", async () => {
+    const { world, state, first } = await withTwoSnapshots();
+    for (let sixths = 0; sixths < 4; sixths++) {
+      await world.clock.advance(DAY_MS / 6);
+      await snapshotAfterMore(world, state);
+    }
+    expect(await world.run(state.trim(NEVER))).toBe(0);
+    await world.clock.advance(DAY_MS / 3);
+    // The pointers stand at 256, 512 (both a day old) and four times later.
+    expect(await world.run(state.trim(NEVER))).toBe(512);
+    expect(first()).toBe(513);
+  });
+
   test("does nothing with one pointer, however old", async () => {
     const world = new World();
     const { state } = await world.open();
