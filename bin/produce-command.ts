@@ -27,6 +27,9 @@ interface ProduceOptions extends ClientOptions {
   readonly timeoutMs: string;
 }
 
+/** The exit status of a command that Ctrl-C has ended, as shells count it. */
+const INTERRUPTED = 130;
+
 /** `millrace produce`: lines, JSON lines or whole files as records. */
 export function produceCommand(): Command {
   return addBootstrapOption(new Command("produce"))
@@ -73,6 +76,12 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
   const startedMs = performance.now();
   const summary = () => summaryOf(counts, performance.now() - startedMs);
   using progress = new Progress(() => `producing ${summary()}`);
+  const interrupted = () => {
+    progress[Symbol.dispose]();
+    process.stderr.write(`interrupted: ${producer.recordCount} of ${counts.records} records were acknowledged\n`);
+    process.exit(INTERRUPTED);
+  };
+  process.on("SIGINT", interrupted);
   try {
     for await (const records of inputOf(settings)) {
       for (const { record, partition } of records) {
@@ -93,6 +102,7 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
   } finally {
     // Whatever ends the input, what was read before counts.
     await producer.flush().finally(() => {
+      process.off("SIGINT", interrupted);
       progress[Symbol.dispose]();
       if (producer.recordCount < counts.records) {
         process.stderr.write(`acknowledged ${producer.recordCount} of ${counts.records} records\n`);

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { partitionOfKey } from "#lib/client/murmur2.ts";
 import { TestCluster } from "./support.ts";
 
@@ -84,6 +84,19 @@ test("a line that cannot be understood after others were sent is status 1, and t
     `stdin:100001: the line has no key separator; the first ${stored} records were produced`,
   );
   expect(stored).toBeGreaterThan(0);
+});
+
+test("Ctrl-C ends produce with status 130 and says how much was acknowledged", async () => {
+  await cluster.run(["topics", "create", "t-interrupted"]);
+  const producing = cluster.spawn(["produce", "t-interrupted"]);
+  const ended = cluster.outcome(producing);
+  producing.stdin?.write("a\nb\n");
+  await vi.waitFor(async () => expect((await cluster.run(["consume", "t-interrupted"])).stdout).toBe("a\nb\n"), 10_000);
+  producing.kill("SIGINT");
+  const { status, stderr } = await ended;
+
+  expect(status).toBe(130);
+  expect(stderr).toContain("of 2 records were acknowledged");
 });
 
 test("no broker is an error that says what to do", async () => {
