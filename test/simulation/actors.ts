@@ -134,8 +134,12 @@ export async function runLargeCommands(world: World): Promise<void> {
   }
 }
 
-/** Snapshots and trims, at some process at a time, as a schedule would call for them. */
-export async function runHousekeeper(world: World, isDone: () => boolean): Promise<void> {
+/** Snapshots, trims and retention, at some process at a time, as a schedule would call for them. */
+export async function runHousekeeper(
+  world: World,
+  topicNames: readonly string[],
+  isDone: () => boolean,
+): Promise<void> {
   const random = world.fork();
   const { scheduler, profile } = world;
   while (profile.housekeepingMs > 0 && !isDone()) {
@@ -145,6 +149,8 @@ export async function runHousekeeper(world: World, isDone: () => boolean): Promi
     broker.host.deliver(0, () => {
       broker.tend(new AbortController().signal).catch(() => undefined);
     });
+    const name = topicNames[random.below(topicNames.length)] ?? "";
+    if (random.chance(profile.retentionRate)) await advanceLogStart(world, random, name);
   }
 }
 

@@ -24,6 +24,8 @@ export interface Profile {
   readonly topicCount: number;
   readonly adminOperations: number;
   readonly housekeepingMs: number;
+  /** How often the housekeeper advances a log start too. */
+  readonly retentionRate: number;
   readonly freezesMax: number;
   readonly deathsMax: number;
   /** Mean time between two of them; 0: never. */
@@ -68,9 +70,42 @@ function rates(random: SeededRandom, options: { readonly freeze: boolean; readon
   };
 }
 
+/** Some worlds are about one thing alone: a process that sleeps in the middle of a call while the others trim. */
+const SLEEPERS: Partial<Profile> = {
+  checksTrimMark: false,
+  inlineBytesMax: 0,
+  snapshotRecordsMin: 2,
+  hostCount: 3,
+  producerCount: 3,
+  adminOperations: 0,
+  housekeepingMs: 3 * HOUR_MS,
+  killEveryMs: 0,
+  freezeEveryMs: 0,
+  outageEveryMs: 0,
+  hasOldProcess: false,
+  hasLargeCommands: false,
+};
+
 export function drawProfile(random: SeededRandom): Profile {
-  // A third of the worlds lasts minutes, a third hours, a third days: time enough to trim.
-  const pace = pick<"minutes" | "hours" | "days">(random, ["minutes", "hours", "days"]);
+  if (!random.chance(0.12)) return drawMixed(random, pick<Pace>(random, ["minutes", "hours", "days", "days"]));
+  const isShort = random.chance(0.4);
+  const profile = drawMixed(random, isShort ? "hours" : "days");
+  return {
+    ...profile,
+    ...SLEEPERS,
+    // Short sleepers are those that nobody doubts: less than an hour.
+    ...(isShort ? { housekeepingMs: 10 * MINUTE_MS, skewMs: DAY_MS + HOUR_MS } : {}),
+    freezesMax: 3,
+    journalRates: { ...NO_FAULTS, stale: 0.2, freeze: 0.02 },
+    storeRates: { ...NO_FAULTS, freeze: 0.01 },
+    freezeMs: (own) => (isShort ? (20 + own.below(38)) * MINUTE_MS : DAY_MS + own.below(36) * HOUR_MS),
+  };
+}
+
+/** How long a world lasts. */
+type Pace = "minutes" | "hours" | "days";
+
+function drawMixed(random: SeededRandom, pace: Pace): Profile {
   const isLong = pace === "days";
   const storeCount = pick(random, [1, 2, 3]);
   const spanMs = { minutes: 2 * MINUTE_MS, hours: 6 * HOUR_MS, days: 4 * DAY_MS }[pace];
@@ -86,9 +121,9 @@ export function drawProfile(random: SeededRandom): Profile {
     logJournalCount: 1 + random.below(2),
     checksTrimMark: random.chance(0.3),
     hostCount: 2 + random.below(2),
-    inlineBytesMax: pick(random, [0, 400, 8_192]),
+    inlineBytesMax: pick(random, [0, 0, 400, 8_192]),
     lingerMs: pick(random, [0, 0, 20]),
-    snapshotRecordsMin: pick(random, [3, 6, 12, 40]),
+    snapshotRecordsMin: pick(random, [2, 4, 8, 30]),
     tailCacheBytesMax: pick(random, [2_000, 1_000_000]),
     producerCount: 2 + random.below(3),
     batchesPerProducer,
@@ -98,7 +133,8 @@ export function drawProfile(random: SeededRandom): Profile {
     housekeepingMs: random.chance(0.85)
       ? pick(random, isLong ? [2 * HOUR_MS, 8 * HOUR_MS] : [spanMs / 20, spanMs / 80])
       : 0,
-    freezesMax: 15,
+    retentionRate: pick(random, [0, 0.3, 0.9]),
+    freezesMax: 1 + random.below(12),
     deathsMax: 15,
     killEveryMs: isDeadly ? spanMs / (1 + random.below(5)) : 0,
     freezeEveryMs: freezes ? spanMs / (1 + random.below(8)) : 0,
@@ -112,7 +148,7 @@ export function drawProfile(random: SeededRandom): Profile {
     thinkMs: (own) => {
       if (own.chance(0.6)) return own.below(30);
       if (own.chance(0.5)) return own.below(2_000);
-      return logUniform(own, 10, 4 * restMs);
+      return own.below(Math.ceil(4 * restMs));
     },
     freezeMs: (own) => (own.chance(0.5) ? logUniform(own, 10, napMaxMs) : napMaxMs * (0.2 + own.below(80) / 100)),
   };

@@ -97,7 +97,7 @@ async function runClients(world: World, isDone: () => boolean): Promise<void> {
   for (const name of topicNames) await createTopic(world, name, 1 + random.below(3));
   scheduler.trace("the topics stand");
   startChaos(world, isDone);
-  void runHousekeeper(world, isDone);
+  void runHousekeeper(world, topicNames, isDone);
   void runInspector(world, isDone);
   for (let index = 0; index < profile.consumerCount; index++) {
     const topicName = topicNames[random.below(topicNames.length)] ?? "";
