@@ -102,12 +102,13 @@ export class Committer<State, Command, Outcome> {
   }
 
   async #commit(taken: readonly Place<Proposal<Outcome>>[]): Promise<void> {
-    const { follower, lanes } = this.#parts;
+    const { follower, lanes, clock } = this.#parts;
     try {
       await follower.settle();
       if (this.#lostInRow >= CONFLICTS_BEFORE_READ) await follower.catchUp();
     } catch (error) {
       rejectUnsettled(taken, error);
+      await clock.endOfTurn();
       return;
     }
     // Who gave up during the wait was told that nothing will happen.
@@ -136,7 +137,11 @@ export class Committer<State, Command, Outcome> {
     this.#lostInRow = flight.fate === "lost" ? this.#lostInRow + 1 : 0;
     if (flight.fate === "lost" && follower.stoppedBy === undefined)
       lanes.putBack(places.filter((place) => takeBack(place)));
-    else if (flight.fate !== "won") this.#rejectAll(flight, failure);
+    else if (flight.fate !== "won") {
+      this.#rejectAll(flight, failure);
+      // Time for their callers to withdraw what stands behind them and must not overtake them.
+      await clock.endOfTurn();
+    }
   }
 
   /** Sends the identical call until the fate of our number is known; returns the last failure (J3). */

@@ -15,7 +15,8 @@ export interface Committed<Outcome> {
 export interface LaneSlot<Command, Outcome> {
   /**
    * Proposes `command` in this place. Rejects with the signal's reason if it aborts while the command is not yet in
-   * flight (then it never will be), or with `UnknownOutcomeError` if it was in flight and nobody knows.
+   * flight (then it never will be), or with `UnknownOutcomeError` if it was in flight and nobody knows. When a flight
+   * fails, the next one does not begin in the same turn: by then what must not overtake it can be withdrawn.
    */
   propose(command: Command, signal: AbortSignal): Promise<Committed<Outcome>>;
   /** Gives the place up; what comes behind moves on. */

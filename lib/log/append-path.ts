@@ -12,19 +12,24 @@ import {
   FLUSH_TIMEOUT_MS,
   INLINE_BYTES_MAX,
   PENDING_BYTES_MAX,
+  SEQUENCE_GAP_MS_MAX,
+  SEQUENCE_GAPS_MAX,
   UPLOADS_IN_FLIGHT_MAX,
 } from "#lib/util/limits.ts";
 import { AbortWatch } from "./abort-watch.ts";
 import { AppendRequest, type QueuedBatch, TIMED_OUT } from "./append-request.ts";
 import { Flush, type FlushPorts } from "./flush.ts";
 import { FlushBuffer } from "./flush-buffer.ts";
+import { FlushLanes } from "./flush-lanes.ts";
 import { planFlush } from "./flush-plan.ts";
 import type { AppendAnswer, Appender, AppendOptions, PartitionAppend } from "./log-api.ts";
 import type { LogJournals } from "./log-journals.ts";
+import { partitionKey } from "./log-state.ts";
 import { Opener } from "./opener.ts";
 import { journalOfPartition, type PartitionDirectory } from "./partition-directory.ts";
 import { PendingBytes } from "./pending-bytes.ts";
 import type { RecentBytes } from "./recent-bytes.ts";
+import { HELD_BACK, SequenceGaps } from "./sequence-gaps.ts";
 
 export interface AppendSettings {
   /** Time between the beginnings of two flushes; 0: whatever waits goes as soon as an upload may begin. */
@@ -36,6 +41,8 @@ export interface AppendSettings {
   readonly flushBytesMax: number;
   readonly flushBatchesMax: number;
   readonly flushTimeoutMs: number;
+  /** Failed batches that are remembered so that later ones of their producers do not overtake them. */
+  readonly sequenceGapsMax: number;
 }
 
 export const DEFAULT_APPEND_SETTINGS: AppendSettings = {
@@ -46,6 +53,7 @@ export const DEFAULT_APPEND_SETTINGS: AppendSettings = {
   flushBytesMax: FLUSH_BYTES_MAX,
   flushBatchesMax: FLUSH_BATCHES_MAX,
   flushTimeoutMs: FLUSH_TIMEOUT_MS,
+  sequenceGapsMax: SEQUENCE_GAPS_MAX,
 };
 
 export interface AppendPathPorts {
@@ -73,12 +81,14 @@ export class AppendPath implements Appender {
   readonly #flushPorts: FlushPorts;
   readonly #pending: PendingBytes;
   readonly #buffer: FlushBuffer;
+  readonly #gaps: SequenceGaps;
   readonly #abortWatch: AbortWatch;
   /** Batches whose journal is being opened or gets its replicas, by journal. */
   readonly #held = new Map<number, QueuedBatch[]>();
   #uploads = 0;
   #lastFlushMs = Number.NEGATIVE_INFINITY;
   #isClosingSoon = false;
+  #isDroppingSoon = false;
   #linger: ScheduledCall | undefined;
 
   constructor(ports: AppendPathPorts, settings: AppendSettings = DEFAULT_APPEND_SETTINGS) {
@@ -90,10 +100,19 @@ export class AppendPath implements Appender {
     this.#ports = ports;
     this.#settings = settings;
     this.#opener = new Opener({ journals, directory, storeIds, clock, signal, timeoutMs });
-    this.#flushPorts = { writer, opener: this.#opener, recent, clock, random, logger, writerId, timeoutMs, signal };
+    const isKnown = (batch: QueuedBatch) => this.#isKnown(batch);
+    this.#gaps = new SequenceGaps({
+      clock,
+      isKnown,
+      countMax: settings.sequenceGapsMax,
+      ageMsMax: SEQUENCE_GAP_MS_MAX,
+    });
+    const order = { gaps: this.#gaps, lanes: new FlushLanes(this.#gaps) };
+    const ours = { opener: this.#opener, writerId, timeoutMs };
+    this.#flushPorts = { writer, recent, clock, random, logger, signal, ...ours, ...order };
     this.#pending = new PendingBytes(settings.pendingBytesMax);
     this.#buffer = new FlushBuffer({ bytesMax: settings.flushBytesMax, batchesMax: settings.flushBatchesMax });
-    this.#abortWatch = new AbortWatch(() => this.#dropSettled());
+    this.#abortWatch = new AbortWatch(() => this.#dropSettledSoon());
     signal.addEventListener("abort", () => this.#stop(), { once: true });
   }
 
@@ -113,7 +132,10 @@ export class AppendPath implements Appender {
     if (appends.length === 0) return Promise.resolve([]);
     return new Promise((resolve) => {
       const request = new AppendRequest(appends, options, {
-        onSettled: (batch) => this.#pending.remove(batch.byteLength),
+        onSettled: (batch, answer) => {
+          this.#pending.remove(batch.byteLength);
+          this.#gaps.noteAnswer(batch, answer);
+        },
         resolve: (answers) => {
           this.#abortWatch.delete(request);
           resolve(answers);
@@ -126,6 +148,8 @@ export class AppendPath implements Appender {
   #admit(request: AppendRequest): void {
     for (const batch of request.batches) this.#pending.add(batch.byteLength);
     if (request.options.signal.aborted || this.#ports.signal.aborted) {
+      // Numbered all the same: what comes after it must not overtake it.
+      for (const batch of request.batches) this.#gaps.admit(batch);
       request.abort();
       return;
     }
@@ -137,6 +161,11 @@ export class AppendPath implements Appender {
   #enqueue(batch: QueuedBatch): void {
     const { topic, partitionIndex } = batch.append;
     const journalNumber = journalOfPartition(topic, partitionIndex);
+    if (!this.#gaps.admit(batch)) {
+      batch.settle(HELD_BACK);
+      this.#catchUp(journalNumber);
+      return;
+    }
     const held = this.#held.get(journalNumber);
     if (held !== undefined) held.push(batch);
     else if (this.#opener.placed(journalNumber) !== undefined) this.#buffer.push(batch);
@@ -144,6 +173,23 @@ export class AppendPath implements Appender {
       this.#held.set(journalNumber, [batch]);
       void this.#prepare(journalNumber);
     }
+  }
+
+  #isKnown({ append }: QueuedBatch): boolean {
+    const { topic, partitionIndex, header } = append;
+    const journal = this.#ports.journals.opened(journalOfPartition(topic, partitionIndex));
+    const partition = journal?.state.partitions.get(partitionKey(topic.topicId, partitionIndex));
+    return partition?.producers.has(header.producerId) === true;
+  }
+
+  /** What failed here may have been committed through another process: then nothing needs to be held back. */
+  #catchUp(journalNumber: number): void {
+    const { journals, signal } = this.#ports;
+    // Nobody waits for it; if it fails, the client's next try begins another one.
+    journals
+      .opened(journalNumber)
+      ?.catchUp(signal)
+      .catch(() => {});
   }
 
   /** Lets the batches of a journal go on, in their order, when appends may be proposed to it. Never rejects. */
@@ -186,8 +232,10 @@ export class AppendPath implements Appender {
         });
         return;
       }
+      const batches = this.#buffer.take();
+      if (batches.length === 0) continue;
       this.#lastFlushMs = nowMs;
-      this.#closeFlush(this.#buffer.take());
+      this.#closeFlush(batches);
     }
   }
 
@@ -206,13 +254,32 @@ export class AppendPath implements Appender {
     }
   }
 
-  #beginFlush(batches: readonly QueuedBatch[]): Flush {
+  #beginFlush(taken: readonly QueuedBatch[]): Flush {
+    const batches = this.#gaps.count === 0 ? taken : this.#withoutHeldBack(taken);
     const byteLength = batches.reduce((sum, batch) => sum + batch.byteLength, 0);
     const isInlined = byteLength <= this.#settings.inlineBytesMax;
     const journalOf = (number: number) => defined(this.#opener.placed(number), "journal of a buffered batch");
     const { segments, unmet } = planFlush(batches, { journalOf, isInlined });
     for (const batch of unmet) batch.settle({ kind: "refused", error: ErrorCode.NOT_ENOUGH_REPLICAS });
     return new Flush({ segments, isInlined }, this.#flushPorts);
+  }
+
+  #withoutHeldBack(batches: readonly QueuedBatch[]): readonly QueuedBatch[] {
+    return batches.filter((batch) => {
+      const isHeldBack = this.#gaps.holdsBack(batch);
+      if (isHeldBack) batch.settle(HELD_BACK);
+      return !isHeldBack;
+    });
+  }
+
+  /** Once for all requests that end together: each look goes through everything that waits. */
+  #dropSettledSoon(): void {
+    if (this.#isDroppingSoon) return;
+    this.#isDroppingSoon = true;
+    void this.#ports.clock.endOfTurn().then(() => {
+      this.#isDroppingSoon = false;
+      this.#dropSettled();
+    });
   }
 
   #dropSettled(): void {

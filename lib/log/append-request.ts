@@ -15,6 +15,8 @@ export class QueuedBatch {
   readonly index: number;
   readonly append: PartitionAppend;
   stage: BatchStage = "waiting";
+  /** Its number among all batches of the process, as they came. */
+  arrival = 0;
 
   constructor(request: AppendRequest, index: number, append: PartitionAppend) {
     this.request = request;
@@ -39,7 +41,7 @@ export class AppendRequest {
   readonly batches: readonly QueuedBatch[];
   readonly options: AppendOptions;
   readonly #answers: AppendAnswer[];
-  readonly #onSettled: (batch: QueuedBatch) => void;
+  readonly #onSettled: (batch: QueuedBatch, answer: AppendAnswer) => void;
   readonly #resolve: (answers: readonly AppendAnswer[]) => void;
   #openCount: number;
 
@@ -48,7 +50,7 @@ export class AppendRequest {
     options: AppendOptions,
     handlers: {
       /** Called once a batch, before the answers are complete. */
-      readonly onSettled: (batch: QueuedBatch) => void;
+      readonly onSettled: (batch: QueuedBatch, answer: AppendAnswer) => void;
       readonly resolve: (answers: readonly AppendAnswer[]) => void;
     },
   ) {
@@ -67,7 +69,7 @@ export class AppendRequest {
   settleOne(batch: QueuedBatch, answer: AppendAnswer): void {
     this.#answers[batch.index] = answer;
     this.#openCount--;
-    this.#onSettled(batch);
+    this.#onSettled(batch, answer);
     if (this.#openCount === 0) this.#resolve(this.#answers);
   }
 

@@ -11,6 +11,34 @@ export function positionsOf(parts: readonly FlushPart[]): readonly number[] {
   });
 }
 
+/** Consecutive batches of a part, and where they begin. */
+export interface PartRun {
+  readonly part: FlushPart;
+  readonly position: number;
+}
+
+/** What is left of a part without the batches that `isLeftOut` says yes to; those are settled by the caller. */
+export function runsWithout(
+  { part, position }: PartRun,
+  isLeftOut: (batch: QueuedBatch) => boolean,
+): readonly PartRun[] {
+  const runs: PartRun[] = [];
+  let run: FlushPart | undefined;
+  let at = position;
+  for (const batch of part.batches) {
+    if (isLeftOut(batch)) run = undefined;
+    else if (run === undefined) {
+      run = { ...part, batches: [batch], byteLength: batch.byteLength };
+      runs.push({ part: run, position: at });
+    } else {
+      run.batches.push(batch);
+      run.byteLength += batch.byteLength;
+    }
+    at += batch.byteLength;
+  }
+  return runs;
+}
+
 export function commandPart({ topic, partitionIndex, batches }: FlushPart, position: number): AppendPart {
   return { topicId: topic.topicId, partitionIndex, position, batches: batches.map(commandBatch) };
 }

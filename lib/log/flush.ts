@@ -1,4 +1,4 @@
-import type { LaneSlot } from "#lib/journal/replicated-state-api.ts";
+import type { Committed, LaneSlot } from "#lib/journal/replicated-state-api.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { TimeLimitError, timeLimit } from "#lib/runtime/deadline.ts";
@@ -12,12 +12,14 @@ import { defined } from "#lib/util/assert.ts";
 import { type FlushId, flushIdFromBytes, type TopicId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import type { QueuedBatch } from "./append-request.ts";
-import { commandPart, positionsOf } from "./flush-command.ts";
+import { commandPart, type PartRun, positionsOf, runsWithout } from "./flush-command.ts";
+import type { FlushLanes, LaneTurn, Proposed } from "./flush-lanes.ts";
 import { copiesToWaitFor, type FlushGroup, type FlushPart, type FlushSegment, laneOf } from "./flush-plan.ts";
 import type { AppendAnswer } from "./log-api.ts";
-import type { AppendPart, AppendSource, BatchOutcome, LogCommand, LogOutcome } from "./log-command.ts";
+import type { AppendSource, BatchOutcome, LogCommand, LogOutcome } from "./log-command.ts";
 import { needsOpening, type Opener } from "./opener.ts";
 import type { RecentBytes } from "./recent-bytes.ts";
+import { HELD_BACK, type SequenceGaps } from "./sequence-gaps.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -25,6 +27,8 @@ export interface FlushPorts {
   readonly writer: ReplicatedWriter;
   readonly opener: Opener;
   readonly recent: RecentBytes;
+  readonly gaps: SequenceGaps;
+  readonly lanes: FlushLanes;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -56,8 +60,21 @@ interface Run {
 interface ReservedGroup {
   readonly group: FlushGroup;
   readonly slot: LaneSlot<LogCommand, LogOutcome>;
+  readonly turn: LaneTurn;
   /** The topics of the group that are gone. Runs beside the upload; never rejects. */
   readonly opening: Promise<Opening>;
+}
+
+interface ProposedGroup {
+  readonly parts: readonly FlushPart[];
+  readonly proposed: Proposed;
+  readonly committed: Promise<Committed<LogOutcome>>;
+}
+
+interface GroupContent {
+  readonly flushId: FlushId;
+  readonly source: AppendSource;
+  readonly positions: readonly number[];
 }
 
 type Opening = { readonly gone: ReadonlySet<TopicId> } | { readonly error: unknown };
@@ -88,8 +105,10 @@ export class Flush {
   }
 
   #reserve(group: FlushGroup, signal: AbortSignal): ReservedGroup {
-    const slot = group.journal.reserve(laneOf(group.stores));
-    return { group, slot, opening: this.#open(group, signal) };
+    const lane = laneOf(group.stores);
+    const slot = group.journal.reserve(lane);
+    const turn = this.#ports.lanes.takeTurn(`${group.journalNumber}:${lane}`);
+    return { group, slot, turn, opening: this.#open(group, signal) };
   }
 
   #inline({ flushId, groups }: ReservedSegment, signal: AbortSignal): Run {
@@ -123,9 +142,10 @@ export class Flush {
       },
       (error: unknown) => {
         const answer = this.#answerOf(error);
-        for (const { group, slot } of groups) {
-          slot.release();
+        for (const { group, slot, turn } of groups) {
           for (const part of group.parts) settleAll(part.batches, answer);
+          slot.release();
+          void turn.run(() => {});
         }
       },
     );
@@ -191,44 +211,73 @@ export class Flush {
     return { gone };
   }
 
-  async #propose(
-    reserved: ReservedGroup,
-    content: { readonly flushId: FlushId; readonly source: AppendSource; readonly positions: readonly number[] },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { group, slot } = reserved;
+  async #propose(reserved: ReservedGroup, content: GroupContent, signal: AbortSignal): Promise<void> {
+    const { group, slot, turn } = reserved;
     const opening = await reserved.opening;
-    const live: FlushPart[] = [];
-    const parts: AppendPart[] = [];
-    for (const [index, part] of group.parts.entries()) {
-      if ("error" in opening) settleAll(part.batches, this.#answerOf(opening.error));
-      else if (opening.gone.has(part.topic.topicId)) settleAll(part.batches, UNKNOWN_PARTITION);
-      else {
-        live.push(part);
-        parts.push(commandPart(part, defined(content.positions[index])));
+    let begun: ProposedGroup | undefined;
+    try {
+      begun = await turn.run(() => this.#begin(reserved, { opening, content }, signal));
+      if (begun === undefined) return;
+      const { outcome } = await begun.committed;
+      await this.#answer(begun.parts, outcome, signal);
+    } catch (error) {
+      if (begun === undefined) slot.release();
+      const answer = this.#answerOf(error);
+      for (const part of group.parts) settleAll(part.batches, answer);
+      this.#ports.lanes.withdrawHeldBack();
+    } finally {
+      begun?.proposed[Symbol.dispose]();
+    }
+  }
+
+  /** Proposes what may still be committed, in its lane's order: whatever stood before it has been proposed or has failed. */
+  #begin(
+    { group, slot }: ReservedGroup,
+    { opening, content }: { readonly opening: Opening; readonly content: GroupContent },
+    signal: AbortSignal,
+  ): ProposedGroup | undefined {
+    const { flushId, source, positions } = content;
+    const runs: PartRun[] = [];
+    if (signal.aborted || "error" in opening) {
+      const answer = this.#answerOf("error" in opening ? opening.error : signal.reason);
+      for (const part of group.parts) settleAll(part.batches, answer);
+    } else {
+      for (const [index, part] of group.parts.entries()) {
+        if (opening.gone.has(part.topic.topicId)) settleAll(part.batches, UNKNOWN_PARTITION);
+        else runs.push(...this.#withoutHeldBack({ part, position: defined(positions[index]) }));
       }
     }
-    if (parts.length === 0) {
+    if (runs.length === 0) {
       slot.release();
-      return;
+      return undefined;
     }
-    try {
-      const command: LogCommand = { kind: "append", flushId: content.flushId, source: content.source, parts };
-      const { outcome } = await slot.propose(command, signal);
-      await this.#answer(live, outcome, signal);
-    } catch (error) {
-      const answer = this.#answerOf(error);
-      for (const part of live) settleAll(part.batches, answer);
-    }
+    const live = runs.map(({ part }) => part);
+    const parts = runs.map(({ part, position }) => commandPart(part, position));
+    const command: LogCommand = { kind: "append", flushId, source, parts };
+    const proposed = this.#ports.lanes.propose(live, signal);
+    return { parts: live, proposed, committed: slot.propose(command, proposed.signal) };
+  }
+
+  #withoutHeldBack(run: PartRun): readonly PartRun[] {
+    const { gaps } = this.#ports;
+    const heldBack = gaps.count === 0 ? [] : run.part.batches.filter((batch) => gaps.holdsBack(batch));
+    if (heldBack.length === 0) return [run];
+    settleAll(heldBack, HELD_BACK);
+    return runsWithout(run, ({ stage }) => stage === "settled");
   }
 
   async #answer(parts: readonly FlushPart[], outcome: LogOutcome, signal: AbortSignal): Promise<void> {
     const notOpen: FlushPart[] = [];
     for (const [index, part] of parts.entries()) {
       const outcomes = outcome.kind === "appended" ? defined(outcome.parts[index]) : [];
-      if (isNotOpen(outcomes[0])) notOpen.push(part);
-      else for (const [at, batch] of part.batches.entries()) batch.settle(defined(outcomes[at], "outcome of a batch"));
+      if (isNotOpen(outcomes[0])) {
+        notOpen.push(part);
+        // At once: what is behind it in its lane must not find the partition opened meanwhile.
+        for (const batch of part.batches) this.#ports.gaps.noteFailure(batch);
+      } else
+        for (const [at, batch] of part.batches.entries()) batch.settle(defined(outcomes[at], "outcome of a batch"));
     }
+    if (notOpen.length > 0) this.#ports.lanes.withdrawHeldBack();
     // Dropped since the local fold said that it was open. Tried again it would overtake what is behind it in its lane.
     await Promise.all(notOpen.map((part) => this.#answerNotOpen(part, signal)));
   }

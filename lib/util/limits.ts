@@ -58,6 +58,10 @@ export const UPLOADS_IN_FLIGHT_MAX = 4;
 export const OPEN_ATTEMPTS_MAX = 3;
 /** Batches of one producer that a partition remembers for duplicates (Kafka: five). */
 export const PRODUCER_BATCHES_KEPT = 5;
+/** Failed first batches of producers that are remembered so that later ones do not overtake them, some 200 bytes each. */
+export const SEQUENCE_GAPS_MAX = 10_000;
+/** Java's default of `delivery.timeout.ms`: a client that has not sent a batch again by then has given it up. */
+export const SEQUENCE_GAP_MS_MAX = 120_000;
 /** A producer that a partition has not seen for so long keeps its newest batch only. */
 export const PRODUCER_IDLE_MS = 5 * 60 * 1000;
 
