@@ -29,7 +29,7 @@ const SMALL_GROUPS = GROUPS.slice(1, 2).concat(GROUPS.slice(4));
 /** Millrace and Apache Kafka on the same machine in the same minutes, driven by the same clients. */
 export const kafkaSuite: BenchSuite = {
   name: "kafka",
-  what: "beside Apache Kafka 4.3.1: produce, consume, latency, CPU, memory, start (about 40 minutes, 25 GB of disk)",
+  what: "beside Apache Kafka 4.3.1: produce, consume, latency, CPU, memory, start (about 45 minutes, 25 GB of disk)",
   async run(base) {
     const context: KafkaContext = { ...base, sizes: base.isSmall ? SMALL_SIZES : FULL_SIZES };
     await provideJava();
