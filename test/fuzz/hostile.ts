@@ -27,7 +27,7 @@ export function expectBounded(decode: (bytes: Uint8Array) => unknown, options: H
   const { sound, errors, repair, runs = RUNS } = options;
   fc.assert(
     fc.property(sound, (bytes) => void decode(bytes)),
-    { numRuns: 50 },
+    { numRuns: Math.min(50, runs) },
   );
   let refused = 0;
   const attempt = (bytes: Uint8Array): void => {
@@ -48,14 +48,14 @@ export function expectBounded(decode: (bytes: Uint8Array) => unknown, options: H
       attempt(bytes);
       if (repair !== undefined) attempt(repair(bytes));
     }),
-    { numRuns: runs * FACTOR },
+    { numRuns: runs * FACTOR, endOnFailure: true },
   );
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
       attempt(noise);
       if (repair !== undefined) attempt(repair(noise));
     }),
-    { numRuns: (runs * FACTOR) / 4 },
+    { numRuns: Math.ceil((runs * FACTOR) / 4), endOnFailure: true },
   );
   expect(refused, "nothing was refused: the changes do not reach the decoder").toBeGreaterThan(0);
 }
