@@ -32,6 +32,7 @@ const RETRIABLE: ReadonlySet<number> = new Set([
   ErrorCode.REQUEST_TIMED_OUT,
   ErrorCode.KAFKA_STORAGE_ERROR,
   ErrorCode.NOT_ENOUGH_REPLICAS,
+  ErrorCode.NOT_LEADER_OR_FOLLOWER,
 ]);
 
 abstract class SimulatedProducer {
@@ -105,11 +106,9 @@ abstract class SimulatedProducer {
   }
 }
 
-/** Sends every batch until it is acknowledged, in the order of its sequences, up to five in flight. */
+/** Sends every batch until it is acknowledged, in the order of its sequences, up to five in flight from the first on. */
 export class IdempotentProducer extends SimulatedProducer {
   #producerId = -1;
-  /** Partitions that know the producer. Before that Kafka takes any sequence for the first one. */
-  readonly #known = new Set<number>();
 
   override async work(batchCount: number, partitionCount: number): Promise<void> {
     while (this.#producerId < 0) this.#producerId = await this.#askForId();
@@ -131,7 +130,7 @@ export class IdempotentProducer extends SimulatedProducer {
     let waiting: SentBatch[] = [];
     let left = batchCount;
     while (left > 0 || waiting.length > 0) {
-      const windowMax = this.#known.has(partition) ? 1 + this.random.below(BATCHES_IN_FLIGHT_MAX) : 1;
+      const windowMax = 1 + this.random.below(BATCHES_IN_FLIGHT_MAX);
       for (; left > 0 && waiting.length < windowMax; left--) waiting.push(this.newBatch(partition));
       const connection = await this.connect();
       const sent = waiting.map((batch) =>
@@ -139,7 +138,6 @@ export class IdempotentProducer extends SimulatedProducer {
       );
       const errors = (await Promise.all(sent)).flat();
       this.#check(errors);
-      if (errors.includes(ErrorCode.NONE)) this.#known.add(partition);
       waiting = waiting.filter((batch) => batch.fate !== "acknowledged");
       await this.world.sleepUpTo(waiting.length > 0 ? 500 : 200, this.random);
     }
