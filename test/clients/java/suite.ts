@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { Broker } from "../support/broker.ts";
-import { KAFKA_VERSION, provideJava, runJava } from "../support/java.ts";
+import { KAFKA_VERSION, OLDER_KAFKA_VERSION, provideJava, runJava } from "../support/java.ts";
 import { type Finished, lastLines } from "../support/processes.ts";
 import { readTopic } from "../support/reader.ts";
 import type { Facts, Suite } from "../support/suite.ts";
@@ -10,29 +10,61 @@ import { eventually, newTopic } from "../support/topics.ts";
 const TOOLS = "org.apache.kafka.tools";
 const CONFIG_COMMAND = "kafka.admin.ConfigCommand";
 
-export const javaSuite: Suite = {
-  name: "java",
-  budgetMinutes: 3,
-  what: `Apache Kafka's own tools, ${KAFKA_VERSION}: topics, configs, offsets, producers, compatibility`,
-  async run(facts, { target }) {
-    await provideJava();
-    await using broker = await Broker.start(target);
-    await checkVersions(facts, broker);
-    await checkTopicCommand(facts, broker);
-    await checkConfigCommand(facts, broker);
-    await checkProducers(facts, broker);
-    await checkGetOffsetShell(facts, broker);
-    await checkCompatibility(facts, broker);
-  },
+/** What differs between the releases. */
+interface Release {
+  readonly version: string;
+  readonly apiVersionsCommand: string;
+  /** Of ProducerPerformance. */
+  readonly propertiesOption: string;
+}
+
+const CURRENT: Release = {
+  version: KAFKA_VERSION,
+  apiVersionsCommand: `${TOOLS}.BrokerApiVersionsCommand`,
+  propertiesOption: "--command-property",
+};
+const OLDER: Release = {
+  version: OLDER_KAFKA_VERSION,
+  apiVersionsCommand: "kafka.admin.BrokerApiVersionsCommand",
+  propertiesOption: "--producer-props",
 };
 
-async function tool(broker: Broker, main: string, ...args: readonly string[]): Promise<Finished> {
-  return await runJava(main, ["--bootstrap-server", broker.address, ...args]);
+export const javaSuite = suiteOf("java", CURRENT);
+export const olderJavaSuite = suiteOf("java-3.9", OLDER);
+
+/** The tools of a release and the broker that they talk to. */
+interface Kit {
+  readonly release: Release;
+  readonly broker: Broker;
+}
+
+function suiteOf(name: string, release: Release): Suite {
+  return {
+    name,
+    budgetMinutes: 3,
+    what: `Apache Kafka's own tools, ${release.version}: topics, configs, offsets, producers, compatibility`,
+    async run(facts, { target }) {
+      await provideJava(release.version);
+      await using broker = await Broker.start(target);
+      const kit = { release, broker };
+      await checkVersions(facts, kit);
+      await checkTopicCommand(facts, kit);
+      await checkConfigCommand(facts, kit);
+      await checkProducers(facts, kit);
+      await checkGetOffsetShell(facts, kit);
+      await checkCompatibility(facts, kit);
+    },
+  };
+}
+
+async function tool(kit: Kit, main: string, ...args: readonly string[]): Promise<Finished> {
+  const { version } = kit.release;
+  return await runJava(main, ["--bootstrap-server", kit.broker.address, ...args], { version });
 }
 
 /** What the tool prints to stdout; a status other than 0 is an error. */
-async function toolOutput(broker: Broker, main: string, ...args: readonly string[]): Promise<string> {
-  const finished = await tool(broker, main, ...args);
+async function toolOutput(kit: Kit, main: string, ...args: readonly string[]): Promise<string> {
+  const finished = await tool(kit, main, ...args);
   const said = lastLines(finished.stdout + finished.stderr);
   equal(finished.code, 0, `${main} ${args.join(" ")} ended with ${finished.code}: ${said}`);
   return finished.stdout;
@@ -40,9 +72,10 @@ async function toolOutput(broker: Broker, main: string, ...args: readonly string
 
 const sortedLines = (text: string): readonly string[] => text.trim().split("\n").toSorted();
 
-async function checkVersions(facts: Facts, broker: Broker): Promise<void> {
+async function checkVersions(facts: Facts, kit: Kit): Promise<void> {
+  const { broker, release } = kit;
   await facts.check("BrokerApiVersionsCommand finds a version to speak for every API that it needs", async () => {
-    const output = await toolOutput(broker, `${TOOLS}.BrokerApiVersionsCommand`);
+    const output = await toolOutput(kit, release.apiVersionsCommand);
     match(output, new RegExp(`^${broker.address.replaceAll(".", "\\.")} \\(id: \\d+ `, "m"));
     const apis = ["Produce", "Fetch", "ListOffsets", "Metadata", "ApiVersions", "CreateTopics", "DeleteTopics"];
     apis.push("InitProducerId", "DescribeConfigs", "IncrementalAlterConfigs", "CreatePartitions", "DescribeCluster");
@@ -51,8 +84,8 @@ async function checkVersions(facts: Facts, broker: Broker): Promise<void> {
   });
 }
 
-async function checkTopicCommand(facts: Facts, broker: Broker): Promise<void> {
-  const command = (...args: readonly string[]): Promise<string> => toolOutput(broker, `${TOOLS}.TopicCommand`, ...args);
+async function checkTopicCommand(facts: Facts, kit: Kit): Promise<void> {
+  const command = (...args: readonly string[]): Promise<string> => toolOutput(kit, `${TOOLS}.TopicCommand`, ...args);
   const topic = "java-topics";
   await facts.check("TopicCommand creates a topic with a config, lists it and describes it", async () => {
     const shape = ["--partitions", "3", "--replication-factor", "1", "--config", "retention.ms=123456"];
@@ -68,7 +101,7 @@ async function checkTopicCommand(facts: Facts, broker: Broker): Promise<void> {
     }
   });
   await facts.check("TopicCommand says that a topic exists, and creates nothing over it", async () => {
-    const again = await tool(broker, `${TOOLS}.TopicCommand`, "--create", "--topic", topic, "--partitions", "9");
+    const again = await tool(kit, `${TOOLS}.TopicCommand`, "--create", "--topic", topic, "--partitions", "9");
     equal(again.code, 1);
     match(again.stdout + again.stderr, /TopicExistsException: Topic 'java-topics' already exists\./);
   });
@@ -82,11 +115,12 @@ async function checkTopicCommand(facts: Facts, broker: Broker): Promise<void> {
   });
 }
 
-async function checkConfigCommand(facts: Facts, broker: Broker): Promise<void> {
+async function checkConfigCommand(facts: Facts, kit: Kit): Promise<void> {
+  const { broker, release } = kit;
   const topic = await newTopic(broker, "java-configs");
   const config = (action: string, ...args: readonly string[]): Promise<string> => {
     const entity = ["--entity-type", "topics", "--entity-name", topic];
-    return toolOutput(broker, CONFIG_COMMAND, action, ...entity, ...args);
+    return toolOutput(kit, CONFIG_COMMAND, action, ...entity, ...args);
   };
   await facts.check("ConfigCommand adds topic configs, shows them with their synonyms, and deletes them", async () => {
     await config("--alter", "--add-config", "max.message.bytes=2000,cleanup.policy=[compact,delete]");
@@ -104,7 +138,7 @@ async function checkConfigCommand(facts: Facts, broker: Broker): Promise<void> {
   });
   await facts.check("ConfigCommand reports a value that is none", async () => {
     const entity = ["--entity-type", "topics", "--entity-name", topic, "--add-config", "retention.ms=never"];
-    const failed = await tool(broker, CONFIG_COMMAND, "--alter", ...entity);
+    const failed = await tool(kit, CONFIG_COMMAND, "--alter", ...entity);
     equal(failed.code, 1);
     const said = failed.stdout + failed.stderr;
     match(
@@ -113,26 +147,27 @@ async function checkConfigCommand(facts: Facts, broker: Broker): Promise<void> {
     );
   });
   await facts.check("ConfigCommand describes and alters the configs of the broker", async () => {
-    const id = (await toolOutput(broker, `${TOOLS}.BrokerApiVersionsCommand`)).match(/\(id: (\d+)/)?.[1] ?? "";
+    const id = (await toolOutput(kit, release.apiVersionsCommand)).match(/\(id: (\d+)/)?.[1] ?? "";
     const entity = ["--entity-type", "brokers", "--entity-name", id];
-    const all = await toolOutput(broker, CONFIG_COMMAND, "--describe", ...entity, "--all");
+    const all = await toolOutput(kit, CONFIG_COMMAND, "--describe", ...entity, "--all");
     match(all, /^ {2}message\.max\.bytes=1048588 sensitive=false/m);
     match(all, /^ {2}num\.partitions=1 sensitive=false/m);
-    await toolOutput(broker, CONFIG_COMMAND, "--alter", ...entity, "--add-config", "log.retention.ms=7200000");
-    const described = await toolOutput(broker, CONFIG_COMMAND, "--describe", ...entity);
+    await toolOutput(kit, CONFIG_COMMAND, "--alter", ...entity, "--add-config", "log.retention.ms=7200000");
+    const described = await toolOutput(kit, CONFIG_COMMAND, "--describe", ...entity);
     match(described, /^ {2}log\.retention\.ms=7200000 .*DYNAMIC_BROKER_CONFIG:log\.retention\.ms=7200000/m);
-    await toolOutput(broker, CONFIG_COMMAND, "--alter", ...entity, "--delete-config", "log.retention.ms");
+    await toolOutput(kit, CONFIG_COMMAND, "--alter", ...entity, "--delete-config", "log.retention.ms");
   });
 }
 
-async function checkProducers(facts: Facts, broker: Broker): Promise<void> {
+async function checkProducers(facts: Facts, kit: Kit): Promise<void> {
+  const { broker, release } = kit;
   for (const codec of ["none", "gzip", "snappy", "lz4", "zstd"]) {
     await facts.check(`ProducerPerformance sends 5,000 records in ${codec}, and all are there`, async () => {
       const topic = await newTopic(broker, `java-performance-${codec}`, { partitions: 3 });
       const size = ["--num-records", "5000", "--record-size", "200", "--throughput", "-1"];
       const properties = [`bootstrap.servers=${broker.address}`, "acks=all", `compression.type=${codec}`];
-      const args = ["--topic", topic, ...size, "--command-property", ...properties];
-      const finished = await runJava(`${TOOLS}.ProducerPerformance`, args);
+      const args = ["--topic", topic, ...size, release.propertiesOption, ...properties];
+      const finished = await runJava(`${TOOLS}.ProducerPerformance`, args, { version: release.version });
       equal(finished.code, 0, lastLines(finished.stderr));
       match(finished.stdout, /^5000 records sent, /m);
       const partitions = await readTopic(broker.address, topic);
@@ -150,7 +185,7 @@ async function checkProducers(facts: Facts, broker: Broker): Promise<void> {
     async () => {
       const topic = await newTopic(broker, "java-verifiable", { partitions: 2 });
       const amount = ["--max-messages", "500", "--throughput", "-1", "--acks", "-1"];
-      const output = await toolOutput(broker, `${TOOLS}.VerifiableProducer`, "--topic", topic, ...amount);
+      const output = await toolOutput(kit, `${TOOLS}.VerifiableProducer`, "--topic", topic, ...amount);
       const events = output
         .trim()
         .split("\n")
@@ -166,13 +201,14 @@ async function checkProducers(facts: Facts, broker: Broker): Promise<void> {
   );
 }
 
-async function checkGetOffsetShell(facts: Facts, broker: Broker): Promise<void> {
+async function checkGetOffsetShell(facts: Facts, kit: Kit): Promise<void> {
+  const { broker } = kit;
   await facts.check("GetOffsetShell answers latest, earliest, max-timestamp and by time", async () => {
     const topic = await newTopic(broker, "java-offsets", { partitions: 2 });
     const amount = ["--max-messages", "41", "--throughput", "-1", "--message-create-time", "5000"];
-    await toolOutput(broker, `${TOOLS}.VerifiableProducer`, "--topic", topic, ...amount);
+    await toolOutput(kit, `${TOOLS}.VerifiableProducer`, "--topic", topic, ...amount);
     const shell = async (time: string): Promise<readonly string[]> =>
-      sortedLines(await toolOutput(broker, `${TOOLS}.GetOffsetShell`, "--topic", topic, "--time", time));
+      sortedLines(await toolOutput(kit, `${TOOLS}.GetOffsetShell`, "--topic", topic, "--time", time));
     const lengths = (await readTopic(broker.address, topic)).map((records) => records.length);
     deepEqual(
       await shell("latest"),
@@ -191,20 +227,21 @@ async function checkGetOffsetShell(facts: Facts, broker: Broker): Promise<void> 
     }
   });
   await facts.check("GetOffsetShell finds no topic that is not there", async () => {
-    const finished = await tool(broker, `${TOOLS}.GetOffsetShell`, "--topic", "nowhere");
+    const finished = await tool(kit, `${TOOLS}.GetOffsetShell`, "--topic", "nowhere");
     notEqual(finished.code, 0);
     match(finished.stdout + finished.stderr, /Could not match any topic-partitions/);
   });
 }
 
-async function checkCompatibility(facts: Facts, broker: Broker): Promise<void> {
+async function checkCompatibility(facts: Facts, kit: Kit): Promise<void> {
+  const { broker } = kit;
   await facts.check("ClientCompatibilityTest finds every feature of a current broker", async () => {
     const topic = await newTopic(broker, "java-compatibility", { partitions: 2 });
     const features = ["offsets-for-times", "cluster-id", "create-topics", "describe-acls", "describe-configs"];
     const flags = [...features, "idempotent-producer"].flatMap((feature) => [`--${feature}-supported`, "true"]);
     // Since KIP-74 a fetch answers one record however large it is; only brokers before that make the client fail.
     flags.push("--expect-record-too-large-exception", "false", "--num-cluster-nodes", "1");
-    const output = await toolOutput(broker, `${TOOLS}.ClientCompatibilityTest`, "--topic", topic, ...flags);
+    const output = await toolOutput(kit, `${TOOLS}.ClientCompatibilityTest`, "--topic", topic, ...flags);
     match(output, /SUCCESS/);
   });
 }

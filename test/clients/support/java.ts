@@ -6,7 +6,9 @@ import { SkippedError } from "./suite.ts";
 
 /** As in java/pom.xml, which names the artifacts. */
 export const KAFKA_VERSION = "4.3.1";
-const JARS = join(CACHE, "java", KAFKA_VERSION);
+/** The last release before 4.0, whose tools still speak older versions. */
+export const OLDER_KAFKA_VERSION = "3.9.2";
+const jarsOf = (version: string): string => join(CACHE, "java", version);
 const LOGGING = join(CACHE, "java", "log4j2.properties");
 const MAVEN_TIMEOUT_MS = 10 * 60_000;
 
@@ -21,41 +23,52 @@ logger.server.name = kafka.server.KafkaRaftServer
 logger.server.level = INFO
 `;
 
-let provisioned: Promise<void> | undefined;
+const provisioned = new Map<string, Promise<void>>();
 
-/** Fetches the jars of java/pom.xml into the cache, once. */
-export function provideJava(): Promise<void> {
-  provisioned ??= fetchJars();
-  return provisioned;
+/** Fetches the jars of java/pom.xml in that version of Kafka into the cache, once. */
+export function provideJava(version: string = KAFKA_VERSION): Promise<void> {
+  const fetched = provisioned.get(version) ?? fetchJars(version);
+  provisioned.set(version, fetched);
+  return fetched;
 }
 
-async function fetchJars(): Promise<void> {
+async function fetchJars(version: string): Promise<void> {
+  const jars = jarsOf(version);
   if ((await run("java", ["-version"])).code !== 0) throw new SkippedError("no java on this machine");
   mkdirSync(join(CACHE, "java"), { recursive: true });
   writeFileSync(LOGGING, LOGGING_PROPERTIES);
-  if (existsSync(JARS) && readdirSync(JARS).length > 0) return;
+  if (existsSync(jars) && readdirSync(jars).length > 0) return;
   if ((await run("mvn", ["-version"])).code !== 0) throw new SkippedError("no mvn on this machine");
   // A fetch that is cut off leaves no half-filled directory behind: it becomes visible by its name, whole.
-  const partial = `${JARS}.partial-${process.pid}`;
+  const partial = `${jars}.partial-${process.pid}`;
   const pom = join(ROOT, "test/clients/java/pom.xml");
-  const goal = ["dependency:copy-dependencies", `-DoutputDirectory=${partial}`];
+  const goal = ["dependency:copy-dependencies", `-DoutputDirectory=${partial}`, `-Dkafka.version=${version}`];
   const fetched = await run("mvn", ["-q", "-B", "-f", pom, ...goal], { timeoutMs: MAVEN_TIMEOUT_MS });
   if (fetched.code !== 0) {
     rmSync(partial, { recursive: true, force: true });
     throw new SkippedError(`mvn cannot fetch Kafka's jars: ${lastLines(fetched.stdout + fetched.stderr)}`);
   }
-  renameSync(partial, JARS);
+  renameSync(partial, jars);
 }
 
 /** For a JVM that is to start fast: most tools run for a second. */
 export const FAST_START: readonly string[] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 
 /** The arguments before the main class: those of the JVM, where to log and where the classes are. */
-export async function javaArguments(jvm: readonly string[]): Promise<readonly string[]> {
-  await provideJava();
-  return [...jvm, `-Dlog4j2.configurationFile=${LOGGING}`, "-cp", join(JARS, "*")];
+export async function javaArguments(
+  jvm: readonly string[],
+  version: string = KAFKA_VERSION,
+): Promise<readonly string[]> {
+  await provideJava(version);
+  return [...jvm, `-Dlog4j2.configurationFile=${LOGGING}`, "-cp", join(jarsOf(version), "*")];
 }
 
-export async function runJava(main: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  return await run("java", [...(await javaArguments([...FAST_START, "-Xmx256m"])), main, ...args], options);
+export interface JavaOptions extends RunOptions {
+  /** Of Kafka; KAFKA_VERSION unless told. */
+  readonly version?: string;
+}
+
+export async function runJava(main: string, args: readonly string[], options: JavaOptions = {}): Promise<Finished> {
+  const before = await javaArguments([...FAST_START, "-Xmx256m"], options.version);
+  return await run("java", [...before, main, ...args], options);
 }
