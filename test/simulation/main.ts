@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { PLANTED_BUGS } from "./planted-bugs.ts";
+import PLANTED_SEEDS from "./planted-seeds.json" with { type: "json" };
 import { runSchedule } from "./schedule.ts";
 
 // npm run sim -- --seeds N --from S [--minutes M] [--trace] [--hashes]
-// npm run sim -- --planted NAME|all [--seeds N] [--from S]
+// npm run sim -- --planted NAME|all [--seeds N] [--from S] [--record]    writes planted-seeds.json
 
 const { values } = parseArgs({
   options: {
@@ -13,6 +15,7 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     trace: { type: "boolean", default: false },
     planted: { type: "string" },
+    record: { type: "boolean", default: false },
     hashes: { type: "boolean", default: false },
   },
 });
@@ -38,6 +41,7 @@ async function main(): Promise<number> {
   const deadlineMs =
     values.minutes === undefined ? Number.POSITIVE_INFINITY : startedMs + Number(values.minutes) * 60_000;
   let violationCount = 0;
+  let undecidedCount = 0;
   let count = 0;
   let shownMs = startedMs;
   for (seed = from; seed < end && Date.now() < deadlineMs; seed++, count++) {
@@ -46,6 +50,7 @@ async function main(): Promise<number> {
     if (values.hashes) console.log(`seed ${seed} ${result.traceHash}`);
     for (const violation of result.violations) console.log(`seed ${seed}: ${violation}`);
     violationCount += result.violations.length;
+    undecidedCount += result.undecided;
     if (result.violations.length > 0) {
       console.log(`commit ${commit()}; replay: npm run sim -- --seeds 1 --from ${seed} --trace`);
     }
@@ -55,6 +60,7 @@ async function main(): Promise<number> {
     }
   }
   console.log(`${perSecond(count, startedMs)} schedules a second`);
+  console.log(`${undecidedCount} histories of partitions could not be decided in time`);
   console.log(`${count} schedules, ${violationCount} violations`);
   return violationCount === 0 ? 0 : 1;
 }
@@ -62,6 +68,7 @@ async function main(): Promise<number> {
 /** Looks for the first seed that finds each bug; true if all are found. */
 async function findPlanted(names: readonly string[]): Promise<boolean> {
   const from = Number(values.from);
+  const recorded = new Map(Object.entries(PLANTED_SEEDS));
   let missedCount = 0;
   for (const name of names) {
     const plant = PLANTED_BUGS.get(name);
@@ -70,10 +77,16 @@ async function findPlanted(names: readonly string[]): Promise<boolean> {
     let found: string | undefined;
     for (seed = from; seed < from + Number(values.seeds) && found === undefined; seed++) {
       const { violations } = await runSchedule(seed, { decorations: plant() });
-      if (violations.length > 0) found = `seed ${seed}: ${violations[0]}`;
+      if (violations.length === 0) continue;
+      found = `seed ${seed}: ${violations[0]}`;
+      recorded.set(name, seed);
     }
     if (found === undefined) missedCount++;
     console.log(`${name}: ${found ?? "NOT FOUND"}`);
+  }
+  if (values.record) {
+    const seeds = Object.fromEntries([...PLANTED_BUGS.keys()].map((name) => [name, recorded.get(name)]));
+    writeFileSync(new URL("planted-seeds.json", import.meta.url), `${JSON.stringify(seeds, null, 2)}\n`);
   }
   console.log(`${names.length - missedCount} found, ${missedCount} missed`);
   return missedCount === 0;

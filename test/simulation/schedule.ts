@@ -14,6 +14,7 @@ import { Consumer, seenBatches } from "./consumers.ts";
 import { type Decorations, SOUND } from "./decorations.ts";
 import { checkFixpoint, checkHistory } from "./invariants.ts";
 
+import { checkLinearizability } from "./partition-histories.ts";
 import { runIdempotentProducer, runPlainProducer } from "./producers.ts";
 import { describeProfile, drawProfile, type Profile } from "./profile.ts";
 import { fetch, listOffset } from "./services.ts";
@@ -23,6 +24,8 @@ import { World } from "./world.ts";
 export interface ScheduleResult {
   readonly seed: number;
   readonly violations: readonly string[];
+  /** Histories of partitions whose search for an explaining log was given up. */
+  readonly undecided: number;
   readonly traceHash: string;
   readonly events: number;
   readonly commits: number;
@@ -66,10 +69,13 @@ export async function runSchedule(seed: number, options: ScheduleOptions = {}): 
   } catch (error) {
     history.problems.push(`checkProgress: ${describeError(error)}`);
   }
-  const violations = [...new Set(checkHistory(history, truth))];
+  const topicNames = new Map([...truth.topics.values()].map(({ topicId, name }) => [topicId, name]));
+  const { problems, undecided } = checkLinearizability(history, topicNames);
+  const violations = [...new Set([...checkHistory(history, truth), ...problems])];
   return {
     seed,
     violations,
+    undecided,
     traceHash: scheduler.traceHash,
     events: scheduler.eventCount,
     commits: [...truth.partitions.values()].reduce((sum, { batches }) => sum + batches.length, 0),
@@ -147,7 +153,7 @@ async function examineEnd(world: World): Promise<void> {
 }
 
 async function readAll(world: World, witness: SimBroker): Promise<void> {
-  const { history, truth } = world;
+  const { history, truth, scheduler } = world;
   const connection = world.connect(witness, world.fork());
   for (const { key, topicId, partitionIndex, batches, marks, droppedAtMs } of truth.partitions.values()) {
     const topic = truth.topics.get(topicId);
@@ -160,9 +166,25 @@ async function readAll(world: World, witness: SimBroker): Promise<void> {
     }
     let at = logStartOffset;
     while (at < logEndOffset) {
+      const startMs = scheduler.elapsedMs;
       const reply = await connection.call(fetch(named, at, { bytesMax: 1_000_000, waitMsMax: 0 }), 300_000);
       const fetched = reply.kind === "answer" ? reply.value.fetched : undefined;
       const seen = seenBatches(fetched?.records ?? []);
+      if (fetched !== undefined) {
+        const { error, highWatermark } = fetched;
+        const span = { startMs, endMs: scheduler.elapsedMs };
+        const client = "the witness";
+        history.fetches.push({
+          client,
+          topicId,
+          partitionIndex,
+          fetchOffset: at,
+          error,
+          highWatermark,
+          batches: seen,
+          ...span,
+        });
+      }
       for (const { name, baseOffset, nextOffset } of seen) {
         const own = batches.find((batch) => batch.baseOffset === baseOffset);
         if (own?.name !== name || own.nextOffset !== nextOffset) {
