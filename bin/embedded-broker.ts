@@ -32,7 +32,7 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   opened.use(ProcessLock.acquire(settings.dataDir, settings.brokerId));
   const clock = new SystemClock();
   const random = new SystemRandom();
-  const journal = await SqliteJournal.open({ path: join(settings.dataDir, JOURNAL_FILE), clock });
+  const journal = await SqliteJournal.open({ path: join(settings.dataDir, JOURNAL_FILE), clock, logger });
   opened.defer(() => journal.close());
   const { dataDir, brokerId } = settings;
   const signal = new AbortController().signal;

@@ -5,6 +5,7 @@ import type { Clock } from "#lib/runtime/clock.ts";
 import { abortable } from "#lib/runtime/deadline.ts";
 import type { Deferred } from "#lib/runtime/deferred.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
+import { describeError, type Logger, SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { assert } from "#lib/util/assert.ts";
 import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import { JOURNAL_RECORD_BYTES_MAX, SQLITE_BUSY_MS_MAX } from "#lib/util/limits.ts";
@@ -20,6 +21,8 @@ import { JournalFileError } from "./sqlite-journal-protocol.ts";
 export interface SqliteJournalOptions {
   readonly path: string;
   readonly clock: Clock;
+  /** Hears of it when the journal's thread dies; silent by default. */
+  readonly logger?: Logger;
   /** How long to wait for another process' lock on the file; 5 s by default. */
   readonly busyMsMax?: number;
   /** The file's size in pages of 4 KiB, for tests of a full disk. */
@@ -37,17 +40,22 @@ interface Waiting {
  * queues meanwhile goes to it together, and all appends of such a batch are one transaction.
  */
 export class SqliteJournal implements Journal, AsyncDisposable {
+  readonly #path: string;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #worker: Worker;
   readonly #opened: Deferred<void> = deferred();
   readonly #exited: Deferred<void> = deferred();
   #queue: Waiting[] = [];
   #sent: readonly Waiting[] = [];
   #isScheduled = false;
+  #isOpen = false;
   #closedBy: JournalUnavailableError | undefined;
 
   private constructor(options: SqliteJournalOptions) {
+    this.#path = options.path;
     this.#clock = options.clock;
+    this.#logger = options.logger ?? SILENT_LOGGER;
     const settings: WorkerSettings = {
       path: options.path,
       busyMsMax: options.busyMsMax ?? SQLITE_BUSY_MS_MAX,
@@ -146,8 +154,10 @@ export class SqliteJournal implements Journal, AsyncDisposable {
 
   #receive(message: WorkerMessage): void {
     if (message.kind !== "results") {
-      if (message.kind === "opened") this.#opened.resolve();
-      else this.#opened.reject(toError(message));
+      if (message.kind === "opened") {
+        this.#isOpen = true;
+        this.#opened.resolve();
+      } else this.#opened.reject(toError(message));
       this.#rest();
       return;
     }
@@ -168,7 +178,12 @@ export class SqliteJournal implements Journal, AsyncDisposable {
   }
 
   #fail(cause: unknown): void {
-    this.#closedBy ??= unavailable("the journal's thread failed", cause);
+    if (this.#closedBy === undefined && this.#isOpen) {
+      // Callers are told that the journal is unavailable, which mostly passes by itself. This does not.
+      const text = "the thread of the journal file has died: nothing can be committed any more, restart the broker";
+      this.#logger.error(text, { path: this.#path, error: describeError(cause) });
+    }
+    this.#closedBy ??= unavailable("the journal's thread has died, restart the broker", cause);
     this.#opened.reject(this.#closedBy);
     this.#rejectAll([...this.#sent, ...this.#queue.splice(0)]);
     this.#sent = [];
