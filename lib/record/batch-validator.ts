@@ -19,8 +19,8 @@ import {
 // 3. every record of a topic with `cleanup.policy=compact` has a key.
 // We do none of it here: it is the larger part of a broker's work, a decompression bomb's way in, and the CRC already
 // proves that the bytes are what the producer made. A producer that lies in 1 or 2 spoils the reading of its own batch
-// (Kafka's consumers check again) or of a list-offsets by time; no other batch is touched. For 3 the cleaner, which must
-// look at records anyway, keeps records without a key; a door that wants Kafka's refusal walks that topic's batches.
+// (Kafka's consumers check again) or of a list-offsets by time; no other batch is touched. The door that knows a topic
+// to be compacted walks its batches for 3 (keyless-records.ts).
 
 export type BatchRefusal =
   /** Length below the minimum, magic that never existed, wrong CRC. CORRUPT_MESSAGE (2), which clients retry. */

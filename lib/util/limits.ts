@@ -68,6 +68,8 @@ export const PRODUCER_IDLE_MS = 5 * 60 * 1000;
 // Records
 /** What one compressed batch may grow to when somebody looks into it; a batch itself ends at `REQUEST_BYTES_MAX`. */
 export const DECOMPRESSED_BATCH_BYTES_MAX = 128 * MIB;
+/** Records of one refused batch that Produce names one by one; clients fail the others with them all the same. */
+export const RECORD_ERRORS_MAX = 1_000;
 
 // Read path
 export const TAIL_CACHE_BYTES_MAX = 128 * MIB;

@@ -5,7 +5,7 @@ import type { ProduceRequest, ProduceResponse } from "#lib/protocol/messages/pro
 import { timeLimit } from "#lib/runtime/deadline.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
 import { PRODUCE_REQUEST_MS_MIN } from "#lib/util/limits.ts";
-import { admitBatch } from "../admit-batch.ts";
+import { admitBatch, type RefusedBatch } from "../admit-batch.ts";
 import type { BrokerServices } from "../broker-services.ts";
 import { type Admission, overlappingHandler } from "../handler.ts";
 import type { RequestContext } from "../request-context.ts";
@@ -23,7 +23,7 @@ type PartitionAnswer = TopicAnswer["partitionResponses"][number];
 
 /** One partition of the request: refused at the door, or on its way. */
 type Admitted =
-  | { readonly kind: "refused"; readonly error: ErrorCode; readonly message: string }
+  | RefusedBatch
   | { readonly kind: "append"; readonly append: PartitionAppend; readonly logAppendTimeMs: TimestampMs };
 
 export const produce = overlappingHandler(Apis.PRODUCE, async (request, context, services) => {
@@ -110,16 +110,16 @@ async function append(
   return admitted.map((each) => (each.kind === "refused" ? refusedBody(each) : appendedBody(each, answers[next++])));
 }
 
-type PartitionAnswerBody = Omit<PartitionAnswer, "index" | "recordErrors" | "currentLeader">;
+type PartitionAnswerBody = Omit<PartitionAnswer, "index" | "recordErrors" | "currentLeader"> & {
+  readonly recordErrors: NonNullable<RefusedBatch["recordErrors"]>;
+};
 
-function refusedBody({
-  error,
-  message,
-}: {
-  readonly error: ErrorCode;
-  readonly message?: string;
-}): PartitionAnswerBody {
-  return { errorCode: error, errorMessage: message ?? null, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 };
+function refusedBody(
+  refusal: Pick<RefusedBatch, "error"> & Partial<Pick<RefusedBatch, "message" | "recordErrors">>,
+): PartitionAnswerBody {
+  const { error, message = null, recordErrors = [] } = refusal;
+  const nowhere = { baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 };
+  return { errorCode: error, errorMessage: message, recordErrors, ...nowhere };
 }
 
 function appendedBody(
@@ -129,7 +129,14 @@ function appendedBody(
   if (answer === undefined) return refusedBody({ error: ErrorCode.UNKNOWN_SERVER_ERROR });
   if (answer.kind === "refused") return refusedBody(answer);
   const { baseOffset, logStartOffset } = answer;
-  return { errorCode: ErrorCode.NONE, errorMessage: null, baseOffset, logAppendTimeMs, logStartOffset };
+  return {
+    errorCode: ErrorCode.NONE,
+    errorMessage: null,
+    recordErrors: [],
+    baseOffset,
+    logAppendTimeMs,
+    logStartOffset,
+  };
 }
 
 function response(
@@ -148,7 +155,6 @@ function response(
       partitionResponses: topic.partitionData.map(({ index }, i) => ({
         index,
         ...(bodies[i] ?? refusedBody({ error: ErrorCode.UNKNOWN_SERVER_ERROR })),
-        recordErrors: [],
       })),
     };
   });
