@@ -59,7 +59,7 @@ const rules: readonly (readonly [modules: readonly string[], places: readonly st
   [["node:events", "node:stream", "node:stream/promises", "node:async_hooks"], EVERYWHERE],
   [["node:crypto"], EVERYWHERE], // Its random functions have a rule of their own.
   [
-    ["node:path", "node:url", "node:os", "node:process"],
+    ["node:path", "node:url", "node:os", "node:process", "node:v8"],
     [...OUTSIDE_WORLD, "lib/config"],
   ],
   [
