@@ -2,9 +2,10 @@ import { parseArgs } from "node:util";
 import { oracleSuite } from "../oracle/suite.ts";
 import { demoSuite } from "./demo/suite.ts";
 import { franzGoSuite } from "./franz-go/suite.ts";
-import { javaSuite } from "./java/suite.ts";
+import { javaSuite, olderJavaSuite } from "./java/suite.ts";
 import { kafkajsSuite } from "./kafkajs/suite.ts";
 import { kcatSuite } from "./kcat/suite.ts";
+import { librdkafkaSuite } from "./librdkafka/suite.ts";
 import { platformaticSuite } from "./platformatic/suite.ts";
 import { describe, Facts, SkippedError, type Suite, type SuiteContext } from "./support/suite.ts";
 
@@ -16,7 +17,9 @@ const SUITES: readonly Suite[] = [
   kafkajsSuite,
   platformaticSuite,
   franzGoSuite,
+  librdkafkaSuite,
   javaSuite,
+  olderJavaSuite,
   oracleSuite,
   demoSuite,
 ];
@@ -24,6 +27,7 @@ const SUITES: readonly Suite[] = [
 const HELP = `node test/clients/main.ts [options]
   --target millrace|kafka   the broker under test (default millrace; kafka calibrates the checks)
   --only NAME               one suite; may be given more than once
+  --except NAME             all suites but this one; may be given more than once
   --fact TEXT               only facts whose text contains TEXT
   --nightly                 longer inputs, more kills
   --no-skips                a suite that cannot run here counts as failed
@@ -34,6 +38,7 @@ const { values: options } = parseArgs({
   options: {
     target: { type: "string", default: "millrace" },
     only: { type: "string", multiple: true, default: [] },
+    except: { type: "string", multiple: true, default: [] },
     fact: { type: "string" },
     nightly: { type: "boolean", default: false },
     "no-skips": { type: "boolean", default: false },
@@ -81,13 +86,13 @@ async function main(): Promise<number> {
     process.stdout.write(options.help ? HELP : list.join(""));
     return 0;
   }
-  const { target, only } = options;
+  const { target, only, except } = options;
   if (target !== "millrace" && target !== "kafka") throw new Error(`--target ${target}: neither millrace nor kafka`);
-  const unknown = only.filter((name) => !SUITES.some((suite) => suite.name === name));
-  if (unknown.length > 0) throw new Error(`--only ${unknown.join(", ")}: no such suite; see --list`);
+  const unknown = [...only, ...except].filter((name) => !SUITES.some((suite) => suite.name === name));
+  if (unknown.length > 0) throw new Error(`${unknown.join(", ")}: no such suite; see --list`);
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const suite of SUITES) {
-    if (only.length > 0 && !only.includes(suite.name)) continue;
+    if (except.includes(suite.name) || (only.length > 0 && !only.includes(suite.name))) continue;
     const result = await runSuite(suite, { target, isNightly: options.nightly });
     total.passed += result.passed;
     total.failed += result.failed;

@@ -1,0 +1,90 @@
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { testsToRun } from "../support/allow-list.ts";
+import { Broker } from "../support/broker.ts";
+import { KAFKA_VERSION } from "../support/java.ts";
+import { lastLines, type RunOptions, run } from "../support/processes.ts";
+import { CACHE } from "../support/provision.ts";
+import { SkippedError, type Suite } from "../support/suite.ts";
+import { LIBRDKAFKA_TESTS } from "./allow-list.ts";
+
+// An npm package that carries librdkafka's whole source tree with its tests.
+const CARRIER = "@confluentinc/kafka-javascript";
+const CARRIER_VERSION = "1.10.1";
+const TREE = join(CACHE, "librdkafka", CARRIER_VERSION);
+const BUILD_TIMEOUT_MS = 7 * 60_000;
+const TEST_TIMEOUT_MS = 60_000;
+
+export const librdkafkaSuite: Suite = {
+  name: "librdkafka",
+  budgetMinutes: 8,
+  what: "librdkafka's own test suite, the tests without groups",
+  async run(facts, { target }) {
+    await provideTests();
+    // Many tests write to partitions up to 3 of a topic that the broker makes by itself.
+    await using broker = await Broker.start(target, { configs: { "num.partitions": "4" } });
+    writeFileSync(join(broker.directory, "test.conf"), `bootstrap.servers=${broker.address}\n`);
+    for (const test of testsToRun(LIBRDKAFKA_TESTS)) {
+      await facts.check(test, async () => await runTest(test, broker));
+    }
+  },
+};
+
+async function runTest(test: string, broker: Broker): Promise<void> {
+  const source = join(TREE, "package/deps/librdkafka");
+  const libraries = `${join(source, "src")}:${join(source, "src-cpp")}`;
+  const env = {
+    LD_LIBRARY_PATH: libraries,
+    DYLD_LIBRARY_PATH: libraries,
+    RDKAFKA_TEST_CONF: join(broker.directory, "test.conf"),
+    TEST_KAFKA_VERSION: KAFKA_VERSION,
+    TESTS: test.slice(0, 4),
+  };
+  // Quick, without replaced sockets, without tests that need no broker, one at a time.
+  const options = ["-Q", "-E", "-L", "-p1"];
+  const finished = await run(join(source, "tests/test-runner"), options, {
+    env,
+    cwd: broker.directory,
+    timeoutMs: TEST_TIMEOUT_MS,
+  });
+  const output = stripVTControlCharacters(finished.stdout + finished.stderr);
+  // A test that skips itself ends with status 0 too.
+  const passed = new RegExp(`^\\| ${test} +\\| +PASSED `, "m").test(output);
+  if (finished.code !== 0 || !passed) throw new Error(reasonIn(output));
+}
+
+/** What the runner says at the first failed assertion, else its last words. */
+function reasonIn(output: string): string {
+  const lines = output.split("\n");
+  const at = lines.findIndex((line) => line.startsWith("### Test "));
+  return at < 0 ? lastLines(output) : lines.slice(at, at + 2).join(" | ");
+}
+
+/** Fetches the package's archive, without its install scripts, and builds the library and the tests, once. */
+async function provideTests(): Promise<void> {
+  if (existsSync(TREE)) return;
+  for (const tool of ["gcc", "g++", "make", "python3"]) {
+    if ((await run(tool, ["--version"])).code !== 0) throw new SkippedError(`no ${tool} on this machine`);
+  }
+  const partial = `${TREE}.partial-${process.pid}`;
+  rmSync(partial, { recursive: true, force: true });
+  mkdirSync(partial, { recursive: true });
+  const source = join(partial, "package/deps/librdkafka");
+  const jobs = `-j${availableParallelism()}`;
+  await build("npm", ["pack", "--silent", `${CARRIER}@${CARRIER_VERSION}`], { cwd: partial });
+  const archive = `${CARRIER.slice(1).replace("/", "-")}-${CARRIER_VERSION}.tgz`;
+  await build("tar", ["-xzf", archive], { cwd: partial });
+  await build("bash", ["./configure", "--disable-gssapi", "--disable-curl"], { cwd: source });
+  await build("make", [jobs, "libs"], { cwd: source });
+  await build("make", [jobs, "test-runner"], { cwd: join(source, "tests") });
+  renameSync(partial, TREE);
+}
+
+async function build(command: string, args: readonly string[], options: RunOptions): Promise<void> {
+  const built = await run(command, args, { ...options, timeoutMs: BUILD_TIMEOUT_MS });
+  if (built.code === 0) return;
+  const said = lastLines(built.stdout + built.stderr);
+  throw new SkippedError(`librdkafka's tests cannot be built: ${command} ${args.join(" ")}: ${said}`);
+}
