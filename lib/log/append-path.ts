@@ -24,7 +24,7 @@ import { FlushLanes } from "./flush-lanes.ts";
 import { planFlush } from "./flush-plan.ts";
 import type { AppendAnswer, Appender, AppendOptions, PartitionAppend } from "./log-api.ts";
 import type { LogJournals } from "./log-journals.ts";
-import { partitionKey } from "./log-state.ts";
+import { type ProducerState, partitionKey } from "./log-state.ts";
 import { Opener } from "./opener.ts";
 import { journalOfPartition, type PartitionDirectory } from "./partition-directory.ts";
 import { PendingBytes } from "./pending-bytes.ts";
@@ -100,10 +100,9 @@ export class AppendPath implements Appender {
     this.#ports = ports;
     this.#settings = settings;
     this.#opener = new Opener({ journals, directory, storeIds, clock, signal, timeoutMs });
-    const isKnown = (batch: QueuedBatch) => this.#isKnown(batch);
     this.#gaps = new SequenceGaps({
       clock,
-      isKnown,
+      producerOf: (batch) => this.#producerOf(batch),
       countMax: settings.sequenceGapsMax,
       ageMsMax: SEQUENCE_GAP_MS_MAX,
     });
@@ -175,11 +174,11 @@ export class AppendPath implements Appender {
     }
   }
 
-  #isKnown({ append }: QueuedBatch): boolean {
+  #producerOf({ append }: QueuedBatch): ProducerState | undefined {
     const { topic, partitionIndex, header } = append;
     const journal = this.#ports.journals.opened(journalOfPartition(topic, partitionIndex));
     const partition = journal?.state.partitions.get(partitionKey(topic.topicId, partitionIndex));
-    return partition?.producers.has(header.producerId) === true;
+    return partition?.producers.get(header.producerId);
   }
 
   /** What failed here may have been committed through another process: then nothing needs to be held back. */

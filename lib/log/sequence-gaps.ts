@@ -2,17 +2,19 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { QueuedBatch } from "./append-request.ts";
 import type { AppendAnswer } from "./log-api.ts";
-import { partitionKey } from "./log-state.ts";
+import { type ProducerState, partitionKey } from "./log-state.ts";
 
 // A partition takes any first sequence of a producer that it does not know, as in Kafka. So when the first batch of a
 // producer fails on its way and the second one does not, the second would be committed, and the first refused for ever
 // as out of order. What is behind a failed batch is therefore held back in this process until the failed one has come
-// again. Once the partition knows the producer its fold refuses gaps, and nothing is held back here.
+// again, or the fold shows it. Where the partition knows the producer the fold would refuse the gap by itself, but with
+// an error that is not for clients which were told of a time-out: see below.
 
 /**
  * Kafka answers this to all batches in flight when a partition moves, so every client sends them again in their order.
- * OUT_OF_ORDER_SEQUENCE_NUMBER would be fatal to librdkafka where the failed batch was committed through another
- * process that this one has not heard of yet.
+ * OUT_OF_ORDER_SEQUENCE_NUMBER lets librdkafka begin a new epoch, which doubles the failed batch if it was committed
+ * after all, or ends it with a fatal error: behind a batch that was answered with a time-out, or if the failed one was
+ * committed through another process that this one has not heard of yet.
  */
 export const HELD_BACK: AppendAnswer = {
   kind: "refused",
@@ -43,14 +45,14 @@ interface Gap {
 
 export interface SequenceGapsOptions {
   readonly clock: Clock;
-  /** Whether the local fold of the batch's partition knows its producer. */
-  readonly isKnown: (batch: QueuedBatch) => boolean;
+  /** The producer of the batch, as the local fold of its partition knows it. */
+  readonly producerOf: (batch: QueuedBatch) => ProducerState | undefined;
   /** Beyond it the oldest one is forgotten. */
   readonly countMax: number;
   readonly ageMsMax: number;
 }
 
-/** The failed first batches of producers that their partitions do not know. Empty unless something has failed. */
+/** The failed batches of idempotent producers that have not come again. Empty unless something has failed. */
 export class SequenceGaps {
   readonly #options: SequenceGapsOptions;
   /** By partition and producer id, those that were noted first in front. */
@@ -93,14 +95,15 @@ export class SequenceGaps {
   noteAnswer(batch: QueuedBatch, answer: AppendAnswer): void {
     if (answer.kind === "refused") {
       if (PASSING.has(answer.error)) this.noteFailure(batch);
-    } else if (this.#gaps.size > 0 && batch.append.header.producerId >= 0) {
-      this.#gaps.delete(keyOf(batch));
+    } else if (this.#gaps.size > 0) {
+      // Drops the gap if this was the batch that it waited for.
+      this.#find(batch);
     }
   }
 
   noteFailure(batch: QueuedBatch): void {
     const { producerId, producerEpoch, baseSequence } = batch.append.header;
-    if (producerId < 0 || this.#options.isKnown(batch)) return;
+    if (producerId < 0 || this.#isMoot(batch, baseSequence)) return;
     this.#dropOld();
     const key = keyOf(batch);
     const gap = this.#gaps.get(key);
@@ -124,9 +127,19 @@ export class SequenceGaps {
     const key = keyOf(batch);
     const gap = this.#gaps.get(key);
     if (gap === undefined || gap.producerEpoch !== producerEpoch) return undefined;
-    if (!this.#options.isKnown(batch)) return gap;
+    if (!this.#isMoot(batch, gap.sequence)) return gap;
     this.#gaps.delete(key);
     return undefined;
+  }
+
+  /** Whether the fold has the sequence, or the producer has left its epoch: then the fold's word is right for all others. */
+  #isMoot(batch: QueuedBatch, sequence: number): boolean {
+    const producer = this.#options.producerOf(batch);
+    const newest = producer?.batches.at(-1);
+    if (producer === undefined || newest === undefined) return false;
+    const { producerEpoch } = batch.append.header;
+    if (producer.producerEpoch !== producerEpoch) return producer.producerEpoch > producerEpoch;
+    return !isAfter(sequence, newest.lastSequence);
   }
 
   #dropOld(): void {
@@ -149,9 +162,13 @@ export class SequenceGaps {
 const SEQUENCE_COUNT = 2 ** 31;
 
 /** Sequences go round, so of two the one that is less than half the round ahead is the later one. */
-function isBehind(batch: QueuedBatch, gap: Gap): boolean {
-  const distance = (batch.append.header.baseSequence - gap.sequence + SEQUENCE_COUNT) % SEQUENCE_COUNT;
+function isAfter(sequence: number, other: number): boolean {
+  const distance = (sequence - other + SEQUENCE_COUNT) % SEQUENCE_COUNT;
   return distance > 0 && distance < SEQUENCE_COUNT / 2;
+}
+
+function isBehind(batch: QueuedBatch, gap: Gap): boolean {
+  return isAfter(batch.append.header.baseSequence, gap.sequence);
 }
 
 function keyOf({ append }: QueuedBatch): string {

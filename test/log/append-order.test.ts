@@ -8,7 +8,7 @@ import { PROPOSE_MS_MAX } from "#lib/util/limits.ts";
 import { appendOf, type LogProcess, LogWorld, textsOf, topicOf } from "./append-harness.ts";
 
 // A partition takes any first sequence of a producer that it does not know, so nobody but the append path can see to
-// it that what is behind a failed first batch waits until that one has come again.
+// it that what is behind a failed batch waits until that one has come again.
 
 const OBJECTS_ONLY = { inlineBytesMax: 0 };
 
@@ -202,13 +202,24 @@ test("nothing is held back for ever when the failed batch went through another p
   expect(await world.run(process.append([nth(topic, 1)]).then(resultOf))).toBe("appended");
 });
 
-test("a producer that the partition knows is left to the fold", async () => {
+test("a producer that the partition knows is held back alike", async () => {
   const { world, topic, process, storeFaults } = await opened();
   expect(await world.run(process.append([nth(topic, 0)]).then(resultOf))).toBe("appended");
   storeFaults.push(...FIRST_FAILS);
   const answers = await pipeline(world, process, [nth(topic, 1), nth(topic, 2)]);
-  const outOfOrder = `refused ${ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER}`;
-  expect(await world.run(Promise.all(answers))).toEqual([STORAGE_ERROR, outOfOrder]);
+  expect(await world.run(Promise.all(answers))).toEqual([STORAGE_ERROR, HELD_BACK]);
+  const again = await pipeline(world, process, [nth(topic, 0), nth(topic, 1), nth(topic, 2)]);
+  expect(await world.run(Promise.all(again))).toEqual(["duplicate", "appended", "appended"]);
+});
+
+test("sequences go round, and what comes after the highest one is behind it", async () => {
+  const { world, topic, process, storeFaults } = await opened();
+  const highest = 2 ** 31 - 1;
+  storeFaults.push({ kind: "root" });
+  expect(await world.run(process.append([nth(topic, highest)]).then(resultOf))).toBe(STORAGE_ERROR);
+  expect(await world.run(process.append([nth(topic, 0)]).then(resultOf))).toBe(HELD_BACK);
+  const again = await pipeline(world, process, [nth(topic, highest), nth(topic, 0)]);
+  expect(await world.run(Promise.all(again))).toEqual(["appended", "appended"]);
 });
 
 test("a client that gives the failed batch up is held back for two minutes and no longer", async () => {
