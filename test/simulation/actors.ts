@@ -147,7 +147,9 @@ export async function runHousekeeper(
     const broker = world.anyBroker(random);
     if (broker === undefined) continue;
     broker.host.deliver(0, () => {
-      broker.tend(new AbortController().signal).catch(() => undefined);
+      const tending = broker.tend(new AbortController().signal);
+      tending.catch(() => undefined);
+      world.mustEnd(broker, "its housekeeping", tending);
     });
     const name = topicNames[random.below(topicNames.length)] ?? "";
     if (random.chance(profile.retentionRate)) await advanceLogStart(world, random, name);

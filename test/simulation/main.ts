@@ -68,7 +68,7 @@ async function main(): Promise<number> {
 /** Looks for the first seed that finds each bug; true if all are found. */
 async function findPlanted(names: readonly string[]): Promise<boolean> {
   const from = Number(values.from);
-  const recorded = new Map(Object.entries(PLANTED_SEEDS));
+  const recorded = new Map<string, number>(Object.entries(PLANTED_SEEDS));
   let missedCount = 0;
   for (const name of names) {
     const plant = PLANTED_BUGS.get(name);
@@ -76,7 +76,7 @@ async function findPlanted(names: readonly string[]): Promise<boolean> {
       throw new Error(`no planted bug is called ${name}: ${[...PLANTED_BUGS.keys()].join(", ")}`);
     let found: string | undefined;
     for (seed = from; seed < from + Number(values.seeds) && found === undefined; seed++) {
-      const { violations } = await runSchedule(seed, { decorations: plant() });
+      const { violations } = await runSchedule(seed, { decorations: plant(), stopsEarly: true });
       if (violations.length === 0) continue;
       found = `seed ${seed}: ${violations[0]}`;
       recorded.set(name, seed);

@@ -38,6 +38,8 @@ export interface ScheduleOptions {
   /** Changes what the seed has drawn. */
   readonly profile?: Partial<Profile>;
   readonly onTrace?: (line: string) => void;
+  /** Ends the world when something has been found on the way: for planted bugs, which break it again and again. */
+  readonly stopsEarly?: boolean;
 }
 
 /** Long enough for whatever is still under way to land: signatures, timers and tries all end within. */
@@ -59,13 +61,10 @@ export async function runSchedule(seed: number, options: ScheduleOptions = {}): 
     .finally(() => {
       work.isDone = true;
     });
+  const isFound = () => options.stopsEarly === true && history.problems.length + truth.problems.length > 0;
   try {
-    await scheduler.run(() => work.isDone || scheduler.elapsedMs > WORLD_MS_MAX);
-    if (!work.isDone) history.problems.push("checkProgress: clients do not come to their end");
-    await runFor(world, AFTERMATH_MS / 10);
-    world.heal();
-    await runFor(world, AFTERMATH_MS);
-    await examineEnd(world);
+    await scheduler.run(() => work.isDone || isFound() || scheduler.elapsedMs > WORLD_MS_MAX);
+    if (!isFound()) await endWorld(world, work);
   } catch (error) {
     history.problems.push(`checkProgress: ${describeError(error)}`);
   }
@@ -82,6 +81,15 @@ export async function runSchedule(seed: number, options: ScheduleOptions = {}): 
     acknowledged: history.appends.filter(({ result }) => result.kind === "acknowledged").length,
     profile: describeProfile(profile),
   };
+}
+
+/** What is under way comes to its end, nothing goes wrong any more, and everything is looked at. */
+async function endWorld(world: World, work: { readonly isDone: boolean }): Promise<void> {
+  if (!work.isDone) world.history.problems.push("checkProgress: clients do not come to their end");
+  await runFor(world, AFTERMATH_MS / 10);
+  world.heal();
+  await runFor(world, AFTERMATH_MS);
+  await examineEnd(world);
 }
 
 async function runFor(world: World, ms: number): Promise<void> {
@@ -130,6 +138,7 @@ async function runClients(world: World, isDone: () => boolean): Promise<void> {
 /** Reads everything through a process that begins now, with one of three stores away, and compares it with the truth. */
 async function examineEnd(world: World): Promise<void> {
   const { history, truth, scheduler } = world;
+  history.problems.push(...world.unended().map((what) => `checkProgress: ${what}`));
   for (const broker of world.brokers) {
     if (!broker.host.isDead && !broker.isStopped) history.problems.push(...checkFixpoint(broker, truth));
   }

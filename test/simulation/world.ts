@@ -31,6 +31,9 @@ export class World {
   readonly #decorations: Decorations;
   readonly #logMachine: LogStateMachine;
   readonly #faults: Faults[] = [];
+  readonly #hosts: Host[] = [];
+  /** What processes are doing that has to come to an end, whatever goes wrong. */
+  readonly #underWay = new Map<Promise<unknown>, { readonly host: Host; readonly name: string }>();
   #hostCount = 0;
   #freezesLeft: number;
   #deathsLeft: number;
@@ -84,6 +87,7 @@ export class World {
       skewMs: options.skewMs ?? 0,
       stopsMonotonic: random.chance(0.5),
     });
+    this.#hosts.push(host);
     const journal = new SimJournal(this.journals, host, this.#newFaults(profile.journalRates));
     const storeFaults = this.#newFaults(profile.storeRates);
     const logMachine = profile.hasOldProcess && !isOld ? levelTwo(this.#logMachine) : this.#logMachine;
@@ -102,7 +106,7 @@ export class World {
     });
     host.onDeath(() => this.#replace(broker));
     host.onThaw(() => this.#inspectSoon(broker));
-    void this.#open(broker);
+    this.mustEnd(broker, "opening", this.#open(broker));
     return broker;
   }
 
@@ -113,6 +117,18 @@ export class World {
   /** A process that answers, or did a moment ago; undefined if there is none. */
   anyBroker(random: SeededRandom): SimBroker | undefined {
     return this.brokers[random.below(Math.max(1, this.brokers.length))];
+  }
+
+  mustEnd({ host }: SimBroker, name: string, work: Promise<unknown>): void {
+    this.#underWay.set(work, { host, name });
+    const end = () => this.#underWay.delete(work);
+    work.then(end, end);
+  }
+
+  /** What living processes have begun and not ended. */
+  unended(): readonly string[] {
+    const living = [...this.#underWay.values()].filter(({ host }) => !host.isDead);
+    return living.map(({ host, name }) => `${host.name} does not come to the end of ${name}`);
   }
 
   /** Lets a process stand still for a while. A world in which they all do so for ever would never end. */
@@ -134,7 +150,7 @@ export class World {
       store.service.isDown = false;
       store.lossRate = 0;
     }
-    for (const { host } of this.brokers) host.thaw();
+    for (const host of this.#hosts) host.thaw();
   }
 
   /** What a process believes when it has just woken up is what it is most likely to be wrong about. */
