@@ -8,7 +8,7 @@ import { runSchedule } from "./schedule.ts";
 
 const SEEDS = new Map<string, number>(Object.entries(PLANTED_SEEDS));
 
-describe("a bug that is planted is found", () => {
+describe("a bug that is planted is found", { timeout: 60_000 }, () => {
   test.each([...PLANTED_BUGS])("%s", async (name, plant) => {
     const seed = SEEDS.get(name) ?? expect.fail("no seed is recorded");
     const { violations } = await runSchedule(seed, { decorations: plant(), stopsEarly: true });

@@ -25,7 +25,8 @@ async function resolve(broker: SimBroker, named: Named, signal: AbortSignal): Pr
   };
   const byId = named.topicId !== undefined;
   const view = (await resolveTopics(broker.view, [reference], { byId, signal }))(reference);
-  if (typeof view === "number") return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  if (view === ErrorCode.UNKNOWN_TOPIC_ID) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  if (typeof view === "number") return view;
   return hasPartition(view, named.partitionIndex) ? view : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
 }
 
