@@ -75,11 +75,6 @@ test("the records within a batch are not looked at", async () => {
   expect((await produce(connection, { topic: "unseen" }, uncompressed)).baseOffset).toBe(2);
 });
 
-test("a compacted topic takes records without a key", async () => {
-  await createWith("keyless", [{ name: "cleanup.policy", value: "compact" }]);
-  expect((await produce(connection, { topic: "keyless" }, batchOf(["a"]))).errorCode).toBe(ErrorCode.NONE);
-});
-
 test("a timestamp beyond 2^53 is INVALID_TIMESTAMP, though the topic would take it", async () => {
   await createWith("future", [{ name: "message.timestamp.after.max.ms", value: "9223372036854775807" }]);
   const withTime = (time: bigint) => changed(batchOf(["a"]), (bytes) => bytes.writeBigInt64BE(time, MAX_TIMESTAMP_AT));
