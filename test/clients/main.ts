@@ -6,6 +6,7 @@ import { javaSuite, olderJavaSuite } from "./java/suite.ts";
 import { kafkajsSuite } from "./kafkajs/suite.ts";
 import { kcatSuite } from "./kcat/suite.ts";
 import { librdkafkaSuite } from "./librdkafka/suite.ts";
+import { nodeRdkafkaSuite } from "./node-rdkafka/suite.ts";
 import { platformaticSuite } from "./platformatic/suite.ts";
 import { describe, Facts, SkippedError, type Suite, type SuiteContext } from "./support/suite.ts";
 
@@ -18,6 +19,7 @@ const SUITES: readonly Suite[] = [
   platformaticSuite,
   franzGoSuite,
   librdkafkaSuite,
+  nodeRdkafkaSuite,
   javaSuite,
   olderJavaSuite,
   oracleSuite,
@@ -29,7 +31,7 @@ const HELP = `node test/clients/main.ts [options]
   --only NAME               one suite; may be given more than once
   --except NAME             all suites but this one; may be given more than once
   --fact TEXT               only facts whose text contains TEXT
-  --nightly                 longer inputs, more kills
+  --nightly                 longer inputs, more kills, suites for the night
   --no-skips                a suite that cannot run here counts as failed
   --list                    names the suites and ends
 `;
@@ -92,7 +94,8 @@ async function main(): Promise<number> {
   if (unknown.length > 0) throw new Error(`${unknown.join(", ")}: no such suite; see --list`);
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const suite of SUITES) {
-    if (except.includes(suite.name) || (only.length > 0 && !only.includes(suite.name))) continue;
+    const isDue = only.length > 0 ? only.includes(suite.name) : options.nightly || suite.isNightlyOnly !== true;
+    if (!isDue || except.includes(suite.name)) continue;
     const result = await runSuite(suite, { target, isNightly: options.nightly });
     total.passed += result.passed;
     total.failed += result.failed;

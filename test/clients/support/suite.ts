@@ -6,6 +6,8 @@ export interface Suite {
   readonly budgetMinutes: number;
   /** The same for a nightly run, if that is much more. */
   readonly nightlyBudgetMinutes?: number;
+  /** Runs at night, or when it is named by `--only`: what it adds is not worth its minutes every time. */
+  readonly isNightlyOnly?: boolean;
   readonly what: string;
   run(facts: Facts, context: SuiteContext): Promise<void>;
 }

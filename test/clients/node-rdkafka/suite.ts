@@ -1,0 +1,66 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { testsToRun } from "../support/allow-list.ts";
+import { Broker } from "../support/broker.ts";
+import { lastLines, run } from "../support/processes.ts";
+import { CACHE, ROOT } from "../support/provision.ts";
+import { SkippedError, type Suite } from "../support/suite.ts";
+import { NODE_RDKAFKA_TESTS } from "./allow-list.ts";
+
+const VERSION = "3.6.1";
+const MOCHA_VERSION = "10.8.2";
+const PREFIX = join(CACHE, "npm", `node-rdkafka-${VERSION}`);
+const BUILD_TIMEOUT_MS = 9 * 60_000;
+const TEST_TIMEOUT_MS = 60_000;
+
+export const nodeRdkafkaSuite: Suite = {
+  name: "node-rdkafka",
+  budgetMinutes: 10,
+  // It compiles librdkafka a second time, for tests that librdkafka's own suite covers but for the addon around it.
+  isNightlyOnly: true,
+  what: "the end-to-end tests that node-rdkafka carries, those without groups",
+  async run(facts, { target }) {
+    await provideTests();
+    await using broker = await Broker.start(target);
+    for (const test of testsToRun(NODE_RDKAFKA_TESTS)) {
+      await facts.check(test, async () => await runTest(test, broker));
+    }
+  },
+};
+
+async function runTest(title: string, broker: Broker): Promise<void> {
+  const directory = join(PREFIX, "node_modules/node-rdkafka");
+  const mocha = join(PREFIX, "node_modules/mocha/bin/mocha.js");
+  const exactly = `^${title.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}$`;
+  const specs = ["producer", "admin"].map((name) => `e2e/${name}.spec.js`);
+  const options = ["--exit", "--timeout", `${TEST_TIMEOUT_MS / 2}`, "--reporter", "tap", "--grep", exactly];
+  const finished = await run(process.execPath, [mocha, ...options, ...specs], {
+    env: { KAFKA_HOST: broker.address },
+    cwd: directory,
+    timeoutMs: TEST_TIMEOUT_MS,
+  });
+  const output = finished.stdout + finished.stderr;
+  if (finished.code !== 0 || !/^# pass 1$/m.test(output)) throw new Error(lastLines(output));
+}
+
+/** Compiles the addon against the headers of the Node that runs this, which its npm package brings along, once. */
+async function provideTests(): Promise<void> {
+  if (existsSync(PREFIX)) return;
+  for (const tool of ["gcc", "g++", "make", "python3"]) {
+    if ((await run(tool, ["--version"])).code !== 0) throw new SkippedError(`no ${tool} on this machine`);
+  }
+  const modules = join(ROOT, "node_modules");
+  const node = readdirSync(modules).find((name) => existsSync(join(modules, name, "include/node/node.h")));
+  if (node === undefined) throw new SkippedError("no headers of Node beside its program");
+  const partial = `${PREFIX}.partial-${process.pid}`;
+  mkdirSync(partial, { recursive: true });
+  const packages = [`node-rdkafka@${VERSION}`, `mocha@${MOCHA_VERSION}`];
+  const args = ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", partial, ...packages];
+  const env = { npm_config_nodedir: join(modules, node), JOBS: "max" };
+  const built = await run("npm", args, { env, cwd: partial, timeoutMs: BUILD_TIMEOUT_MS });
+  if (built.code !== 0) {
+    rmSync(partial, { recursive: true, force: true });
+    throw new SkippedError(`npm cannot build node-rdkafka@${VERSION}: ${lastLines(built.stderr)}`);
+  }
+  renameSync(partial, PREFIX);
+}
