@@ -1,5 +1,5 @@
 import { BATCH_HEADER_BYTES, type BatchHeader, MAGIC_V2, readBatchHeader, sumBatch } from "#lib/record/record-batch.ts";
-import { readRecords } from "#lib/record/record-reader.ts";
+import { scanRecords } from "#lib/record/record-reader.ts";
 import type { Offset, TimestampMs } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { ChunkReader, sliceChunks } from "./entry-chunks.ts";
@@ -38,7 +38,7 @@ export async function findByTime(
 function firstSince(timestampMs: TimestampMs, from: Offset, batches: Iterable<StoredBatch>): TimedRecord | undefined {
   for (const batch of batches) {
     if (batch.header.maxTimestamp < timestampMs) continue;
-    const found = timedRecords(batch, from).find((record) => record.timestampMs >= timestampMs);
+    const found = bestOf(batch, from, (record, best) => best === undefined && record.timestampMs >= timestampMs);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -76,9 +76,8 @@ function maxOf(batches: Iterable<StoredBatch>, from: Offset): TimedRecord | unde
   let best: TimedRecord | undefined;
   for (const batch of batches) {
     if (batch.header.maxTimestamp <= (best?.timestampMs ?? -1)) continue;
-    for (const record of timedRecords(batch, from)) {
-      if (record.timestampMs > (best?.timestampMs ?? -1)) best = record;
-    }
+    const found = bestOf(batch, from, (record, other) => record.timestampMs > (other?.timestampMs ?? -1));
+    if (found !== undefined && found.timestampMs > (best?.timestampMs ?? -1)) best = found;
   }
   return best;
 }
@@ -109,31 +108,36 @@ function* batchesOf(range: EntryRange, chunks: readonly Uint8Array[]): Generator
   }
 }
 
-/** The batch's records from offset `from` on. */
-function timedRecords(stored: StoredBatch, from: Offset): readonly TimedRecord[] {
+type IsBetter = (record: TimedRecord, best: TimedRecord | undefined) => boolean;
+
+/**
+ * Of the batch's records from offset `from` on, the one after which none was better. Holds one record at a time: a batch
+ * of a megabyte may decompress to millions of them.
+ */
+function bestOf(stored: StoredBatch, from: Offset, isBetter: IsBetter): TimedRecord | undefined {
   const { header, baseOffset } = stored;
-  if (header.timestampType === "LogAppendTime") return firstOf(stored, from);
+  if (header.timestampType === "LogAppendTime") return asWhole(stored, from, isBetter);
   const batch = joined(stored);
   if (sumBatch(batch) !== header.crc) throw new CorruptEntryError(`a CRC is wrong, ${describe(stored.range)}`);
-  const timed: TimedRecord[] = [];
+  let best: TimedRecord | undefined;
   try {
-    for (const record of readRecords(batch)) {
-      const offset = baseOffset + record.offset - header.baseOffset;
-      if (offset >= from) timed.push({ offset, timestampMs: record.timestampMs });
+    for (const { offset: stamped, timestampMs } of scanRecords(batch)) {
+      const record = { offset: baseOffset + stamped - header.baseOffset, timestampMs };
+      if (record.offset >= from && isBetter(record, best)) best = record;
     }
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
     // The bytes are what their producer sent, and it sent nonsense or a section too large to open. Its batch counts as
     // a whole, so that it does not spoil the search for everybody else.
-    return firstOf(stored, from);
+    return asWhole(stored, from, isBetter);
   }
-  return timed;
+  return best;
 }
 
 /** The first record, as if all had the batch's maximum: so they do where the log stamps them. */
-function firstOf({ header, baseOffset, nextOffset }: StoredBatch, from: Offset): readonly TimedRecord[] {
-  const offset = Math.max(baseOffset, from);
-  return offset < nextOffset ? [{ offset, timestampMs: header.maxTimestamp }] : [];
+function asWhole({ header, baseOffset, nextOffset }: StoredBatch, from: Offset, isBetter: IsBetter) {
+  const record: TimedRecord = { offset: Math.max(baseOffset, from), timestampMs: header.maxTimestamp };
+  return record.offset < nextOffset && isBetter(record, undefined) ? record : undefined;
 }
 
 function joined({ chunks, header }: StoredBatch): Uint8Array {

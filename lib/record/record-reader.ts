@@ -12,14 +12,36 @@ import { BATCH_HEADER_BYTES, type BatchHeader, MAGIC_V2, readBatchHeader, sumBat
  * record is broken or their number is not the header's, after those before it have been handed out; with
  * `DecompressedTooLargeError` beyond `decompressedBytesMax`.
  */
-export function* readRecords(
+export function readRecords(
   batch: Uint8Array,
   decompressedBytesMax: number = DECOMPRESSED_BATCH_BYTES_MAX,
 ): Generator<StoredRecord, void, undefined> {
+  return eachRecord(batch, decompressedBytesMax, readRecord);
+}
+
+/** What brokers look at in the records of others: the value and the headers are passed over unread. */
+export type ScannedRecord = Pick<StoredRecord, "offset" | "timestampMs" | "key">;
+
+/**
+ * `readRecords` without values and headers: what a hostile producer packs into them costs nothing. Two bytes make a header,
+ * so a megabyte of batch may decompress to tens of millions of them.
+ */
+export function scanRecords(
+  batch: Uint8Array,
+  decompressedBytesMax: number = DECOMPRESSED_BATCH_BYTES_MAX,
+): Generator<ScannedRecord, void, undefined> {
+  return eachRecord(batch, decompressedBytesMax, scanRecord);
+}
+
+function* eachRecord<T>(
+  batch: Uint8Array,
+  decompressedBytesMax: number,
+  read: (reader: ByteReader, header: BatchHeader) => T,
+): Generator<T, void, undefined> {
   const header = readBatchHeader(batch);
   const section = openSection(batch, header, decompressedBytesMax);
   const reader = new ByteReader(section);
-  for (let index = 0; index < header.recordCount; index++) yield readRecord(reader, header);
+  for (let index = 0; index < header.recordCount; index++) yield typed(read, reader, header);
   if (reader.remaining !== 0) {
     throw new CorruptRecordError(`${reader.remaining} bytes follow the ${header.recordCount} records of the batch`);
   }
@@ -40,24 +62,40 @@ function openSection(batch: Uint8Array, header: BatchHeader, decompressedBytesMa
 }
 
 function readRecord(reader: ByteReader, batch: BatchHeader): StoredRecord {
+  const { end, ...scanned } = readHead(reader, batch);
+  const value = readNullableBytes(reader);
+  const headers = readHeaders(reader);
+  if (reader.position !== end) throw new CorruptRecordError(`record ends ${reader.position - end} bytes off`);
+  return { ...scanned, value, headers };
+}
+
+function scanRecord(reader: ByteReader, batch: BatchHeader): ScannedRecord {
+  const head = readHead(reader, batch);
+  if (reader.position > head.end) throw new CorruptRecordError(`record ends ${reader.position - head.end} bytes off`);
+  reader.bytes(head.end - reader.position);
+  return head;
+}
+
+function readHead(reader: ByteReader, batch: BatchHeader): ScannedRecord & { readonly end: number } {
+  const length = reader.varint();
+  if (length < 0 || length > reader.remaining) throw new CorruptRecordError(`record claims ${length} bytes`);
+  const end = reader.position + length;
+  reader.int8();
+  const timestampDelta = reader.varint();
+  const offsetDelta = reader.varint();
+  if (offsetDelta < 0 || offsetDelta > batch.lastOffsetDelta) {
+    throw new CorruptRecordError(`offset delta ${offsetDelta} is not within 0 to ${batch.lastOffsetDelta}`);
+  }
+  const isAppendTime = batch.timestampType === "LogAppendTime";
+  const timestampMs = isAppendTime ? batch.maxTimestamp : batch.baseTimestamp + timestampDelta;
+  if (!Number.isSafeInteger(timestampMs)) throw new CorruptRecordError(`timestamp ${timestampMs} exceeds 2^53`);
+  const key = readNullableBytes(reader);
+  return { end, offset: batch.baseOffset + offsetDelta, timestampMs, key };
+}
+
+function typed<T>(read: (reader: ByteReader, header: BatchHeader) => T, reader: ByteReader, header: BatchHeader): T {
   try {
-    const length = reader.varint();
-    if (length < 0 || length > reader.remaining) throw new CorruptRecordError(`record claims ${length} bytes`);
-    const end = reader.position + length;
-    reader.int8();
-    const timestampDelta = reader.varint();
-    const offsetDelta = reader.varint();
-    const key = readNullableBytes(reader);
-    const value = readNullableBytes(reader);
-    const headers = readHeaders(reader);
-    if (reader.position !== end) throw new CorruptRecordError(`record ends ${reader.position - end} bytes off`);
-    if (offsetDelta < 0 || offsetDelta > batch.lastOffsetDelta) {
-      throw new CorruptRecordError(`offset delta ${offsetDelta} is not within 0 to ${batch.lastOffsetDelta}`);
-    }
-    const isAppendTime = batch.timestampType === "LogAppendTime";
-    const timestampMs = isAppendTime ? batch.maxTimestamp : batch.baseTimestamp + timestampDelta;
-    if (!Number.isSafeInteger(timestampMs)) throw new CorruptRecordError(`timestamp ${timestampMs} exceeds 2^53`);
-    return { offset: batch.baseOffset + offsetDelta, timestampMs, key, value, headers };
+    return read(reader, header);
   } catch (cause) {
     if (cause instanceof DecodeError) throw new CorruptRecordError(`record is broken: ${cause.message}`, { cause });
     throw cause;
