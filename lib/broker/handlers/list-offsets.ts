@@ -40,14 +40,14 @@ export const listOffsets = handler(Apis.LIST_OFFSETS, async (request, { apiVersi
   }));
   const resolve = await resolveTopics(services.cluster, references, { byId: false, signal });
   const readCommitted = request.isolationLevel === 1;
-  const checked = request.topics.map(({ name, partitions }) => {
-    const repeated = repeatedPartitions(partitions);
-    return partitions.map((partition) =>
-      repeated.has(partition.partitionIndex)
+  const repeated = repeatedPartitions(request.topics);
+  const checked = request.topics.map(({ name, partitions }) =>
+    partitions.map((partition) =>
+      repeated.has(`${name}:${partition.partitionIndex}`)
         ? failed(ErrorCode.INVALID_REQUEST)
         : checkPartition(name, partition, { resolve, apiVersion, readCommitted }),
-    );
-  });
+    ),
+  );
   const queries = checked.flat().flatMap((each) => ("error" in each ? [] : [each]));
   const found = queries.length === 0 ? [] : await services.offsets.listOffsets(queries, signal);
   let next = 0;
@@ -99,12 +99,16 @@ function failed(error: ErrorCode): FoundOffset {
   return { error, offset: -1, timestampMs: -1 };
 }
 
-function repeatedPartitions(partitions: readonly RequestPartition[]): ReadonlySet<number> {
-  const seen = new Set<number>();
-  const repeated = new Set<number>();
-  for (const { partitionIndex } of partitions) {
-    if (seen.has(partitionIndex)) repeated.add(partitionIndex);
-    seen.add(partitionIndex);
+/** `topic:partition` of every partition that the request asks for twice, also under one topic named twice. */
+function repeatedPartitions(topics: ListOffsetsRequest["topics"]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const { name, partitions } of topics) {
+    for (const { partitionIndex } of partitions) {
+      const key = `${name}:${partitionIndex}`;
+      if (seen.has(key)) repeated.add(key);
+      seen.add(key);
+    }
   }
   return repeated;
 }
