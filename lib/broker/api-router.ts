@@ -14,8 +14,6 @@ export interface ConnectionInfo {
 }
 
 export interface RoutedRequest {
-  /** For logs: `Fetch v17`. */
-  readonly title: string;
   readonly overlaps: boolean;
   /** Resolves when the next request of the connection may be looked at; the answer is a whole frame. */
   admit(): Promise<AdmittedRequest>;
@@ -57,7 +55,6 @@ export class ApiRouter {
       signal: connection.signal,
     };
     return {
-      title: `${api.name} v${apiVersion}`,
       overlaps: handler.overlaps,
       admit: () => handler.admit(body, context, this.#services),
     };
