@@ -1,7 +1,7 @@
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { type BatchRefusal, validateBatch } from "#lib/record/batch-validator.ts";
-import { CorruptRecordError, DecompressedTooLargeError } from "#lib/record/errors.ts";
+import { CodecMissingError, CorruptRecordError, DecompressedTooLargeError } from "#lib/record/errors.ts";
 import { keylessRecords } from "#lib/record/keyless-records.ts";
 import { type BatchHeader, patchLeaderEpoch, readBatchHeader, setLogAppendTime } from "#lib/record/record-batch.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
@@ -81,6 +81,9 @@ function checkKeys(records: Uint8Array): RefusedBatch | undefined {
     // The CRC is right, so the producer made it so, and to send it again is no use.
     if (error instanceof CorruptRecordError || error instanceof DecompressedTooLargeError) {
       return { kind: "refused", error: ErrorCode.INVALID_RECORD, message: error.message };
+    }
+    if (error instanceof CodecMissingError) {
+      return { kind: "refused", error: ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, message: error.message };
     }
     throw error;
   }

@@ -9,6 +9,7 @@ import { encodeRequestFrame, type RequestHeaderInput } from "#lib/protocol/reque
 import { decodeResponseFrame, responseCorrelationId } from "#lib/protocol/response-frame.ts";
 import type { Fields, Infer, InferInput } from "#lib/protocol/schema.ts";
 import type { VersionRange } from "#lib/protocol/versions.ts";
+import { deferred } from "#lib/runtime/deferred.ts";
 import { REQUEST_BYTES_MAX } from "#lib/util/limits.ts";
 import { ConnectionLostError, NoCommonVersionError } from "./errors.ts";
 
@@ -115,7 +116,7 @@ export class KafkaConnection implements AsyncDisposable {
   /** Sends what is written already and closes; requests without an answer fail with `ConnectionLostError`. */
   async close(): Promise<void> {
     if (this.#socket.destroyed) return;
-    const closed = Promise.withResolvers<void>();
+    const closed = deferred<void>();
     this.#socket.once("close", () => closed.resolve());
     this.#socket.end(() => this.#socket.destroy());
     await closed.promise;
@@ -151,7 +152,7 @@ export class KafkaConnection implements AsyncDisposable {
   ): Promise<T> {
     signal?.throwIfAborted();
     if (this.#lost !== undefined) throw this.#lost;
-    const answer = Promise.withResolvers<Uint8Array>();
+    const answer = deferred<Uint8Array>();
     // After an abort the entry stays, so that the late answer is known for what it is.
     const onAbort = () => answer.reject(signal?.reason);
     signal?.addEventListener("abort", onAbort);

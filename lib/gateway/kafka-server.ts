@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { ApiRouter } from "#lib/broker/api-router.ts";
 import type { ListenerInfo } from "#lib/broker/request-context.ts";
+import { deferred } from "#lib/runtime/deferred.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { RECEIVED_BYTES_MAX } from "#lib/util/limits.ts";
@@ -81,7 +82,7 @@ export class KafkaServer {
     for (const server of this.#servers) server.close();
     for (const connection of this.#connections) connection.drain();
     const finished = Promise.all([...this.#connections].map((connection) => connection.done));
-    const cutOff = Promise.withResolvers<void>();
+    const cutOff = deferred<void>();
     const onAbort = (): void => {
       for (const connection of this.#connections) connection.destroy();
       // Records sent with acks=0 outlive their connection; the log is drained after its doors.

@@ -3,6 +3,7 @@ import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { assert } from "#lib/util/assert.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
+import { groupBy } from "#lib/util/group-by.ts";
 import { MissingEntryError, refersTo } from "./entry-reader.ts";
 import type { LogJournal, LogJournals } from "./log-journals.ts";
 import { type PartitionState, partitionKey } from "./log-state.ts";
@@ -161,7 +162,7 @@ export class PartitionAccess {
     signal: AbortSignal,
     action: (group: readonly PartitionSlot[], journalIndex: number) => Promise<void>,
   ): Promise<void> {
-    const groups = Map.groupBy(slots, (slot) => slot.journalIndex);
+    const groups = groupBy(slots, (slot) => slot.journalIndex);
     const runs = [...groups].map(async ([index, group]) => {
       try {
         await action(group, index);

@@ -1,8 +1,9 @@
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+// As a whole, for Node 20 has no zstd and would refuse an import by name.
+import * as zlib from "node:zlib";
 import { unreachable } from "#lib/util/assert.ts";
 import { DECOMPRESSED_BATCH_BYTES_MAX } from "#lib/util/limits.ts";
 import type { CompressionCodec } from "./compression-codec.ts";
-import { CorruptRecordError, DecompressedTooLargeError } from "./errors.ts";
+import { CodecMissingError, CorruptRecordError, DecompressedTooLargeError } from "./errors.ts";
 import { compressLz4, decompressLz4 } from "./lz4-frame.ts";
 import { compressSnappy, decompressSnappy } from "./snappy-frame.ts";
 
@@ -15,13 +16,14 @@ export function compress(codec: CompressionCodec, bytes: Uint8Array): Uint8Array
     case "none":
       return bytes;
     case "gzip":
-      return gzipSync(bytes);
+      return zlib.gzipSync(bytes);
     case "snappy":
       return compressSnappy(bytes);
     case "lz4":
       return compressLz4(bytes);
     case "zstd":
-      return zstdCompressSync(bytes);
+      checkZstd();
+      return zlib.zstdCompressSync(bytes);
     default:
       return unreachable(codec);
   }
@@ -41,16 +43,21 @@ export function decompress(
       if (bytes.byteLength > bytesMax) throw new DecompressedTooLargeError(bytesMax);
       return bytes;
     case "gzip":
-      return limited(codec, bytesMax, () => gunzipSync(bytes, { maxOutputLength: bytesMax }));
+      return limited(codec, bytesMax, () => zlib.gunzipSync(bytes, { maxOutputLength: bytesMax }));
     case "snappy":
       return decompressSnappy(bytes, bytesMax);
     case "lz4":
       return decompressLz4(bytes, bytesMax);
     case "zstd":
-      return limited(codec, bytesMax, () => zstdDecompressSync(bytes, { maxOutputLength: bytesMax }));
+      checkZstd();
+      return limited(codec, bytesMax, () => zlib.zstdDecompressSync(bytes, { maxOutputLength: bytesMax }));
     default:
       return unreachable(codec);
   }
+}
+
+function checkZstd(): void {
+  if (typeof zlib.zstdDecompressSync !== "function") throw new CodecMissingError("zstd needs Node 22.15 or newer");
 }
 
 function limited(codec: CompressionCodec, bytesMax: number, run: () => Uint8Array): Uint8Array {

@@ -6,6 +6,12 @@ export class CorruptRecordError extends LogError {
   override readonly kind = "corrupt";
 }
 
+/** The Node that runs us does not have the codec. */
+export class CodecMissingError extends LogError {
+  override readonly name = "CodecMissingError";
+  override readonly kind = "invalid";
+}
+
 /** A compressed section would grow beyond what its reader is willing to hold: a decompression bomb, or a limit too low. */
 export class DecompressedTooLargeError extends LogError {
   override readonly name = "DecompressedTooLargeError";

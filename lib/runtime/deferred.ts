@@ -5,6 +5,13 @@ export interface Deferred<T> {
   reject(reason: unknown): void;
 }
 
+/** `Promise.withResolvers` of ECMAScript 2024, which Node 20 lacks: `millrace/testing` runs there too. */
 export function deferred<T>(): Deferred<T> {
-  return Promise.withResolvers<T>();
+  let resolve: Deferred<T>["resolve"] = () => {};
+  let reject: Deferred<T>["reject"] = () => {};
+  const promise = new Promise<T>((onValue, onReason) => {
+    resolve = onValue;
+    reject = onReason;
+  });
+  return { promise, resolve, reject };
 }

@@ -2,6 +2,7 @@ import type { FetchedPartition, PartitionFetch } from "#lib/log/log-api.ts";
 import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { FetchRequest } from "#lib/protocol/messages/fetch.ts";
+import { groupBy } from "#lib/util/group-by.ts";
 import { FETCH_BYTES_MAX } from "#lib/util/limits.ts";
 import type { BrokerServices } from "../broker-services.ts";
 import type { FetchPlan, SessionPartition } from "../fetch-sessions.ts";
@@ -98,7 +99,7 @@ async function fetchPlanned(
 
 /** One reference a topic, however many of its partitions are asked for. */
 function references(partitions: readonly SessionPartition[]) {
-  const byTopic = Map.groupBy(partitions, ({ topicName, topicId }) => `${topicId}:${topicName}`);
+  const byTopic = groupBy(partitions, ({ topicName, topicId }) => `${topicId}:${topicName}`);
   return [...byTopic.values()].flatMap((ofTopic) => {
     const [first] = ofTopic;
     if (first === undefined) return [];

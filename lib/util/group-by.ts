@@ -1,0 +1,11 @@
+/** `Map.groupBy` of ECMAScript 2024, which Node 20 lacks: `millrace/testing` runs there too. Keys in order of appearance. */
+export function groupBy<K, T>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
