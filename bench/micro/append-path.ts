@@ -6,7 +6,7 @@ import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import type { PartitionAppend } from "#lib/log/log-api.ts";
 import type { AppendBatch, AppendCommand } from "#lib/log/log-command.ts";
-import { LogJournals } from "#lib/log/log-journals.ts";
+import { newLogJournals } from "#lib/log/log-journals.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import type { TopicPlacement } from "#lib/log/partition-directory.ts";
 import { buildBatch } from "#lib/record/batch-builder.ts";
@@ -64,7 +64,7 @@ function newPath(): AppendPath {
   const journal = new MemoryJournalService(clock).connect();
   const objects = new MemoryJournalObjects();
   const stores = new StoreSet(new Map([[0, new ForgetfulStore()]]));
-  const journals = new LogJournals({
+  const journals = newLogJournals({
     count: JOURNALS,
     create: (id) =>
       new ReplicatedState({ id, machine: logStateMachine, journal, objects, clock, random, logger: SILENT_LOGGER }),

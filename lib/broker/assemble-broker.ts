@@ -4,7 +4,7 @@ import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, type AppendSettings } from "#lib/log/append-path.ts";
-import { LogJournals } from "#lib/log/log-journals.ts";
+import { newLogJournals } from "#lib/log/log-journals.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
@@ -46,7 +46,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
   const opening = journalPorts(ports, writer);
   const cluster = await openNamedCluster(opening, signal);
   housekeeper.add(cluster);
-  const journals = new LogJournals({
+  const journals = newLogJournals({
     count: LOG_JOURNALS_DEFAULT,
     create: (id) => {
       const state = new ReplicatedState({ id, machine: logStateMachine, ...opening });

@@ -9,7 +9,7 @@ import { ClusterView } from "#lib/cluster/cluster-view.ts";
 import { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
-import { LogJournals } from "#lib/log/log-journals.ts";
+import { type LogJournals, newLogJournals } from "#lib/log/log-journals.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import type { TopicId } from "#lib/util/branded.ts";
@@ -62,7 +62,7 @@ export class ClusterWorld {
       random: new SeededRandom(seed),
     });
     let next = seed * 1_000;
-    const logJournals = new LogJournals({
+    const logJournals = newLogJournals({
       count: LOG_JOURNAL_COUNT,
       create: (id) =>
         new ReplicatedState({ ...shared, id, machine: logStateMachine, random: new SeededRandom(next++) }),

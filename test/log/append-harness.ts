@@ -10,7 +10,7 @@ import { decodeRecord } from "#lib/journal/command-record.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, type AppendSettings, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import type { AppendAnswer, PartitionAppend } from "#lib/log/log-api.ts";
-import { LogJournals } from "#lib/log/log-journals.ts";
+import { type LogJournals, newLogJournals } from "#lib/log/log-journals.ts";
 import { type PartitionState, partitionKey } from "#lib/log/log-state.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import type { PartitionDirectory, TopicPlacement } from "#lib/log/partition-directory.ts";
@@ -114,7 +114,7 @@ export class LogWorld {
         random: new SeededRandom(seed * 1_000),
         logger: SILENT_LOGGER,
       });
-    return new LogJournals({ count, create, signal: NEVER });
+    return newLogJournals({ count, create, signal: NEVER });
   }
 
   run<T>(work: Promise<T>): Promise<T> {

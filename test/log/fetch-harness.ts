@@ -18,7 +18,7 @@ import { FetchWaiters } from "#lib/log/fetch-waiters.ts";
 import { OffsetSearch } from "#lib/log/list-offsets.ts";
 import type { FetchedPartition, FetchOptions, FoundOffset, OffsetSpec, PartitionFetch } from "#lib/log/log-api.ts";
 import type { AppendPart, LogCommand, LogOutcome } from "#lib/log/log-command.ts";
-import { type LogJournal, LogJournals } from "#lib/log/log-journals.ts";
+import { type LogJournal, type LogJournals, newLogJournals } from "#lib/log/log-journals.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { journalOfPartition, type PartitionDirectory, type TopicPlacement } from "#lib/log/partition-directory.ts";
 import type { RecentPart } from "#lib/log/recent-bytes.ts";
@@ -154,7 +154,7 @@ export class FetchProcess {
         random: new SeededRandom(world.nextFlush()),
         logger: this.logger,
       });
-    this.journals = new LogJournals({ count: 2, create, signal: NEVER });
+    this.journals = newLogJournals({ count: 2, create, signal: NEVER });
     this.tailCache = new TailCache(options.tailCacheBytes ?? 1_000_000);
     const faults: StoreFaultPlan = (call) => {
       if (call.operation === "get" || call.operation === "getRange") this.storeReads.push(objectKey(call.key));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { LogJournals, logJournalId } from "#lib/log/log-journals.ts";
+import { logJournalId, newLogJournals } from "#lib/log/log-journals.ts";
 import { appendOf, LogWorld, NEVER, topicOf } from "./append-harness.ts";
 
 test("a journal is opened once for all who ask", async () => {
@@ -65,7 +65,7 @@ test("listeners hear of a reload", async () => {
   const reloaded: string[] = [];
   const world = new LogWorld();
   const real = await world.run(world.process().journals.journal(0, NEVER));
-  const journals = new LogJournals({
+  const journals = newLogJournals({
     count: 1,
     create: (id) => ({
       id,

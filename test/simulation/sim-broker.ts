@@ -11,7 +11,7 @@ import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import type { Appender, Fetcher, OffsetLister } from "#lib/log/log-api.ts";
 import type { LogCommand, LogOutcome } from "#lib/log/log-command.ts";
-import { type LogJournal, LogJournals } from "#lib/log/log-journals.ts";
+import { type LogJournal, type LogJournals, newLogJournals } from "#lib/log/log-journals.ts";
 import type { LogState } from "#lib/log/log-state.ts";
 import type { LogStateMachine } from "#lib/log/log-state-machine.ts";
 import type { PartitionDirectory } from "#lib/log/partition-directory.ts";
@@ -87,7 +87,7 @@ export class SimBroker {
     const machine = clusterStateMachine;
     this.cluster = new ReplicatedState({ id: CLUSTER_JOURNAL_ID, machine, snapshotRecordsMin, ...this.#ports });
     this.replicas.set(CLUSTER_JOURNAL_ID, this.cluster);
-    this.logJournals = new LogJournals({
+    this.logJournals = newLogJournals({
       count: options.logJournalCount,
       create: (id) => {
         const replica = new ReplicatedState({ id, machine: logMachine, snapshotRecordsMin, ...this.#ports });
