@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DirectoryObjectStore, type DirectoryStoreOptions } from "#lib/adapters/local/directory-object-store.ts";
-import { NodeFilePort } from "#lib/adapters/local/file-port.ts";
+import { NodeFilePort } from "#lib/adapters/local/node-file-port.ts";
 import { readMarker } from "#lib/adapters/local/store-root.ts";
 import { type BrokerPorts, journalPorts, openCluster } from "#lib/broker/open-journals.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";

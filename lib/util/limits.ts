@@ -134,6 +134,14 @@ export const STORE_PUT_MS_MAX = 30_000;
 export const STORE_READ_MS_MAX = 10_000;
 /** Files that a directory store keeps open for reading. */
 export const STORE_OPEN_FILES_MAX = 256;
+/** Files from this size on are written past the page cache. */
+export const DIRECT_WRITE_BYTES_MIN = 64 * KIB;
+/** Memory and positions of such writes begin at multiples of it: the page size of nearly all devices. */
+export const DIRECT_ALIGNMENT_BYTES = 4 * KIB;
+/** The largest such write. */
+export const STAGING_BLOCK_BYTES = MIB;
+/** Such writes that run at once; further ones wait. */
+export const STAGING_BLOCKS_MAX = 8;
 
 /** How often a journal is looked at for other processes' commits while a fetch waits for one. */
 export const JOURNAL_POLL_MS = 100;

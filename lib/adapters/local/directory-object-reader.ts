@@ -9,7 +9,8 @@ import {
 } from "#lib/storage/object-store.ts";
 import { type ObjectKey, objectKey } from "#lib/util/branded.ts";
 import { walkKeys } from "./directory-listing.ts";
-import { errorCodeOf, type FilePort, NodeFilePort, type OpenFile } from "./file-port.ts";
+import { errorCodeOf, type FilePort, type OpenFile } from "./file-port.ts";
+import { NodeFilePort } from "./node-file-port.ts";
 
 /** A store's directory as it lies there: whoever's it is, and without writing to it. For inspection only. */
 export class DirectoryObjectReader implements Pick<ObjectStore, "get" | "list"> {

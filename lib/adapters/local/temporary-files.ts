@@ -1,7 +1,7 @@
 import type { Random } from "#lib/runtime/random.ts";
 import { MARKER_KEY } from "#lib/storage/object-keys.ts";
 import { assert } from "#lib/util/assert.ts";
-import { errorCodeOf, type FilePort, type OpenFile } from "./file-port.ts";
+import { errorCodeOf, type FilePort, type NewFile } from "./file-port.ts";
 
 export const TEMPORARY_FOLDER = "tmp~";
 
@@ -87,7 +87,8 @@ export async function writeMarkerFile(files: FilePort, root: string, bytes: Uint
 }
 
 async function writeFile(files: FilePort, path: string, chunks: readonly Uint8Array[]): Promise<void> {
-  const file = await files.create(path);
+  const byteLength = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+  const file = await files.create(path, byteLength);
   try {
     try {
       await writeChunks(file, chunks);
@@ -101,7 +102,7 @@ async function writeFile(files: FilePort, path: string, chunks: readonly Uint8Ar
   }
 }
 
-async function writeChunks(file: OpenFile, chunks: readonly Uint8Array[]): Promise<void> {
+async function writeChunks(file: NewFile, chunks: readonly Uint8Array[]): Promise<void> {
   let rest = chunks.filter((chunk) => chunk.byteLength > 0);
   let position = 0;
   while (rest.length > 0) {

@@ -1,4 +1,5 @@
-import { type FilePort, NodeFilePort, type OpenFile } from "#lib/adapters/local/file-port.ts";
+import type { FilePort, NewFile, OpenFile } from "#lib/adapters/local/file-port.ts";
+import { NodeFilePort } from "#lib/adapters/local/node-file-port.ts";
 
 export type FileOperation = keyof FilePort | "write" | "read" | "sync" | "close";
 
@@ -12,12 +13,25 @@ export class FaultyFilePort implements FilePort {
   readonly calls: { readonly operation: FileOperation; readonly path: string }[] = [];
   readonly #real = new NodeFilePort();
 
-  async create(path: string): Promise<OpenFile> {
-    return this.#file(path, await this.#do("create", path, () => this.#real.create(path)));
+  async create(path: string, byteLength: number): Promise<NewFile> {
+    const file = await this.#do("create", path, () => this.#real.create(path, byteLength));
+    return {
+      write: (chunks, position) => this.#do("write", path, () => file.write(this.#shortened(chunks), position)),
+      sync: () => this.#do("sync", path, () => file.sync()),
+      close: () => this.#close(path, file),
+    };
   }
 
   async open(path: string): Promise<OpenFile> {
-    return this.#file(path, await this.#do("open", path, () => this.#real.open(path)));
+    const file = await this.#do("open", path, () => this.#real.open(path));
+    return {
+      read: (target, position) =>
+        this.#do("read", path, () =>
+          file.read(target.subarray(0, Math.min(this.bytesPerCallMax, target.length)), position),
+        ),
+      byteLength: () => file.byteLength(),
+      close: () => this.#close(path, file),
+    };
   }
 
   link(from: string, to: string) {
@@ -67,18 +81,10 @@ export class FaultyFilePort implements FilePort {
     return work();
   }
 
-  #file(path: string, file: OpenFile): OpenFile {
-    return {
-      write: (chunks, position) => this.#do("write", path, () => file.write(this.#shortened(chunks), position)),
-      read: (target, position) =>
-        this.#do("read", path, () =>
-          file.read(target.subarray(0, Math.min(this.bytesPerCallMax, target.length)), position),
-        ),
-      byteLength: () => file.byteLength(),
-      sync: () => this.#do("sync", path, () => file.sync()),
-      // The descriptor is given back even where closing reports an error, as in Linux.
-      close: () => file.close().then(() => this.#do("close", path, async () => {})),
-    };
+  /** The descriptor is given back even where closing reports an error, as in Linux. */
+  async #close(path: string, file: NewFile | OpenFile): Promise<void> {
+    await file.close();
+    await this.#do("close", path, async () => {});
   }
 
   #shortened(chunks: readonly Uint8Array[]): readonly Uint8Array[] {
