@@ -153,6 +153,8 @@ export const FETCH_BYTES_MAX = 55 * MIB;
 export const CLOSE_LINGER_MS = 1_000;
 /** Longest wait of a stopping broker for requests under way. */
 export const DRAIN_MS_MAX = 600_000;
+/** The same in a test's process, for its doors and again for its log: nobody waits longer for a test to end. */
+export const TEST_BROKER_DRAIN_MS = 500;
 /** Kafka's default of `socket.request.max.bytes`. */
 export const REQUEST_BYTES_MAX = 100 * MIB;
 /** Array elements in one message, all arrays together: tiny elements take many times their bytes on the heap. */
