@@ -4,10 +4,9 @@ import { ProcessLock } from "#lib/adapters/local/process-lock.ts";
 import { SqliteJournal } from "#lib/adapters/local/sqlite-journal.ts";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { SystemRandom } from "#lib/adapters/node/system-random.ts";
-import { assembleBroker } from "#lib/broker/assemble-broker.ts";
 import type { HostPort } from "#lib/config/host-port.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
-import { KafkaServer } from "#lib/gateway/kafka-server.ts";
+import { startBroker } from "#lib/gateway/start-broker.ts";
 import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import { JOURNAL_POLL_MS } from "#lib/util/limits.ts";
@@ -37,7 +36,7 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   const { dataDir, brokerId } = settings;
   const signal = new AbortController().signal;
   const stores = await openEmbeddedStores({ dataDir, brokerId, journal, clock, random, logger, signal });
-  const broker = await assembleBroker(
+  const broker = await startBroker(
     { journal, stores, clock, random, logger },
     {
       identity: { brokerId: settings.brokerId, rack: settings.rack ?? null },
@@ -46,22 +45,11 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
       tailCacheBytesMax: settings.tailCacheBytesMax,
       blockCacheBytesMax: settings.blockCacheBytesMax,
       journalPollMs: JOURNAL_POLL_MS,
-    },
-  );
-  const drained = AbortSignal.timeout.bind(AbortSignal, settings.drainMs);
-  opened.defer(() => broker.stop(drained()));
-  const { cluster } = broker.services;
-  const server = new KafkaServer(
-    {
       listeners: settings.listeners,
-      requestBytesMax: cluster.brokerInteger("socket.request.max.bytes"),
-      connectionsMax: cluster.brokerInteger("max.connections"),
-      connectionIdleMsMax: cluster.brokerInteger("connections.max.idle.ms"),
+      drainMs: settings.drainMs,
     },
-    { router: broker.router, logger },
   );
-  const listeners = await server.start();
-  opened.defer(() => server.stop(drained()));
+  opened.defer(() => broker.stop());
   const running = opened.move();
-  return { listeners, stop: () => running.disposeAsync() };
+  return { listeners: broker.listeners, stop: () => running.disposeAsync() };
 }

@@ -1,14 +1,20 @@
 import type { Clock, ScheduledCall } from "#lib/runtime/clock.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
 
+// Taken when the module is loaded: a test that puts fake timers in place of the globals must not stop a broker that runs
+// in its process.
+const { setTimeout, clearTimeout, setImmediate } = globalThis;
+const now = Date.now;
+const monotonicNow = performance.now.bind(performance);
+
 /** The host's clock and Node's timers. */
 export class SystemClock implements Clock {
   nowMs(): TimestampMs {
-    return Date.now();
+    return now();
   }
 
   monotonicMs(): number {
-    return performance.now();
+    return monotonicNow();
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
