@@ -12,7 +12,15 @@ const SPOKEN: Record<string, [versions: string, flexible: string]> = {
   FETCH: ["4-18", "12+"],
   LIST_OFFSETS: ["0-11", "6+"],
   METADATA: ["0-13", "9+"],
+  OFFSET_COMMIT: ["0-10", "8+"],
+  OFFSET_FETCH: ["0-10", "6+"],
   FIND_COORDINATOR: ["0-6", "3+"],
+  JOIN_GROUP: ["0-9", "6+"],
+  HEARTBEAT: ["0-4", "4+"],
+  LEAVE_GROUP: ["0-5", "4+"],
+  SYNC_GROUP: ["0-5", "4+"],
+  DESCRIBE_GROUPS: ["0-6", "5+"],
+  LIST_GROUPS: ["0-5", "3+"],
   API_VERSIONS: ["0-4", "3+"],
   CREATE_TOPICS: ["0-7", "5+"],
   DELETE_TOPICS: ["0-6", "4+"],
@@ -24,12 +32,16 @@ const SPOKEN: Record<string, [versions: string, flexible: string]> = {
   ALTER_CONFIGS: ["0-2", "2+"],
   DESCRIBE_LOG_DIRS: ["0-5", "2+"],
   CREATE_PARTITIONS: ["0-3", "2+"],
+  DELETE_GROUPS: ["0-2", "2+"],
   ELECT_LEADERS: ["0-2", "2+"],
   INCREMENTAL_ALTER_CONFIGS: ["0-1", "1+"],
+  OFFSET_DELETE: ["0", "none"],
   ALTER_PARTITION_REASSIGNMENTS: ["0-1", "0+"],
   LIST_PARTITION_REASSIGNMENTS: ["0", "0+"],
   DESCRIBE_CLIENT_QUOTAS: ["0-1", "1+"],
   DESCRIBE_CLUSTER: ["0-2", "0+"],
+  CONSUMER_GROUP_HEARTBEAT: ["0-1", "0+"],
+  CONSUMER_GROUP_DESCRIBE: ["0-1", "0+"],
   DESCRIBE_PRODUCERS: ["0", "0+"],
   DESCRIBE_TOPIC_PARTITIONS: ["0", "0+"],
 };
@@ -50,7 +62,7 @@ test("InitProducerId v6 can be read but is not offered", () => {
 
 test("an API is found by its key", () => {
   for (const api of ALL_APIS) expect(findApi(api.apiKey)).toBe(api);
-  expect(findApi(ApiKey.JOIN_GROUP)).toBeUndefined();
+  expect(findApi(ApiKey.FETCH_SNAPSHOT)).toBeUndefined();
   expect([apiName(0), apiName(1234)]).toEqual(["PRODUCE", "API 1234"]);
 });
 
