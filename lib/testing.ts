@@ -8,6 +8,7 @@ import { formatHostPort } from "#lib/config/host-port.ts";
 import { type StartedBroker, startBroker } from "#lib/gateway/start-broker.ts";
 import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import { type Logger, SILENT_LOGGER } from "#lib/runtime/logger.ts";
+import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { defined } from "#lib/util/assert.ts";
 import { LogError } from "#lib/util/errors.ts";
@@ -125,7 +126,7 @@ export class TestBroker {
 
   async #createTopics(topics: readonly (string | TestTopic)[]): Promise<void> {
     const { topicAdmin } = this.#broker.services;
-    const { signal } = new AbortController();
+    const { signal } = sharedAbortController();
     for (const given of topics) {
       const { name, partitions = -1, configs = {} }: TestTopic = typeof given === "string" ? { name: given } : given;
       const topic = { name, partitionCount: partitions, replicationFactor: -1, configs: new Map(entriesOf(configs)) };

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { ApiRouter, ConnectionInfo } from "#lib/broker/api-router.ts";
 import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { CLOSE_LINGER_MS, OVERLAPPING_REQUESTS_MAX } from "#lib/util/limits.ts";
 import { AnswerQueue } from "./answer-queue.ts";
 import { Inbox } from "./inbox.ts";
@@ -31,7 +32,7 @@ export class Connection {
   readonly #logger: Logger;
   readonly #inbox: Inbox;
   readonly #answers: AnswerQueue;
-  readonly #closing = new AbortController();
+  readonly #closing = sharedAbortController();
   readonly #info: ConnectionInfo;
   readonly #closed: Promise<void>;
   #draining = false;

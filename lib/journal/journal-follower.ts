@@ -2,6 +2,7 @@ import type { Clock } from "#lib/runtime/clock.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
+import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { FreshFlight, SingleFlight } from "#lib/runtime/single-flight.ts";
 import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
@@ -47,7 +48,7 @@ export class JournalFollower<State, Command, Outcome> {
   readonly #parts: FollowerParts<State, Command, Outcome>;
   readonly #events: FollowerEvents<Command, Outcome>;
   readonly #loader: StateLoader<State, Command, Outcome>;
-  readonly #closing = new AbortController();
+  readonly #closing = sharedAbortController();
   readonly #caller: JournalCaller;
   readonly #strongReads = new FreshFlight(() => this.#follow("strong"));
   readonly #sharedWork = new SingleFlight<"reload" | "eventual", void>();

@@ -1,5 +1,6 @@
 import type { Clock, ScheduledCall } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 
 /** What the poller needs of a journal (`ReplicatedStateView` has it). */
@@ -35,7 +36,7 @@ export interface JournalPollerOptions {
 export class JournalPoller implements Disposable {
   readonly #options: JournalPollerOptions;
   readonly #polled = new Map<JournalId, Polled>();
-  readonly #closed = new AbortController();
+  readonly #closed = sharedAbortController();
 
   constructor(options: JournalPollerOptions) {
     this.#options = options;

@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import { sharedAbortController } from "./shared-abort.ts";
 
 /** The reason of a signal whose time is over. */
 export class TimeLimitError extends Error {
@@ -16,7 +17,7 @@ export interface TimeLimit extends Disposable {
 
 /** Aborts `ms` from now with a `TimeLimitError`, or with `parent`. */
 export function timeLimit(clock: Clock, ms: number, parent?: AbortSignal): TimeLimit {
-  const controller = new AbortController();
+  const controller = sharedAbortController();
   const onAbort = () => controller.abort(parent?.reason);
   if (parent?.aborted === true) onAbort();
   else parent?.addEventListener("abort", onAbort, { once: true });

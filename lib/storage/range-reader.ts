@@ -1,4 +1,5 @@
 import { abortable } from "#lib/runtime/deadline.ts";
+import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { assert } from "#lib/util/assert.ts";
 import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
 import {
@@ -32,7 +33,7 @@ export class RangeReader implements Disposable {
   /** By block; the blocks of one run share their promise. */
   readonly #loading = new Map<string, Promise<BlockRun>>();
   /** Ends loads when the reader is disposed of; no caller's signal does, for others may wait for the same block. */
-  readonly #lifetime = new AbortController();
+  readonly #lifetime = sharedAbortController();
   #readAheadPendingBytes = 0;
 
   constructor(options: RangeReaderOptions) {
