@@ -86,8 +86,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     }),
     producerIds: new ProducerIds(cluster),
     appender: new AppendPath(appendPorts, settings.append),
-    fetcher: readers.fetcher,
-    offsets: readers.offsets,
+    ...readers.services,
     fetchSessions: new FetchSessions({
       sessionsMax: view.brokerInteger("max.incremental.fetch.session.cache.slots"),
       clock,

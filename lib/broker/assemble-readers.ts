@@ -1,3 +1,5 @@
+import { RecordDeletions } from "#lib/log/delete-records.ts";
+import { PartitionDescriptions } from "#lib/log/describe-partitions.ts";
 import { JournalInlineReader } from "#lib/log/entry-inline-reader.ts";
 import { EntryReader } from "#lib/log/entry-reader.ts";
 import { ByteBudget } from "#lib/log/fetch-budget.ts";
@@ -6,24 +8,23 @@ import { PartitionAccess } from "#lib/log/fetch-partitions.ts";
 import { FetchPath } from "#lib/log/fetch-path.ts";
 import { FetchWaiters } from "#lib/log/fetch-waiters.ts";
 import { OffsetSearch } from "#lib/log/list-offsets.ts";
-import type { Fetcher, OffsetLister } from "#lib/log/log-api.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { PartitionDirectory } from "#lib/log/partition-directory.ts";
 import type { RecentBytes } from "#lib/log/recent-bytes.ts";
 import { TailCache } from "#lib/log/tail-cache.ts";
 import { RangeReader } from "#lib/storage/range-reader.ts";
 import { READ_BYTES_IN_FLIGHT_MAX } from "#lib/util/limits.ts";
+import type { BrokerServices } from "./broker-services.ts";
 import type { BrokerPorts } from "./open-journals.ts";
 
 export interface Readers {
-  readonly fetcher: Fetcher;
-  readonly offsets: OffsetLister;
+  readonly services: Pick<BrokerServices, "fetcher" | "offsets" | "describer" | "deleter">;
   /** Where the append path leaves what it wrote. */
   readonly recent: RecentBytes;
   dispose(): void;
 }
 
-/** The read half of a broker: tail cache before block cache before stores. */
+/** The half of a broker that finds what is there: tail cache before block cache before stores. */
 export function assembleReaders(
   ports: BrokerPorts & { readonly journals: LogJournals; readonly directory: PartitionDirectory },
   settings: {
@@ -45,8 +46,12 @@ export function assembleReaders(
     { journalPollMs: settings.journalPollMs },
   );
   return {
-    fetcher,
-    offsets: new OffsetSearch({ access, entries, budget }),
+    services: {
+      fetcher,
+      offsets: new OffsetSearch({ access, entries, budget }),
+      describer: new PartitionDescriptions(access),
+      deleter: new RecordDeletions({ ...ports, access }),
+    },
     recent: tailCache,
     dispose() {
       fetcher[Symbol.dispose]();

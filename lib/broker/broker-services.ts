@@ -1,7 +1,7 @@
 import type { ClusterView } from "#lib/cluster/cluster-view.ts";
 import type { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import type { TopicAdmin } from "#lib/cluster/topic-admin.ts";
-import type { Appender, Fetcher, OffsetLister } from "#lib/log/log-api.ts";
+import type { Appender, Fetcher, OffsetLister, PartitionDescriber, RecordDeleter } from "#lib/log/log-api.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
@@ -27,6 +27,8 @@ export interface BrokerServices {
   readonly appender: Appender;
   readonly fetcher: Fetcher;
   readonly offsets: OffsetLister;
+  readonly deleter: RecordDeleter;
+  readonly describer: PartitionDescriber;
   readonly fetchSessions: FetchSessions;
   readonly clock: Clock;
   readonly random: Random;

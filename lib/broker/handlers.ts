@@ -1,18 +1,25 @@
 import type { ApiHandler } from "./handler.ts";
 import { alterConfigs } from "./handlers/alter-configs.ts";
+import { alterPartitionReassignments } from "./handlers/alter-partition-reassignments.ts";
 import { apiVersionsHandler } from "./handlers/api-versions.ts";
 import { createPartitions } from "./handlers/create-partitions.ts";
 import { createTopics } from "./handlers/create-topics.ts";
+import { deleteRecords } from "./handlers/delete-records.ts";
 import { deleteTopics } from "./handlers/delete-topics.ts";
 import { describeAcls } from "./handlers/describe-acls.ts";
+import { describeClientQuotas } from "./handlers/describe-client-quotas.ts";
 import { describeCluster } from "./handlers/describe-cluster.ts";
 import { describeConfigs } from "./handlers/describe-configs.ts";
+import { describeLogDirs } from "./handlers/describe-log-dirs.ts";
+import { describeProducers } from "./handlers/describe-producers.ts";
 import { describeTopicPartitions } from "./handlers/describe-topic-partitions.ts";
+import { electLeaders } from "./handlers/elect-leaders.ts";
 import { fetch } from "./handlers/fetch.ts";
 import { findCoordinator } from "./handlers/find-coordinator.ts";
 import { incrementalAlterConfigs } from "./handlers/incremental-alter-configs.ts";
 import { initProducerId } from "./handlers/init-producer-id.ts";
 import { listOffsets } from "./handlers/list-offsets.ts";
+import { listPartitionReassignments } from "./handlers/list-partition-reassignments.ts";
 import { metadata } from "./handlers/metadata.ts";
 import { offsetForLeaderEpoch } from "./handlers/offset-for-leader-epoch.ts";
 import { produce } from "./handlers/produce.ts";
@@ -25,14 +32,21 @@ const SERVED: readonly ApiHandler[] = [
   findCoordinator,
   createTopics,
   deleteTopics,
+  deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
   describeAcls,
   describeConfigs,
   alterConfigs,
+  describeLogDirs,
   createPartitions,
+  electLeaders,
   incrementalAlterConfigs,
+  alterPartitionReassignments,
+  listPartitionReassignments,
+  describeClientQuotas,
   describeCluster,
+  describeProducers,
   describeTopicPartitions,
 ];
 

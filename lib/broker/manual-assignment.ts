@@ -14,22 +14,12 @@ export interface PartitionAssignment {
  */
 export function assignmentFault(
   assignments: readonly PartitionAssignment[],
-  { identity, storeIds }: Pick<BrokerServices, "identity" | "storeIds">,
+  services: Pick<BrokerServices, "identity" | "storeIds">,
 ): Refusal | undefined {
-  const fault = (message: string) => refusal(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
   const replicationFactor = assignments[0]?.brokerIds.length ?? 0;
   for (const { brokerIds } of assignments) {
-    if (brokerIds.length === 0) return fault("The manual partition assignment includes an empty replica list.");
-    const twice = brokerIds.find((id, at) => brokerIds.indexOf(id) !== at);
-    if (twice !== undefined) {
-      return fault(`The manual partition assignment includes the broker ${twice} more than once.`);
-    }
-    const unknown = brokerIds.find((id) => id !== identity.brokerId && (id < 0 || id >= storeIds.length));
-    if (unknown !== undefined) {
-      return fault(
-        `The manual partition assignment includes broker ${unknown}, but no broker with that id is registered.`,
-      );
-    }
+    const listFault = replicaListFault(brokerIds, services);
+    if (listFault !== undefined) return listFault;
     if (brokerIds.length !== replicationFactor) {
       return fault(
         `The manual partition assignment includes a partition with ${brokerIds.length} replica(s), but this is not ` +
@@ -37,8 +27,27 @@ export function assignmentFault(
       );
     }
   }
-  if (storeIds.length === 1) return undefined;
+  if (services.storeIds.length === 1) return undefined;
   return fault("Replicas cannot be assigned by hand: the cluster places them. Give a replication factor instead.");
+}
+
+/** Why one partition's list of replicas is none; undefined if these brokers could be had somewhere. */
+export function replicaListFault(
+  brokerIds: readonly number[],
+  { identity, storeIds }: Pick<BrokerServices, "identity" | "storeIds">,
+): Refusal | undefined {
+  if (brokerIds.length === 0) return fault("The manual partition assignment includes an empty replica list.");
+  const twice = brokerIds.find((id, at) => brokerIds.indexOf(id) !== at);
+  if (twice !== undefined) {
+    return fault(`The manual partition assignment includes the broker ${twice} more than once.`);
+  }
+  const unknown = brokerIds.find((id) => id !== identity.brokerId && (id < 0 || id >= storeIds.length));
+  if (unknown === undefined) return undefined;
+  return fault(`The manual partition assignment includes broker ${unknown}, but no such broker is registered.`);
+}
+
+function fault(message: string): Refusal {
+  return refusal(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message);
 }
 
 /** Whether the indexes are first, first + 1 and so on, in any order. */

@@ -94,3 +94,54 @@ export interface FoundOffset {
 export interface OffsetLister {
   listOffsets(queries: readonly PartitionOffsetQuery[], signal: AbortSignal): Promise<readonly FoundOffset[]>;
 }
+
+/** A request to forget the records at the beginning of a partition. */
+export interface RecordDeletion {
+  readonly topic: TopicPlacement;
+  readonly partitionIndex: number;
+  /** The first offset to keep. */
+  readonly beforeOffset: Offset | "high-watermark";
+}
+
+export interface DeletedRecords {
+  /** OFFSET_OUT_OF_RANGE below 0 and beyond the high watermark; REQUEST_TIMED_OUT if nobody knows what became of it. */
+  readonly error: ErrorCode;
+  /** The first offset that is left; -1 with an error. */
+  readonly logStartOffset: Offset;
+}
+
+export interface RecordDeleter {
+  /** In the order of `deletions`, each for itself. An offset below the first one that is left changes nothing. */
+  deleteRecords(deletions: readonly RecordDeletion[], signal: AbortSignal): Promise<readonly DeletedRecords[]>;
+}
+
+export interface DescribedPartition {
+  readonly topic: TopicPlacement;
+  readonly partitionIndex: number;
+}
+
+/** What a partition remembers of an idempotent producer. */
+export interface DescribedProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly lastSequence: number;
+  /** The highest timestamp of its last batch. */
+  readonly lastTimestampMs: TimestampMs;
+}
+
+export interface PartitionProducers {
+  readonly error: ErrorCode;
+  readonly producers: readonly DescribedProducer[];
+}
+
+export interface PartitionSize {
+  readonly error: ErrorCode;
+  /** Of all batches that can still be read, the whole of the first one included. */
+  readonly byteLength: number;
+}
+
+/** Answers stand in the order of `partitions`. All reject only if aborted. */
+export interface PartitionDescriber {
+  producers(partitions: readonly DescribedPartition[], signal: AbortSignal): Promise<readonly PartitionProducers[]>;
+  sizes(partitions: readonly DescribedPartition[], signal: AbortSignal): Promise<readonly PartitionSize[]>;
+}

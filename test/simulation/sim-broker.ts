@@ -122,8 +122,8 @@ export class SimBroker {
     this.#view = view;
     this.#directory = directory;
     this.#appender = options.decorations.appender?.(appender) ?? appender;
-    this.#fetcher = readers.fetcher;
-    this.#offsets = readers.offsets;
+    this.#fetcher = readers.services.fetcher;
+    this.#offsets = readers.services.offsets;
     this.#topicAdmin = new TopicAdmin({
       cluster: view,
       journal: this.cluster,
