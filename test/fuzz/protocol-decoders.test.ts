@@ -2,6 +2,15 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ALL_APIS } from "#lib/protocol/apis.ts";
 import { decode } from "#lib/protocol/codec.ts";
+import {
+  ConsumerProtocolAssignment,
+  ConsumerProtocolSubscription,
+  decodeAssignment,
+  decodeSubscribedTopics,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+} from "#lib/protocol/consumer-protocol.ts";
 import { FrameSplitter } from "#lib/protocol/frame.ts";
 import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import { encodeRequestFrame, parseRequestHeader } from "#lib/protocol/request-header.ts";
@@ -38,6 +47,29 @@ describe.each(ALL_APIS)("damaged frames of $name are a ProtocolError or decode, 
       );
       expectBounded((frame) => decodeResponseFrame(api, apiVersion, frame), { sound, errors, runs: RUNS });
     }
+  });
+});
+
+describe("damaged bytes of the consumer protocol are a ProtocolError or decode, soon and in little memory:", () => {
+  const versions = fc.constantFrom(...versionsOf(ConsumerProtocolSubscription));
+
+  test("subscriptions", () => {
+    const sound = versions.chain((version) =>
+      arbitraryInput(ConsumerProtocolSubscription, version).map((input) =>
+        encodeSubscription({ topics: [], ...input }, version),
+      ),
+    );
+    expectBounded(decodeSubscription, { sound, errors });
+    expectBounded(decodeSubscribedTopics, { sound, errors });
+  });
+
+  test("assignments", () => {
+    const sound = versions.chain((version) =>
+      arbitraryInput(ConsumerProtocolAssignment, version).map((input) =>
+        encodeAssignment({ assignedPartitions: [], ...input }, version),
+      ),
+    );
+    expectBounded(decodeAssignment, { sound, errors });
   });
 });
 
