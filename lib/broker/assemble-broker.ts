@@ -7,6 +7,7 @@ import { AppendPath, type AppendSettings } from "#lib/log/append-path.ts";
 import { newLogJournals } from "#lib/log/log-journals.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { describeError } from "#lib/runtime/logger.ts";
+import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { uuidFromBytes } from "#lib/util/branded.ts";
 import { LOG_JOURNALS_DEFAULT } from "#lib/util/limits.ts";
@@ -39,7 +40,7 @@ export interface Broker {
 /** Opens the journals and wires the parts together. Rejects if the journals cannot be read. */
 export async function assembleBroker(ports: BrokerPorts, settings: BrokerSettings): Promise<Broker> {
   const { clock, random, logger, stores } = ports;
-  const stopping = new AbortController();
+  const stopping = sharedAbortController();
   const { signal } = stopping;
   const housekeeper = new JournalHousekeeper({ clock, logger });
   const writer = new ReplicatedWriter({ stores, clock, random, logger });
