@@ -1,29 +1,12 @@
-import { createRequire } from "node:module";
 import { fetchV17, listOffsetsV9, metadataV12, Reader } from "@platformatic/kafka";
 import { describe, expect, test } from "vitest";
 import { Apis } from "#lib/protocol/apis.ts";
-import { decodeFrom, encode } from "#lib/protocol/codec.ts";
-import { ProtocolReader } from "#lib/protocol/protocol-reader.ts";
-import type { Fields, Infer, Message } from "#lib/protocol/schema.ts";
+import { encode } from "#lib/protocol/codec.ts";
 import { uuidFromBytes } from "#lib/util/branded.ts";
 import { joined } from "./arbitrary.ts";
+import { decodeAll, kafkajs, written } from "./foreign-bytes.ts";
 
 // What kafkajs and @platformatic/kafka write is read here in full, and they read what we write.
-
-const require = createRequire(import.meta.url);
-const kafkajs = (path: string) => require(`kafkajs/src/protocol/requests/${path}`);
-
-/** Decodes and proves that not a byte was left. */
-function decodeAll<F extends Fields>(message: Message<F>, version: number, bytes: Uint8Array): Infer<F> {
-  const reader = new ProtocolReader(bytes);
-  const decoded = decodeFrom(message, version, reader);
-  expect(reader.remaining).toBe(0);
-  return decoded;
-}
-
-async function written(request: { encode(): Promise<{ buffer: Buffer }> }): Promise<Uint8Array> {
-  return (await request.encode()).buffer;
-}
 
 describe("kafkajs", () => {
   test.each([4, 5, 6, 7, 8, 9, 10, 11])("writes a Fetch v%i that we read", async (version) => {
