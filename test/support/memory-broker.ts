@@ -25,6 +25,8 @@ export interface MemoryBrokerOptions {
   readonly journal?: Journal;
   /** In place of store 0 in memory. */
   readonly store?: ObjectStore;
+  /** Default 1. */
+  readonly storeCount?: number;
   readonly append?: Partial<AppendSettings>;
 }
 
@@ -52,7 +54,10 @@ export async function startMemoryBroker(options: MemoryBrokerOptions = {}): Prom
   const logger = collectingLogger(log);
   const journal = options.journal ?? new MemoryJournal(new MemoryJournalService(clock), NO_JOURNAL_FAULTS, "broker-0");
   const store = options.store ?? new MemoryObjectStore(new MemoryObjectService(clock), { clock });
-  const stores = new StoreSet(new Map([[0, store]]));
+  const others = Array.from({ length: (options.storeCount ?? 1) - 1 }, (_, at) => {
+    return [at + 1, new MemoryObjectStore(new MemoryObjectService(clock), { clock })] as const;
+  });
+  const stores = new StoreSet(new Map([[0, store], ...others]));
   const broker = await assembleBroker(
     { journal, stores, clock, random, logger },
     {
