@@ -34,6 +34,8 @@ export const SQLITE_BUSY_MS_MAX = 5_000;
 
 /** Log journals of a new deployment; more of them carry more commits a second, for topics created from then on. */
 export const LOG_JOURNALS_DEFAULT = 12;
+/** Group journals of a deployment: fixed when it begins, for a group's journal is told from its id and their number. */
+export const GROUP_JOURNALS_DEFAULT = 4;
 /** How often a gateway tends its journals. */
 export const HOUSEKEEPING_PERIOD_MS = 60_000;
 
@@ -205,6 +207,10 @@ export const TOPIC_EFFECTS_AT_ONCE_MAX = 32;
 export const ADMIN_ITEMS_AT_ONCE_MAX = 256;
 /** Whatever a client says, an administrative request gets this long: older ones send 0 and expect it to work. */
 export const ADMIN_REQUEST_MS_MIN = 5_000;
+
+// Groups
+/** How long a classic member that is new, and so does not know its id yet, may wait in JoinGroup. As in Kafka. */
+export const NEW_MEMBER_JOIN_MS_MAX = 5 * 60 * 1000;
 
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
 assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");
