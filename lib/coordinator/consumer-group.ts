@@ -1,0 +1,91 @@
+import type { JournalSeq, TopicId } from "#lib/util/branded.ts";
+import type { Assignment, MemberProtocol } from "./group-state.ts";
+
+// A group of the consumer protocol (KIP-848). Three numbers move in turn:
+//
+//   members, subscriptions or metadata change     assignor has run (set-target-assignment)     member reconciled
+//   groupEpoch + 1               ------------->   assignmentEpoch = groupEpoch   ---------->   memberEpoch = assignmentEpoch
+//
+//   group:   Empty          no members
+//            Assigning      groupEpoch > assignmentEpoch
+//            Reconciling    some member is not Stable at assignmentEpoch
+//            Stable
+//
+//   member:  Stable --------- target takes partitions away ----------> UnrevokedPartitions
+//              ^   \                                                      |  member owns no more of them
+//              |    `-- target gives partitions that others own --.       v
+//              |                                                   `-> UnreleasedPartitions
+//              +------------- others have released them ------------------'
+//
+// A partition has one owner: it is in one member's `assigned` or `pendingRevocation`, and in no other's.
+
+export const CONSUMER_MEMBER_STATES = ["Stable", "UnrevokedPartitions", "UnreleasedPartitions"] as const;
+export type ConsumerMemberStateName = (typeof CONSUMER_MEMBER_STATES)[number];
+export type ConsumerGroupStateName = "Empty" | "Assigning" | "Reconciling" | "Stable";
+
+export interface ConsumerGroup {
+  readonly type: "consumer";
+  /** Rises with every change of members, subscriptions or metadata. */
+  groupEpoch: number;
+  /** The group epoch for which `targetAssignment` was computed. */
+  assignmentEpoch: number;
+  /** Hash of the metadata of all subscribed topics as the assignor last saw it; empty before. Compared, never read. */
+  metadataHash: string;
+  /** The cluster journal's number of the view that `metadataHash` and `resolvedRegexes` come from; older views are refused. */
+  metadataSeq: JournalSeq;
+  /** Key: member id. Insertion order is part of the state. */
+  readonly members: Map<string, ConsumerMember>;
+  /** What each member is to own. Key: member id. */
+  readonly targetAssignment: Map<string, Assignment>;
+  /** The topics that each subscribed regular expression stands for. Key: the expression. */
+  readonly resolvedRegexes: Map<string, readonly string[]>;
+  /** Member ids by group instance id. Derived from `members`; no part of a snapshot. */
+  readonly staticMembers: Map<string, string>;
+  /** The member epoch at which each partition's owner holds it. Derived from `members`; no part of a snapshot. */
+  readonly partitionEpochs: Map<TopicId, Map<number, number>>;
+}
+
+export interface ConsumerMember {
+  readonly memberId: string;
+  instanceId: string | undefined;
+  rackId: string | undefined;
+  clientId: string;
+  clientHost: string;
+  rebalanceTimeoutMs: number;
+  /** Ascending, each once. */
+  subscribedTopicNames: readonly string[];
+  /** undefined: none. */
+  subscribedTopicRegex: string | undefined;
+  /** undefined: the group's or the broker's choice. */
+  serverAssignor: string | undefined;
+  /** -2: a static member that has left for a while. */
+  memberEpoch: number;
+  previousMemberEpoch: number;
+  state: ConsumerMemberStateName;
+  assigned: Assignment;
+  pendingRevocation: Assignment;
+  /** What a member that speaks the classic protocol has told; undefined for all others. */
+  classic: ClassicMemberFacts | undefined;
+  /** The record with its last sign of life. */
+  seenSeq: JournalSeq;
+}
+
+export interface ClassicMemberFacts {
+  readonly sessionTimeoutMs: number;
+  readonly protocols: readonly MemberProtocol[];
+}
+
+export function newConsumerGroup(): ConsumerGroup {
+  return {
+    type: "consumer",
+    groupEpoch: 0,
+    assignmentEpoch: 0,
+    metadataHash: "",
+    metadataSeq: 0,
+    members: new Map(),
+    targetAssignment: new Map(),
+    resolvedRegexes: new Map(),
+    staticMembers: new Map(),
+    partitionEpochs: new Map(),
+  };
+}
