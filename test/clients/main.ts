@@ -7,6 +7,7 @@ import { kafkajsSuite } from "./kafkajs/suite.ts";
 import { kcatSuite } from "./kcat/suite.ts";
 import { librdkafkaSuite } from "./librdkafka/suite.ts";
 import { nodeRdkafkaSuite } from "./node-rdkafka/suite.ts";
+import { packageSuite } from "./package/suite.ts";
 import { platformaticSuite } from "./platformatic/suite.ts";
 import { describe, Facts, SkippedError, type Suite, type SuiteContext } from "./support/suite.ts";
 
@@ -23,6 +24,7 @@ const SUITES: readonly Suite[] = [
   javaSuite,
   olderJavaSuite,
   oracleSuite,
+  packageSuite,
   demoSuite,
 ];
 

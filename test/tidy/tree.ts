@@ -17,7 +17,7 @@ export interface Finding {
   readonly text: string;
 }
 
-const IGNORED_DIRECTORIES = new Set(["node_modules", ".git", ".cache", "data", "coverage", "cdk.out"]);
+const IGNORED_DIRECTORIES = new Set(["node_modules", ".git", ".cache", "data", "coverage", "cdk.out", "dist"]);
 const TEXT = /\.(ts|md|json|yml|yaml|xml|sh)$|^\.ci\//;
 
 /** Every text file of the work tree, committed or not. */

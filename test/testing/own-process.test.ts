@@ -1,0 +1,16 @@
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { run } from "../clients/support/processes.ts";
+
+const SCRIPT = fileURLToPath(new URL("./first-ack.mjs", import.meta.url));
+/** Here the sources are stripped of their types at the start; what is installed has to be faster (test/clients/package). */
+const FIRST_ACK_MS_MAX = 3_000;
+
+test("a process with a TestBroker ends by itself when it has stopped", async () => {
+  const finished = await run(process.execPath, [SCRIPT, "#lib/testing.ts"], { timeoutMs: 15_000 });
+  expect(finished.code, finished.stderr).toBe(0);
+  const { firstAckMs, importMs, startMs, ...said } = JSON.parse(finished.stdout);
+  console.log(`first ack ${firstAckMs} ms after the import began (import ${importMs} ms, start ${startMs} ms)`);
+  expect(said).toEqual({ node: process.version, errorCode: 0, records: 241, warnings: [] });
+  expect(firstAckMs).toBeLessThan(FIRST_ACK_MS_MAX);
+});
