@@ -4,13 +4,16 @@ import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { CLOSE_LINGER_MS, OVERLAPPING_REQUESTS_MAX } from "#lib/util/limits.ts";
+import type { AdoptedSocket } from "./adopted-socket.ts";
 import { AnswerQueue } from "./answer-queue.ts";
+import type { FrameMemory } from "./frame-memory.ts";
 import { Inbox } from "./inbox.ts";
 import type { ReceivedBytes } from "./received-bytes.ts";
 
 export interface ConnectionDependencies {
   readonly router: ApiRouter;
   readonly received: ReceivedBytes;
+  readonly memory: FrameMemory;
   readonly logger: Logger;
 }
 
@@ -39,11 +42,13 @@ export class Connection {
   /** Resolves when the connection is closed and nothing of it runs any more. */
   readonly done: Promise<void>;
 
-  constructor(socket: Socket, dependencies: ConnectionDependencies, options: ConnectionOptions) {
+  constructor(adopted: AdoptedSocket, dependencies: ConnectionDependencies, options: ConnectionOptions) {
+    const { socket } = adopted;
+    const { received, memory } = dependencies;
     this.#socket = socket;
     this.#router = dependencies.router;
     this.#logger = dependencies.logger;
-    this.#inbox = new Inbox(socket, { requestBytesMax: options.requestBytesMax, received: dependencies.received });
+    this.#inbox = new Inbox(adopted, { requestBytesMax: options.requestBytesMax, received, memory });
     this.#answers = new AnswerQueue(socket, OVERLAPPING_REQUESTS_MAX);
     this.#info = { ...options.info, signal: this.#closing.signal };
     socket.on("error", (error) => this.#onSocketError(error));
@@ -90,13 +95,22 @@ export class Connection {
     while (!this.#draining) {
       const frame = await this.#inbox.next();
       if (frame === undefined) return;
-      const request = this.#router.route(frame, this.#info);
-      if (!request.overlaps) await this.#answers.idle();
-      await this.#answers.room();
-      const { response } = await request.admit();
-      this.#answers.push(response, () => this.#inbox.answered(frame));
-      if (!request.overlaps) await this.#answers.idle();
+      try {
+        await this.#serveFrame(frame);
+      } catch (error) {
+        this.#inbox.answered(frame);
+        throw error;
+      }
     }
+  }
+
+  async #serveFrame(frame: Uint8Array): Promise<void> {
+    const request = this.#router.route(frame, this.#info);
+    if (!request.overlaps) await this.#answers.idle();
+    await this.#answers.room();
+    const { response } = await request.admit();
+    this.#answers.push(response, () => this.#inbox.answered(frame));
+    if (!request.overlaps) await this.#answers.idle();
   }
 
   /**

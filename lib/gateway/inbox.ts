@@ -1,7 +1,15 @@
 import type { Socket } from "node:net";
-import { FrameSplitter } from "#lib/protocol/frame.ts";
 import { QUEUED_FRAMES_BYTES_MAX, QUEUED_FRAMES_MAX } from "#lib/util/limits.ts";
+import type { AdoptedSocket } from "./adopted-socket.ts";
+import { FrameAssembler } from "./frame-assembler.ts";
+import type { FrameMemory } from "./frame-memory.ts";
 import type { PausableReader, ReceivedBytes } from "./received-bytes.ts";
+
+export interface InboxOptions {
+  readonly requestBytesMax: number;
+  readonly received: ReceivedBytes;
+  readonly memory: FrameMemory;
+}
 
 /**
  * The frames that a socket brings, one at a time. Stops reading the socket while enough of them wait, or while all
@@ -10,7 +18,8 @@ import type { PausableReader, ReceivedBytes } from "./received-bytes.ts";
 export class Inbox implements PausableReader {
   readonly #socket: Socket;
   readonly #received: ReceivedBytes;
-  readonly #splitter: FrameSplitter;
+  readonly #memory: FrameMemory;
+  readonly #assembler: FrameAssembler;
   readonly #frames: Uint8Array[] = [];
   #failure: unknown;
   #closed = false;
@@ -22,16 +31,20 @@ export class Inbox implements PausableReader {
   #queuedBytes = 0;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket, options: { readonly requestBytesMax: number; readonly received: ReceivedBytes }) {
+  constructor({ socket, receive }: AdoptedSocket, { received, memory, requestBytesMax }: InboxOptions) {
     this.#socket = socket;
-    this.#received = options.received;
-    this.#splitter = new FrameSplitter(options.requestBytesMax);
-    socket.on("data", (chunk) => this.#onData(chunk));
+    this.#received = received;
+    this.#memory = memory;
+    this.#assembler = new FrameAssembler({ frameBytesMax: requestBytesMax, memory });
+    receive((chunk) => this.#onData(chunk));
     socket.on("end", () => this.end());
     socket.on("close", () => this.end());
   }
 
-  /** The next frame without its size; undefined when the connection has ended. Throws for a bad frame, once. */
+  /**
+   * The next frame without its size; undefined when the connection has ended. Throws for a bad frame, once. Its memory is
+   * used again when `answered` is called.
+   */
   async next(): Promise<Uint8Array | undefined> {
     for (;;) {
       const frame = this.#frames.shift();
@@ -54,15 +67,17 @@ export class Inbox implements PausableReader {
     this.#notify();
   }
 
-  /** Gives back the bytes of a frame that has been answered. */
+  /** Gives back the bytes of a frame that has been answered: nothing refers to them any more. */
   answered(frame: Uint8Array): void {
+    this.#memory.giveBack(frame);
     this.#release(frame.byteLength + FRAME_SIZE_BYTES, 1);
   }
 
-  /** Gives back everything; no frame of this connection is worked on any more. */
+  /** Takes nothing more and counts nothing more; frames that are still worked on keep their memory until `answered`. */
   dispose(): void {
     this.end();
-    this.#frames.length = 0;
+    this.#assembler.drop();
+    for (const frame of this.#frames.splice(0)) this.#memory.giveBack(frame);
     this.#queuedBytes = 0;
     this.#release(this.#heldBytes, this.#heldFrames);
     this.#received.gone(this);
@@ -80,18 +95,20 @@ export class Inbox implements PausableReader {
 
   #onData(chunk: Uint8Array): void {
     if (this.#closed || this.#failure !== undefined) return;
-    let frames: readonly Uint8Array[] = [];
+    let frameCount = 0;
     try {
-      frames = this.#splitter.push(chunk);
+      this.#assembler.push(chunk, (frame) => {
+        this.#queuedBytes += frame.byteLength;
+        this.#frames.push(frame);
+        frameCount++;
+      });
     } catch (error) {
       // What came whole before the fault is still served; then the connection ends.
       this.#failure = error;
     }
-    for (const frame of frames) this.#queuedBytes += frame.byteLength;
-    this.#frames.push(...frames);
     this.#heldBytes += chunk.byteLength;
-    this.#heldFrames += frames.length;
-    this.#received.received(this, chunk.byteLength, frames.length);
+    this.#heldFrames += frameCount;
+    this.#received.received(this, chunk.byteLength, frameCount);
     this.#flow();
     this.#notify();
   }

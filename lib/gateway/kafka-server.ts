@@ -4,8 +4,10 @@ import type { ListenerInfo } from "#lib/broker/request-context.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { LogError } from "#lib/util/errors.ts";
-import { RECEIVED_BYTES_MAX } from "#lib/util/limits.ts";
+import { RECEIVED_BYTES_MAX, SOCKET_READ_BYTES_MAX } from "#lib/util/limits.ts";
+import { adoptSocket } from "./adopted-socket.ts";
 import { Connection } from "./connection.ts";
+import { FrameMemory } from "./frame-memory.ts";
 import { ReceivedBytes } from "./received-bytes.ts";
 
 /** One door for Kafka clients. */
@@ -51,6 +53,9 @@ export class KafkaServer {
   readonly #router: ApiRouter;
   readonly #logger: Logger;
   readonly #received = new ReceivedBytes(RECEIVED_BYTES_MAX);
+  readonly #memory = new FrameMemory();
+  /** All connections are read into it, one after another. */
+  readonly #readBuffer = new Uint8Array(SOCKET_READ_BYTES_MAX);
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Connection>();
 
@@ -97,7 +102,7 @@ export class KafkaServer {
   async #listen(settings: ListenerSettings): Promise<BoundListener> {
     // The answer to the port is known only after listening, and no client is accepted before that.
     let info: ListenerInfo | undefined;
-    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+    const server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket) => {
       if (info === undefined) socket.destroy();
       else this.#accept(socket, info);
     });
@@ -115,18 +120,20 @@ export class KafkaServer {
     return { info, host: settings.host, port };
   }
 
-  #accept(socket: Socket, listener: ListenerInfo): void {
-    const clientAddress = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+  #accept(accepted: Socket, listener: ListenerInfo): void {
+    const clientAddress = `${accepted.remoteAddress ?? "unknown"}:${accepted.remotePort ?? 0}`;
     if (this.#connections.size >= this.#settings.connectionsMax) {
       this.#logger.warn("refusing connection: max.connections is reached", { client: clientAddress });
-      socket.destroy();
+      accepted.destroy();
       return;
     }
+    const adopted = adoptSocket(accepted, this.#readBuffer);
+    const { socket } = adopted;
     socket.on("timeout", () => socket.destroy());
     socket.setTimeout(Math.min(Math.max(this.#settings.connectionIdleMsMax, 0), TIMER_MS_MAX));
     const connection = new Connection(
-      socket,
-      { router: this.#router, received: this.#received, logger: this.#logger },
+      adopted,
+      { router: this.#router, received: this.#received, memory: this.#memory, logger: this.#logger },
       { info: { listener, clientAddress }, requestBytesMax: this.#settings.requestBytesMax },
     );
     this.#connections.add(connection);

@@ -175,16 +175,21 @@ export class Flush {
     const sealed = sealWriteAheadSegment({ flushId, parts });
     const uploadEpoch = Math.floor(clock.nowMs() / HOUR_MS);
     const key = writeAheadKey({ uploadEpoch, writerId, flushId });
-    const put = { key, chunks: sealed.chunks, placement: segment.stores, needed: copiesToWaitFor(segment) };
-    const copies = await writer.put(put, signal);
     const { positions, byteLength } = sealed;
+    // One copy, in this turn: what the batches lie in belongs to their requests, which may end before the last upload.
+    const bytes = Buffer.concat(sealed.chunks, byteLength);
+    const put = { key, chunks: [bytes], placement: segment.stores, needed: copiesToWaitFor(segment) };
+    const copies = await writer.put(put, signal);
     recent.addObject(
       key,
-      parts.map((part, index) => ({
-        position: defined(positions[index]),
-        chunks: part.batches,
-        byteLength: part.byteLength,
-      })),
+      parts.map((part, index) => {
+        const position = defined(positions[index]);
+        return {
+          position,
+          chunks: [bytes.subarray(position, position + part.byteLength)],
+          byteLength: part.byteLength,
+        };
+      }),
     );
     return { source: { kind: "object", key, byteLength, copies }, positions };
   }

@@ -167,6 +167,14 @@ export const COPY_BYTES_MAX = 512;
 export const MESSAGE_BYTES_MAX = 1 * MIB + 12;
 /** Bytes of requests received and not yet answered, over all connections; beyond it only one connection is read at a time. */
 export const RECEIVED_BYTES_MAX = 256 * MIB;
+/** What one read takes from a socket at most. */
+export const SOCKET_READ_BYTES_MAX = 256 * KIB;
+/** Memory for a request whose size is known and whose bytes are still to come. */
+export const FRAME_START_BYTES = 64 * KIB;
+/** A block of memory that large Produce requests lie in: the usual `max.request.size` of clients, with room for a header. */
+export const FRAME_BLOCK_BYTES = 1 * MIB + 64 * KIB;
+/** Such blocks; larger and further requests are given memory of their own. */
+export const FRAME_BLOCKS_MAX = 32;
 /** Complete requests that one connection may have waiting; beyond it its socket is not read. */
 export const QUEUED_FRAMES_MAX = 64;
 /** The same in bytes; one frame may be larger. */
