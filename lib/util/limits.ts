@@ -219,6 +219,11 @@ export const ADMIN_REQUEST_MS_MIN = 5_000;
 // Groups
 /** How long a classic member that is new, and so does not know its id yet, may wait in JoinGroup. As in Kafka. */
 export const NEW_MEMBER_JOIN_MS_MAX = 5 * 60 * 1000;
+/**
+ * Ids that a group has given out to classic clients that have not joined with them yet. The fold enforces it: another
+ * number is another outcome, hence a new feature level.
+ */
+export const PENDING_MEMBERS_MAX = 10_000;
 
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
 assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");
