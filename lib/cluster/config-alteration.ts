@@ -42,9 +42,11 @@ export function checkBrokerAlteration(
 ): AdminResult<ConfigAlteration> {
   const alteration = alterationOf(requested, brokerConfigDefinition);
   if (alteration.kind === "refused") return alteration;
-  const unknown = keysOf(requested).filter((key) => brokerConfigDefinition(key) === undefined);
+  // What is not set may go back to its default, whatever it is: Kafka's tools clear throttles that they never set.
+  const given = keysGiven(requested);
+  const unknown = given.filter((key) => brokerConfigDefinition(key) === undefined);
   if (unknown.length > 0) return invalidBroker(broker.name, `Unknown broker config names: ${unknown.join(", ")}`);
-  const fixed = keysOf(requested).filter((key) => brokerConfigDefinition(key)?.updateMode === "read-only");
+  const fixed = given.filter((key) => brokerConfigDefinition(key)?.updateMode === "read-only");
   if (fixed.length > 0)
     return invalidBroker(broker.name, `Cannot update these configs dynamically: ${fixed.join(", ")}`);
   const altered = alterConfigs(broker.configs, alteration.value);
@@ -62,8 +64,8 @@ function invalidBroker(name: string, reason: string): Refusal {
   return refusal(ErrorCode.INVALID_REQUEST, `Invalid config value for resource ${resource}: ${reason}`);
 }
 
-function keysOf(requested: RequestedAlteration): readonly string[] {
-  return requested.operations.map(({ key }) => key);
+function keysGiven(requested: RequestedAlteration): readonly string[] {
+  return requested.operations.flatMap(({ kind, key }) => (kind === "delete" ? [] : [key]));
 }
 
 type Definitions = (key: string) => ConfigDefinition | undefined;

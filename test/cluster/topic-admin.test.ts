@@ -164,6 +164,12 @@ test.each<[RequestedOperation, RegExp]>([
   expect(answer).toEqual(refused(ErrorCode.INVALID_REQUEST, text));
 });
 
+test.each(["node.id", "no.such", "message.max.bytes"])("%s goes back to its default, though never set", async (key) => {
+  const { run, admin } = await start();
+  const answer = await run(admin.alterBrokerConfigs("7", keeping({ kind: "delete", key }), FOR_GOOD));
+  expect(answer).toMatchObject({ kind: "done" });
+});
+
 test("a new min.insync.replicas reaches the log journals that have the topic open", async () => {
   const { run, admin, view, logJournals } = await start();
   await run(admin.createTopic(newTopic("t"), FOR_GOOD));
