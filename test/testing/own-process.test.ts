@@ -14,3 +14,21 @@ test("a process with a TestBroker ends by itself when it has stopped", async () 
   expect(said).toEqual({ node: process.version, errorCode: 0, records: 241, warnings: [] });
   expect(firstAckMs).toBeLessThan(FIRST_ACK_MS_MAX);
 });
+
+test("a start that fails leaves nothing open", async () => {
+  const script = `
+    const { TestBroker } = await import("#lib/testing.ts");
+    const broker = await TestBroker.start();
+    for (const options of [{ port: broker.port }, { topics: ["orders", "orders"] }, { configs: { slip: 1 } }]) {
+      await TestBroker.start(options).catch((error) => console.log(error.name));
+    }
+    await broker.stop();
+  `;
+  const args = ["--input-type=module", "--eval", script];
+  const finished = await run(process.execPath, args, { cwd: import.meta.dirname, timeoutMs: 15_000 });
+  expect(finished).toEqual({
+    code: 0,
+    stdout: "ListenError\nTestBrokerOptionError\nBrokerConfigError\n",
+    stderr: "",
+  });
+});
