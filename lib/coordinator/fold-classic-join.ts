@@ -1,6 +1,7 @@
 import type { FoldContext } from "#lib/journal/state-machine.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { unreachable } from "#lib/util/assert.ts";
+import { PENDING_MEMBERS_MAX } from "#lib/util/limits.ts";
 import type { CompleteJoinCommand, JoinCommand } from "./classic-command.ts";
 import { type ClassicGroup, type ClassicMember, isAwaitingJoin, newClassicGroup } from "./classic-group.ts";
 import {
@@ -76,6 +77,7 @@ function joinAsNew(command: JoinCommand, group: ClassicGroup, scope: GroupScope)
     const standing = group.members.get(group.staticMembers.get(groupInstanceId) ?? "");
     if (standing !== undefined) return foldStaticReturn(command, { group, standing, scope });
   } else if (command.mustReserve) {
+    if (group.pendingMembers.size >= PENDING_MEMBERS_MAX) return refused(ErrorCode.GROUP_MAX_SIZE_REACHED);
     group.pendingMembers.set(memberId, { memberId, sessionTimeoutMs, seenSeq: scope.context.seq });
     return { kind: "reserved" };
   }
