@@ -67,6 +67,7 @@ export function replaceMember(group: ClassicGroup, old: ClassicMember, replaceme
   if (replacement.groupInstanceId !== undefined) {
     group.staticMembers.set(replacement.groupInstanceId, replacement.memberId);
   }
+  group.pendingMembers.delete(replacement.memberId);
   if (group.leaderId === old.memberId) group.leaderId = replacement.memberId;
 }
 

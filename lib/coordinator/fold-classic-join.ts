@@ -47,7 +47,9 @@ function joinClassicGroup(command: JoinCommand, group: ClassicGroup, scope: Grou
   if (!supportsProtocols(group, command.protocolType, command.protocols)) {
     return refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
   }
-  if (command.isNewMemberId) return joinAsNew(command, group, scope);
+  // A door that did not hear of its proposal's fate may propose it again, with the same new id.
+  const isKnown = group.members.has(command.memberId);
+  if (command.isNewMemberId && !isKnown) return joinAsNew(command, group, scope);
   return joinAsKnown(command, group, scope);
 }
 

@@ -44,6 +44,13 @@ describe("a first member", () => {
     expect(answer(groups, "b")).toMatchObject({ generationId: 1, leaderId: "a", members: [] });
   });
 
+  test("is in the group once, also if its door proposes it twice", () => {
+    const groups = stableGroup("a");
+    const first = groups.fold(joinOf("b"));
+    expect(groups.fold(joinOf("b"))).toEqual(first);
+    expect([...groups.classic.members.keys()]).toEqual(["a", "b"]);
+  });
+
   test("may bring any protocol type, but must bring one and a protocol", () => {
     const groups = new FoldedGroups();
     const connect = { protocolType: "connect", protocols: protocolsOf("sessioned", "compatible") };
