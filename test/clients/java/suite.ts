@@ -1,22 +1,12 @@
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { Broker } from "../support/broker.ts";
 import { KAFKA_VERSION, OLDER_KAFKA_VERSION, provideJava, runJava } from "../support/java.ts";
-import { type Finished, lastLines } from "../support/processes.ts";
+import { lastLines } from "../support/processes.ts";
 import { readTopic } from "../support/reader.ts";
 import type { Facts, Suite } from "../support/suite.ts";
 import { eventually, newTopic } from "../support/topics.ts";
-
-// All but ConfigCommand lives in kafka-tools; that one is in kafka_2.13, among the broker's own classes.
-const TOOLS = "org.apache.kafka.tools";
-const CONFIG_COMMAND = "kafka.admin.ConfigCommand";
-
-/** What differs between the releases. */
-interface Release {
-  readonly version: string;
-  readonly apiVersionsCommand: string;
-  /** Of ProducerPerformance. */
-  readonly propertiesOption: string;
-}
+import { checkAdmin } from "./admin.ts";
+import { CONFIG_COMMAND, type Kit, type Release, sortedLines, TOOLS, tool, toolOutput } from "./tools.ts";
 
 const CURRENT: Release = {
   version: KAFKA_VERSION,
@@ -32,17 +22,11 @@ const OLDER: Release = {
 export const javaSuite = suiteOf("java", CURRENT);
 export const olderJavaSuite = suiteOf("java-3.9", OLDER);
 
-/** The tools of a release and the broker that they talk to. */
-interface Kit {
-  readonly release: Release;
-  readonly broker: Broker;
-}
-
 function suiteOf(name: string, release: Release): Suite {
   return {
     name,
     budgetMinutes: 3,
-    what: `Apache Kafka's own tools, ${release.version}: topics, configs, offsets, producers, compatibility`,
+    what: `Apache Kafka's own tools, ${release.version}: topics, configs, offsets, producers, replicas, compatibility`,
     async run(facts, { target }) {
       await provideJava(release.version);
       await using broker = await Broker.start(target);
@@ -52,25 +36,11 @@ function suiteOf(name: string, release: Release): Suite {
       await checkConfigCommand(facts, kit);
       await checkProducers(facts, kit);
       await checkGetOffsetShell(facts, kit);
+      await checkAdmin(facts, kit);
       await checkCompatibility(facts, kit);
     },
   };
 }
-
-async function tool(kit: Kit, main: string, ...args: readonly string[]): Promise<Finished> {
-  const { version } = kit.release;
-  return await runJava(main, ["--bootstrap-server", kit.broker.address, ...args], { version });
-}
-
-/** What the tool prints to stdout; a status other than 0 is an error. */
-async function toolOutput(kit: Kit, main: string, ...args: readonly string[]): Promise<string> {
-  const finished = await tool(kit, main, ...args);
-  const said = lastLines(finished.stdout + finished.stderr);
-  equal(finished.code, 0, `${main} ${args.join(" ")} ended with ${finished.code}: ${said}`);
-  return finished.stdout;
-}
-
-const sortedLines = (text: string): readonly string[] => text.trim().split("\n").toSorted();
 
 async function checkVersions(facts: Facts, kit: Kit): Promise<void> {
   const { broker, release } = kit;
@@ -80,6 +50,8 @@ async function checkVersions(facts: Facts, kit: Kit): Promise<void> {
     const apis = ["Produce", "Fetch", "ListOffsets", "Metadata", "ApiVersions", "CreateTopics", "DeleteTopics"];
     apis.push("InitProducerId", "DescribeConfigs", "IncrementalAlterConfigs", "CreatePartitions", "DescribeCluster");
     apis.push("FindCoordinator", "DescribeAcls", "AlterConfigs", "OffsetForLeaderEpoch", "DescribeTopicPartitions");
+    apis.push("DeleteRecords", "DescribeProducers", "DescribeLogDirs", "ElectLeaders", "DescribeClientQuotas");
+    apis.push("AlterPartitionReassignments", "ListPartitionReassignments");
     for (const api of apis) match(output, new RegExp(`\\b${api}\\(\\d+\\): [0-9 to]+ \\[usable: \\d+\\]`), api);
   });
 }
@@ -204,7 +176,8 @@ async function checkProducers(facts: Facts, kit: Kit): Promise<void> {
 async function checkGetOffsetShell(facts: Facts, kit: Kit): Promise<void> {
   const { broker } = kit;
   await facts.check("GetOffsetShell answers latest, earliest, max-timestamp and by time", async () => {
-    const topic = await newTopic(broker, "java-offsets", { partitions: 2 });
+    // Its records are of 1970, and Kafka looks for what is past its time half a minute after the start.
+    const topic = await newTopic(broker, "java-offsets", { partitions: 2, configs: { "retention.ms": "-1" } });
     const amount = ["--max-messages", "41", "--throughput", "-1", "--message-create-time", "5000"];
     await toolOutput(kit, `${TOOLS}.VerifiableProducer`, "--topic", topic, ...amount);
     const shell = async (time: string): Promise<readonly string[]> =>
