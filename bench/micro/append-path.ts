@@ -14,10 +14,12 @@ import { readBatchHeader } from "#lib/record/record-batch.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import type { ObjectListing, ObjectStore, PutResult } from "#lib/storage/object-store.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { flushIdFromBytes, objectKey, uuidFromBytes } from "#lib/util/branded.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
+import { SEGMENT_MEMORY_BYTES_MIN } from "#lib/util/limits.ts";
 import type { Measured } from "../support/statistics.ts";
 import type { BenchSuite } from "../support/suite.ts";
 import { microsPerOperation } from "../support/timing.ts";
@@ -77,6 +79,7 @@ function newPath(): AppendPath {
       storeIds: [0],
       writer: new ReplicatedWriter({ stores, clock, random, logger: SILENT_LOGGER }),
       recent: { addObject() {}, addInline() {} },
+      memory: new SegmentMemory(SEGMENT_MEMORY_BYTES_MIN),
       clock,
       random,
       logger: SILENT_LOGGER,

@@ -9,8 +9,9 @@ import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { uuidFromBytes } from "#lib/util/branded.ts";
-import { LOG_JOURNALS_DEFAULT } from "#lib/util/limits.ts";
+import { LOG_JOURNALS_DEFAULT, SEGMENT_MEMORY_BYTES_MIN } from "#lib/util/limits.ts";
 import { ApiRouter } from "./api-router.ts";
 import { assembleReaders } from "./assemble-readers.ts";
 import type { BrokerIdentity, BrokerServices } from "./broker-services.ts";
@@ -70,6 +71,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     storeIds: stores.ids,
     writer,
     recent: readers.recent,
+    memory: new SegmentMemory(Math.max(settings.tailCacheBytesMax, SEGMENT_MEMORY_BYTES_MIN)),
     signal,
   };
   const services: BrokerServices = {

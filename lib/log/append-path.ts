@@ -3,6 +3,7 @@ import type { Clock, ScheduledCall } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import type { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { assert, defined } from "#lib/util/assert.ts";
 import type { StoreId } from "#lib/util/branded.ts";
 import {
@@ -63,6 +64,7 @@ export interface AppendPathPorts {
   readonly storeIds: readonly StoreId[];
   readonly writer: ReplicatedWriter;
   readonly recent: RecentBytes;
+  readonly memory: SegmentMemory;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -94,7 +96,7 @@ export class AppendPath implements Appender {
   constructor(ports: AppendPathPorts, settings: AppendSettings = DEFAULT_APPEND_SETTINGS) {
     assert(settings.inlineBytesMax <= INLINE_BYTES_MAX, "inlined flushes fit in a journal record");
     assert(settings.flushBatchesMax <= FLUSH_BATCHES_MAX, "the commands of a flush fit in a journal record");
-    const { journals, directory, storeIds, writer, recent, clock, random, logger, signal } = ports;
+    const { journals, directory, storeIds, writer, recent, memory, clock, random, logger, signal } = ports;
     const timeoutMs = settings.flushTimeoutMs;
     const writerId = Buffer.from(random.bytes(8)).toString("hex");
     this.#ports = ports;
@@ -108,7 +110,7 @@ export class AppendPath implements Appender {
     });
     const order = { gaps: this.#gaps, lanes: new FlushLanes(this.#gaps) };
     const ours = { opener: this.#opener, writerId, timeoutMs };
-    this.#flushPorts = { writer, recent, clock, random, logger, signal, ...ours, ...order };
+    this.#flushPorts = { writer, recent, memory, clock, random, logger, signal, ...ours, ...order };
     this.#pending = new PendingBytes(settings.pendingBytesMax);
     this.#buffer = new FlushBuffer({ bytesMax: settings.flushBytesMax, batchesMax: settings.flushBatchesMax });
     this.#abortWatch = new AbortWatch(() => this.#dropSettledSoon());

@@ -7,6 +7,7 @@ import type { Random } from "#lib/runtime/random.ts";
 import { writeAheadKey } from "#lib/storage/object-keys.ts";
 import { StoreUnavailableError } from "#lib/storage/object-store.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import type { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { sealWriteAheadSegment } from "#lib/storage/write-ahead-segment.ts";
 import { defined } from "#lib/util/assert.ts";
 import { type FlushId, flushIdFromBytes, type TopicId } from "#lib/util/branded.ts";
@@ -27,6 +28,8 @@ export interface FlushPorts {
   readonly writer: ReplicatedWriter;
   readonly opener: Opener;
   readonly recent: RecentBytes;
+  /** What is uploaded lies here, and stays here for tail readers. */
+  readonly memory: SegmentMemory;
   readonly gaps: SequenceGaps;
   readonly lanes: FlushLanes;
   readonly clock: Clock;
@@ -163,7 +166,7 @@ export class Flush {
     segment: FlushSegment,
     signal: AbortSignal,
   ): Promise<{ source: AppendSource; positions: readonly number[] }> {
-    const { clock, writer, writerId, recent } = this.#ports;
+    const { clock, writer, writerId, recent, memory } = this.#ports;
     const parts = segment.groups.flatMap((group) =>
       group.parts.map(({ topic, partitionIndex, batches, byteLength }) => ({
         topicId: topic.topicId,
@@ -177,8 +180,15 @@ export class Flush {
     const key = writeAheadKey({ uploadEpoch, writerId, flushId });
     const { positions, byteLength } = sealed;
     // One copy, in this turn: what the batches lie in belongs to their requests, which may end before the last upload.
-    const bytes = Buffer.concat(sealed.chunks, byteLength);
-    const put = { key, chunks: [bytes], placement: segment.stores, needed: copiesToWaitFor(segment) };
+    const held = memory.gather(sealed.chunks, byteLength);
+    const bytes = held?.bytes ?? Buffer.concat(sealed.chunks, byteLength);
+    const put = {
+      key,
+      chunks: [bytes],
+      placement: segment.stores,
+      needed: copiesToWaitFor(segment),
+      onUnused: () => held?.release(),
+    };
     const copies = await writer.put(put, signal);
     recent.addObject(
       key,

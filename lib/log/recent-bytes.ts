@@ -8,10 +8,19 @@ export interface RecentPart {
   readonly byteLength: number;
 }
 
+/** Memory that may be wanted back. */
+export interface EvictableMemory {
+  /** Calls back, once, before the memory is used again. */
+  keep(onEvicted: () => void): void;
+}
+
 /** Where the append path leaves what it wrote, so that tail readers need no store. May forget anything at any time. */
 export interface RecentBytes {
-  /** Called when the object is written and its command is about to be proposed: a fold may name it at any moment. */
-  addObject(key: ObjectKey, parts: readonly RecentPart[]): void;
+  /**
+   * Called when the object is written and its command is about to be proposed: a fold may name it at any moment. The
+   * parts lie in `memory`, if given, which is used again when it has been evicted.
+   */
+  addObject(key: ObjectKey, parts: readonly RecentPart[], memory?: EvictableMemory): void;
   /** Bytes that travel in a journal record: a view into the record, whoever wrote it. */
   addInline(journal: JournalId, seq: JournalSeq, indexInRecord: number, bytes: Uint8Array): void;
 }

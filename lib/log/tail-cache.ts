@@ -1,6 +1,6 @@
 import type { JournalId, JournalSeq, ObjectKey } from "#lib/util/branded.ts";
 import { sliceChunks } from "./entry-chunks.ts";
-import type { RecentBytes, RecentPart } from "./recent-bytes.ts";
+import type { EvictableMemory, RecentBytes, RecentPart } from "./recent-bytes.ts";
 
 /** What keeping one part costs beside its bytes: the arrays, views and map slots around them, roughly. */
 const PART_OVERHEAD_BYTES = 256;
@@ -17,14 +17,17 @@ interface Held {
 /**
  * Bytes that were written or folded lately, by their place: tail readers need neither store nor journal.
  *
- * Parts are views into what arrived, request frames mostly, so a part of a few bytes may keep a large frame alive. The
- * bound therefore counts whole memory blocks, each once, however many views and objects share it. The least recently
- * used object goes first, with all its parts: they came together and their readers are as far behind.
+ * Objects that this process wrote lie in the memory that they were written from, until it is wanted for newer ones; that
+ * memory bounds itself. Other parts are views into what arrived, journal records mostly, so a part of a few bytes may keep
+ * a large block alive. The bound therefore counts whole memory blocks, each once, however many views and objects share it.
+ * The least recently used object goes first, with all its parts: they came together and their readers are as far behind.
  */
 export class TailCache implements RecentBytes {
   readonly #bytesMax: number;
   /** In the order of their last use. */
   readonly #held = new Map<string, Held>();
+  /** Parts of objects in memory that will be used again, by ascending position: readers get copies. */
+  readonly #borrowed = new Map<string, readonly RecentPart[]>();
   /** How many held objects use each block. */
   readonly #users = new Map<ArrayBufferLike, number>();
   #bytes = 0;
@@ -33,13 +36,20 @@ export class TailCache implements RecentBytes {
     this.#bytesMax = bytesMax;
   }
 
-  /** Memory kept alive, in bytes. */
+  /** Memory kept alive, in bytes, without what is borrowed. */
   get retainedBytes(): number {
     return this.#bytes;
   }
 
-  addObject(key: ObjectKey, parts: readonly RecentPart[]): void {
-    this.#add(key, parts);
+  addObject(key: ObjectKey, parts: readonly RecentPart[], memory?: EvictableMemory): void {
+    if (memory === undefined) this.#add(key, parts);
+    else if (this.#bytesMax > 0) {
+      const sorted = [...parts].sort((a, b) => a.position - b.position);
+      this.#borrowed.set(key, sorted);
+      memory.keep(() => {
+        if (this.#borrowed.get(key) === sorted) this.#borrowed.delete(key);
+      });
+    }
   }
 
   addInline(journal: JournalId, seq: JournalSeq, indexInRecord: number, bytes: Uint8Array): void {
@@ -59,19 +69,22 @@ export class TailCache implements RecentBytes {
   /** Forgets everything. */
   clear(): void {
     this.#held.clear();
+    this.#borrowed.clear();
     this.#users.clear();
     this.#bytes = 0;
   }
 
   #find(key: string, position: number, byteLength: number): readonly Uint8Array[] | undefined {
     const held = this.#held.get(key);
-    const part = held === undefined ? undefined : partAt(held.parts, position);
-    if (held === undefined || part === undefined) return undefined;
-    if (position + byteLength > part.position + part.byteLength) return undefined;
+    const parts = held?.parts ?? this.#borrowed.get(key);
+    const part = parts === undefined ? undefined : partAt(parts, position);
+    if (part === undefined || position + byteLength > part.position + part.byteLength) return undefined;
+    const isWhole = position === part.position && byteLength === part.byteLength;
+    const chunks = isWhole ? part.chunks : sliceChunks(part.chunks, position - part.position, byteLength);
+    if (held === undefined) return [copyOf(chunks, byteLength)];
     this.#held.delete(key);
     this.#held.set(key, held);
-    if (position === part.position && byteLength === part.byteLength) return part.chunks;
-    return sliceChunks(part.chunks, position - part.position, byteLength);
+    return chunks;
   }
 
   #add(key: string, parts: readonly RecentPart[]): void {
@@ -160,15 +173,24 @@ function partAt(parts: readonly RecentPart[], position: number): RecentPart | un
 
 /** The same parts in one block of their own. */
 function copied(parts: readonly RecentPart[]): readonly RecentPart[] {
-  // Not from Node's pool: its blocks are shared with strangers and would be counted whole.
-  const block = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  const block = copyOf(
+    parts.flatMap((part) => part.chunks),
+    parts.reduce((sum, part) => sum + part.byteLength, 0),
+  );
   let at = 0;
   return parts.map((part) => {
-    const begin = at;
-    for (const chunk of part.chunks) {
-      block.set(chunk, at);
-      at += chunk.byteLength;
-    }
-    return { ...part, chunks: [block.subarray(begin, at)] };
+    at += part.byteLength;
+    return { ...part, chunks: [block.subarray(at - part.byteLength, at)] };
   });
+}
+
+function copyOf(chunks: readonly Uint8Array[], byteLength: number): Uint8Array {
+  // Not from Node's pool: its blocks are shared with strangers and would be counted whole.
+  const copy = Buffer.allocUnsafeSlow(byteLength);
+  let at = 0;
+  for (const chunk of chunks) {
+    copy.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return copy;
 }

@@ -24,6 +24,8 @@ export interface ReplicatedPut {
   readonly placement: readonly StoreId[];
   /** How many of them must have it before the answer. */
   readonly needed: number;
+  /** Called once, when no store reads the chunks any more: at the answer or later, whether or not the put fails. */
+  readonly onUnused?: () => void;
 }
 
 const RETRY = {
@@ -62,11 +64,15 @@ export class ReplicatedWriter {
   /**
    * Resolves with the stores that have the object, `needed` or more, in ascending order. Fails with
    * `StoreUnavailableError` as soon as `needed` cannot be reached, or with the signal's reason; then every upload is
-   * given up. The chunks must not change even after the answer: a slow store may still be reading them.
+   * given up. The chunks must not change before `onUnused`, which may be called after the answer: a slow store may still be
+   * reading them.
    */
   async put(put: ReplicatedPut, signal: AbortSignal): Promise<readonly StoreId[]> {
     assert(put.needed >= 1 && put.needed <= put.placement.length, "more copies needed than stores placed");
-    signal.throwIfAborted();
+    if (signal.aborted) {
+      put.onUnused?.();
+      throw signal.reason;
+    }
     const round = new UploadRound(put, this.#ports);
     const giveUp = () => round.abort(signal.reason);
     signal.addEventListener("abort", giveUp, { once: true });
@@ -122,7 +128,7 @@ class UploadRound {
     this.#put = put;
     this.#ports = ports;
     this.pendingCount = put.placement.length;
-    this.all = Promise.all(put.placement.map((id) => this.#upload(id))).then(() => {});
+    this.all = Promise.all(put.placement.map((id) => this.#upload(id))).then(() => put.onUnused?.());
   }
 
   get enough(): Promise<readonly StoreId[]> {

@@ -74,7 +74,9 @@ export const DECOMPRESSED_BATCH_BYTES_MAX = 128 * MIB;
 export const RECORD_ERRORS_MAX = 1_000;
 
 // Read path
-export const TAIL_CACHE_BYTES_MAX = 128 * MIB;
+export const TAIL_CACHE_BYTES_MAX = 64 * MIB;
+/** Memory that objects are written from; more of it if the tail cache is larger, for it is the same memory. */
+export const SEGMENT_MEMORY_BYTES_MIN = 16 * MIB;
 export const BLOCK_CACHE_BYTES_MAX = 64 * MIB;
 export const BLOCK_BYTES = 1 * MIB;
 /** Bytes that all fetches together may be reading from stores and journals; further ones wait. */
@@ -139,11 +141,7 @@ export const STORE_OPEN_FILES_MAX = 256;
 /** Files from this size on are written past the page cache. */
 export const DIRECT_WRITE_BYTES_MIN = 64 * KIB;
 /** Memory and positions of such writes begin at multiples of it: the page size of nearly all devices. */
-export const DIRECT_ALIGNMENT_BYTES = 4 * KIB;
-/** The largest such write. */
-export const STAGING_BLOCK_BYTES = MIB;
-/** Such writes that run at once; further ones wait. */
-export const STAGING_BLOCKS_MAX = 8;
+export const MEMORY_PAGE_BYTES = 4 * KIB;
 
 /** How often a journal is looked at for other processes' commits while a fetch waits for one. */
 export const JOURNAL_POLL_MS = 100;

@@ -19,6 +19,7 @@ import { type BatchProducer, buildBatch } from "#lib/record/batch-builder.ts";
 import { BATCH_HEADER_BYTES, readBatchHeader, splitBatches } from "#lib/record/record-batch.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { JournalId, JournalSeq, ObjectKey, TopicId } from "#lib/util/branded.ts";
@@ -149,6 +150,7 @@ export class LogProcess {
         storeIds: stores.ids,
         writer: new ReplicatedWriter({ stores, clock, random, logger: SILENT_LOGGER }),
         recent: this.recent,
+        memory: new SegmentMemory(64 * 1024),
         clock,
         random,
         logger: SILENT_LOGGER,

@@ -27,6 +27,7 @@ import { readBatchHeader } from "#lib/record/record-batch.ts";
 import type { LogFields, Logger } from "#lib/runtime/logger.ts";
 import { RangeReader } from "#lib/storage/range-reader.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { defined } from "#lib/util/assert.ts";
 import { type JournalId, type ObjectKey, objectKey, type TopicId } from "#lib/util/branded.ts";
@@ -191,6 +192,7 @@ export class FetchProcess {
         storeIds: stores.ids,
         writer: new ReplicatedWriter({ stores, clock, random, logger }),
         recent: tailCache,
+        memory: new SegmentMemory(64 * 1024),
         clock,
         random,
         logger,

@@ -7,7 +7,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { newStoreMarker } from "#lib/storage/store-marker.ts";
 import { journalId } from "#lib/util/branded.ts";
-import { FaultyFilePort } from "../adapters/local/faulty-file-port.ts";
+import { FaultyFilePort, InlinePublisher } from "../adapters/local/faulty-file-port.ts";
 import { startMemoryBroker } from "../support/memory-broker.ts";
 import { batchOf, createTopic, produce, readAll } from "./kafka-calls.ts";
 import { TemporaryDirectory } from "./serve-process.ts";
@@ -21,7 +21,14 @@ test.concurrent.each(["create", "write", "sync", "link"] as const)(
     const random = new SystemRandom();
     const files = new FaultyFilePort();
     const store = await DirectoryObjectStore.create(
-      { root: directory.file("store-0"), random, logger: SILENT_LOGGER, owner: "broker-0", files },
+      {
+        root: directory.file("store-0"),
+        random,
+        logger: SILENT_LOGGER,
+        owner: "broker-0",
+        files,
+        newPublisher: (settings) => new InlinePublisher(files.sync, settings),
+      },
       newStoreMarker(0, random.bytes(16)),
     );
     await using broker = await startMemoryBroker({ store });

@@ -18,6 +18,7 @@ import type { PartitionDirectory } from "#lib/log/partition-directory.ts";
 import { describeError, type LogFields, type Logger } from "#lib/runtime/logger.ts";
 import type { ObjectStore } from "#lib/storage/object-store.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { JournalId, StoreId } from "#lib/util/branded.ts";
@@ -116,7 +117,15 @@ export class SimBroker {
     });
     await this.logJournals.openAll(signal);
     const appender = new AppendPath(
-      { ...ports, storeIds: this.#stores.ids, writer: this.#writer, recent: readers.recent, signal },
+      {
+        ...ports,
+        storeIds: this.#stores.ids,
+        writer: this.#writer,
+        recent: readers.recent,
+        // Small, so that its memory is used again all the time.
+        memory: new SegmentMemory(64 * 1024),
+        signal,
+      },
       { ...DEFAULT_APPEND_SETTINGS, inlineBytesMax: options.inlineBytesMax, lingerMs: options.lingerMs },
     );
     this.#view = view;

@@ -19,21 +19,14 @@ import { type ObjectKey, objectKey } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { STORE_OPEN_FILES_MAX } from "#lib/util/limits.ts";
 import { KeyWalker } from "./directory-listing.ts";
-import { DurableFolders, parentOf } from "./durable-folders.ts";
 import { errorCodeOf, type FilePort, type OpenFile } from "./file-port.ts";
 import { NodeFilePort } from "./node-file-port.ts";
+import { type PublisherSettings, parentOf } from "./object-publisher.ts";
 import { OpenFileCache } from "./open-file-cache.ts";
+import { type Publisher, PublisherThread } from "./publisher-thread.ts";
 import { readMarker, StoreRoot } from "./store-root.ts";
-import { TEMPORARY_FOLDER, TemporaryFiles, writeMarkerFile } from "./temporary-files.ts";
-
-// An object is a file whose path below the root is its key. A put writes and syncs a file in `tmp~` (no key has a `~`),
-// gives it its second, final name by `link`, which fails if the name is taken, and syncs the folder of that name. So no
-// partial object is ever visible, not even after a power failure, and what is answered is durable:
-//
-//   create tmp~/<owner>~<run>~<n>, write, fdatasync    the bytes are durable under a name that nobody reads
-//   link to <key>                                      visible, whole; or EEXIST
-//   fsync the folder of <key>                          the name is durable; concurrent puts share one sync
-//   unlink tmp~/...                                    beside the sync; what a crash leaves is removed at the next start
+import { NodeSyncFiles, type SyncFiles } from "./sync-files.ts";
+import { beginTemporaryFiles, TEMPORARY_FOLDER, type TemporaryNames, writeMarkerFile } from "./temporary-files.ts";
 
 /** Unlinks and `stat`s that run at once for one call. */
 const CALLS_AT_ONCE = 64;
@@ -51,6 +44,10 @@ export interface DirectoryStoreOptions {
   readonly owner: string;
   /** Default: the host's file system. */
   readonly files?: FilePort;
+  /** For the marker of a new store. Default: the host's file system. */
+  readonly syncFiles?: SyncFiles;
+  /** Default: a thread of its own. */
+  readonly newPublisher?: (settings: PublisherSettings) => Publisher;
 }
 
 /** Objects as files below a root directory of a local or network file system that has hard links. */
@@ -59,8 +56,8 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
   readonly #directory: string;
   readonly #files: FilePort;
   readonly #root: StoreRoot;
-  readonly #folders: DurableFolders;
-  readonly #temporary: TemporaryFiles;
+  readonly #publisher: Publisher;
+  readonly #names: TemporaryNames;
   readonly #openFiles: OpenFileCache;
   readonly #walker: KeyWalker;
 
@@ -69,15 +66,12 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     this.marker = marker;
     this.#directory = resolve(options.root);
     this.#files = files;
-    this.#folders = new DurableFolders(files, this.#directory);
     this.#openFiles = new OpenFileCache(files, STORE_OPEN_FILES_MAX);
     this.#walker = new KeyWalker(files, this.#directory);
-    this.#temporary = new TemporaryFiles({
-      ...options,
-      files,
-      root: this.#directory,
-      checkRoot: () => this.#root.check(),
-    });
+    this.#names = newNames(options);
+    const newPublisher = options.newPublisher ?? ((settings) => new PublisherThread(settings));
+    const { runPrefix } = this.#names;
+    this.#publisher = newPublisher({ root: this.#directory, temporaryFolder: TEMPORARY_FOLDER, runPrefix });
     this.#root = new StoreRoot({
       files,
       root: this.#directory,
@@ -96,7 +90,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     const root = resolve(options.root);
     try {
       await makeRoot(files, root);
-      const written = await writeMarkerFile(files, root, encodeStoreMarker(marker));
+      const written = writeMarkerFile(options.syncFiles ?? new NodeSyncFiles(), root, encodeStoreMarker(marker));
       const found = written ? marker : await readMarker(files, `${root}/${MARKER_KEY}`);
       if (found.storeId !== marker.storeId) {
         throw new StoreUnavailableError(`${root} is store ${found.storeId}, not ${marker.storeId}`, { reason: "root" });
@@ -121,21 +115,15 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     return store;
   }
 
+  /** Once handed to the thread it goes on to its end, abort or not: until then the chunks are read. */
   async putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
     parseObjectKey(key);
-    return this.#run(signal, async () => {
-      const path = await this.#temporary.write(chunks);
-      try {
-        signal.throwIfAborted();
-        const isNew = await this.#publish(path, key);
-        // A name that was there may be that of a put whose sync still runs: whoever answers must have synced.
-        await Promise.all([this.#folders.sync(parentOf(key)), this.#temporary.remove(path)]);
-        return { kind: isNew ? "written" : "already-exists" };
-      } catch (error) {
-        await this.#temporary.remove(path);
-        throw error;
-      }
-    });
+    signal.throwIfAborted();
+    try {
+      return await this.#publish(key, chunks);
+    } catch (error) {
+      throw translated(error, this.#directory);
+    }
   }
 
   async get(key: ObjectKey, signal: AbortSignal): Promise<Uint8Array> {
@@ -191,16 +179,16 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     });
   }
 
-  /** Closes the files kept open. Calls that run may still end well. */
+  /** Closes the files kept open and waits for the puts under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#openFiles.clear();
+    await this.#publisher[Symbol.asyncDispose]();
   }
 
   /** The right root is there, for the first time or again: nothing remembered of it need be true any more. */
   async #begin(): Promise<void> {
     this.#openFiles.clear();
-    this.#folders.forgetAll();
-    await this.#temporary.begin();
+    await beginTemporaryFiles(this.#files, this.#directory, this.#names);
   }
 
   async #run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -233,20 +221,14 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     return this.#openFiles.use(`${this.#directory}/${key}`, work);
   }
 
-  /** Gives the file at `path` its final name; false if that is taken. */
-  async #publish(path: string, key: ObjectKey): Promise<boolean> {
-    const folder = parentOf(key);
+  async #publish(key: ObjectKey, chunks: readonly Uint8Array[]): Promise<PutResult> {
     for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#folders.ensure(folder);
-        await this.#files.link(path, `${this.#directory}/${key}`);
-        return true;
-      } catch (error) {
-        const code = errorCodeOf(error);
-        if (code === "EEXIST") return false;
-        if (code !== "ENOENT" || attempt === PUBLISH_ATTEMPTS_MAX) throw error;
-        await this.#root.check();
-        for (let each = folder; each !== ""; each = parentOf(each)) this.#folders.forget(each);
+      await this.#root.check();
+      const result = await this.#publisher.publish({ key, chunks, isAgain: attempt > 1 });
+      if (result.kind !== "failed") return result;
+      // A folder went away: with its last object, or with the whole root, which the next check finds.
+      if (result.code !== "ENOENT" || attempt === PUBLISH_ATTEMPTS_MAX) {
+        throw Object.assign(new Error(result.message), result.code === undefined ? {} : { code: result.code });
       }
     }
   }
@@ -274,11 +256,11 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
   /** Makes deletions durable and removes folders that they emptied, so that old hours leave nothing behind. */
   async #tidy(folders: ReadonlySet<string>): Promise<void> {
     await inSlices([...folders], async (folder) => {
-      await this.#folders.sync(folder).catch((error) => {
+      await this.#files.syncFolder(folder === "" ? this.#directory : `${this.#directory}/${folder}`).catch((error) => {
         if (!isMissing(error)) throw error;
       });
+      this.#publisher.forget([folder]);
       for (let each = folder; each !== ""; each = parentOf(each)) {
-        this.#folders.forget(each);
         const isRemoved = await this.#files.removeFolder(`${this.#directory}/${each}`).then(
           () => true,
           () => false,
@@ -287,6 +269,11 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
       }
     });
   }
+}
+
+function newNames({ owner, random }: DirectoryStoreOptions): TemporaryNames {
+  assert(/^[A-Za-z0-9._-]+$/.test(owner), "an owner is a plain name");
+  return { ownerPrefix: `${owner}~`, runPrefix: `${owner}~${Buffer.from(random.bytes(6)).toString("hex")}~` };
 }
 
 /** Makes the root if it is missing. Fails if it holds anything but what an interrupted first start leaves. */

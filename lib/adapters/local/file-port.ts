@@ -10,15 +10,6 @@ export interface FolderEntry {
   readonly isFolder: boolean;
 }
 
-/** A file that is being written. */
-export interface NewFile {
-  /** Writes from `position` on; answers how many bytes, which may be fewer than given. */
-  write(chunks: readonly Uint8Array[], position: number): Promise<number>;
-  /** Makes the bytes durable. */
-  sync(): Promise<void>;
-  close(): Promise<void>;
-}
-
 /** A file that is being read. */
 export interface OpenFile {
   /** Fills `target` from `position` on; answers how many bytes, 0 at the end. */
@@ -28,16 +19,12 @@ export interface OpenFile {
 }
 
 /**
- * All that the directory store asks of a file system. Fails with the system's own errors (`NodeJS.ErrnoException`);
+ * What the directory store asks of a file system beside publishing (sync-files.ts). Fails with the system's own errors (`NodeJS.ErrnoException`);
  * only lib/adapters/local sees them.
  */
 export interface FilePort {
-  /** Opens a new file for writing; EEXIST if there is one. Says how many bytes it will get. */
-  create(path: string, byteLength: number): Promise<NewFile>;
   /** Opens a file for reading. */
   open(path: string): Promise<OpenFile>;
-  /** Gives a file a second name; EEXIST if the name is taken. The file system does both as one step. */
-  link(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   /** EEXIST if it is there, ENOENT if its parent is not. */
   makeFolder(path: string): Promise<void>;

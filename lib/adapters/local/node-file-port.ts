@@ -1,40 +1,10 @@
-import { close, constants, fdatasync, fstat, fsync, link, mkdir, read, readdir, rmdir, stat, unlink } from "node:fs";
-import { DIRECT_WRITE_BYTES_MIN, STAGING_BLOCK_BYTES, STAGING_BLOCKS_MAX } from "#lib/util/limits.ts";
-import { DirectFile, openFile, settled, writeAt } from "./direct-file.ts";
-import {
-  errorCodeOf,
-  type FilePort,
-  type FileSummary,
-  type FolderEntry,
-  type NewFile,
-  type OpenFile,
-} from "./file-port.ts";
-import { StagingBlocks } from "./staging-blocks.ts";
+import { close, constants, fstat, fsync, mkdir, open, read, readdir, rmdir, stat, unlink } from "node:fs";
+import type { FilePort, FileSummary, FolderEntry, OpenFile } from "./file-port.ts";
 
 /** The host's file system. File descriptors are bare numbers: `FileHandle` costs twice as much per call. */
 export class NodeFilePort implements FilePort {
-  readonly #blocks = new StagingBlocks({ blockBytes: STAGING_BLOCK_BYTES, count: STAGING_BLOCKS_MAX });
-  /** Not every system and file system can write past its page cache. */
-  #isDirectPossible = constants.O_DIRECT !== undefined;
-
-  async create(path: string, byteLength: number): Promise<NewFile> {
-    if (this.#isDirectPossible && byteLength >= DIRECT_WRITE_BYTES_MIN) {
-      try {
-        return await DirectFile.create(path, this.#blocks);
-      } catch (error) {
-        if (errorCodeOf(error) !== "EINVAL") throw error;
-        this.#isDirectPossible = false;
-      }
-    }
-    return new CachedFile(await openFile(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL));
-  }
-
   async open(path: string): Promise<OpenFile> {
     return new NodeOpenFile(await openFile(path, constants.O_RDONLY));
-  }
-
-  link(from: string, to: string): Promise<void> {
-    return settled((done) => link(from, to, done));
   }
 
   unlink(path: string): Promise<void> {
@@ -91,28 +61,6 @@ export class NodeFilePort implements FilePort {
   }
 }
 
-/** A new file that is written through the page cache. */
-class CachedFile implements NewFile {
-  readonly #descriptor: number;
-
-  constructor(descriptor: number) {
-    this.#descriptor = descriptor;
-  }
-
-  write(chunks: readonly Uint8Array[], position: number): Promise<number> {
-    return writeAt(this.#descriptor, chunks, position);
-  }
-
-  // The length of a new file belongs to what fdatasync makes durable; only times are left out.
-  sync(): Promise<void> {
-    return settled((done) => fdatasync(this.#descriptor, done));
-  }
-
-  close(): Promise<void> {
-    return settled((done) => close(this.#descriptor, done));
-  }
-}
-
 class NodeOpenFile implements OpenFile {
   readonly #descriptor: number;
 
@@ -141,4 +89,22 @@ class NodeOpenFile implements OpenFile {
   close(): Promise<void> {
     return settled((done) => close(this.#descriptor, done));
   }
+}
+
+function openFile(path: string, flags: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    open(path, flags, (error, descriptor) => {
+      if (error !== null) reject(error);
+      else resolve(descriptor);
+    });
+  });
+}
+
+function settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    start((error) => {
+      if (error === null || error === undefined) resolve();
+      else reject(error);
+    });
+  });
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { DirectoryObjectStore } from "#lib/adapters/local/directory-object-store.ts";
+import type { PublisherSettings } from "#lib/adapters/local/object-publisher.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { MARKER_KEY } from "#lib/storage/object-keys.ts";
 import { ObjectNotFoundError } from "#lib/storage/object-store.ts";
@@ -11,7 +12,7 @@ import { newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
 import { objectKey } from "#lib/util/branded.ts";
 import { objectStoreContract } from "../../contract/object-store.ts";
 import { SeededRandom } from "../../support/seeded-random.ts";
-import { FaultyFilePort } from "./faulty-file-port.ts";
+import { FaultyFilePort, InlinePublisher } from "./faulty-file-port.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "millrace-directory-store-"));
 const random = new SeededRandom(3);
@@ -29,7 +30,15 @@ function newMarker(storeId = 0): StoreMarker {
 async function newStore() {
   const root = join(folder, `store-${count++}`);
   const files = new FaultyFilePort();
-  const options = { root, random, logger: SILENT_LOGGER, owner: "broker-0", files };
+  const options = {
+    root,
+    random,
+    logger: SILENT_LOGGER,
+    owner: "broker-0",
+    files,
+    syncFiles: files.sync,
+    newPublisher: (settings: PublisherSettings) => new InlinePublisher(files.sync, settings),
+  };
   const marker = newMarker();
   const store = await DirectoryObjectStore.create(options, marker);
   files.calls.length = 0;
@@ -37,7 +46,10 @@ async function newStore() {
 }
 
 objectStoreContract("DirectoryObjectStore", async () => {
-  const { store, options, marker } = await newStore();
+  const root = join(folder, `contract-${count++}`);
+  const options = { root, random, logger: SILENT_LOGGER, owner: "broker-0" };
+  const marker = newMarker();
+  const store = await DirectoryObjectStore.create(options, marker);
   const other = await DirectoryObjectStore.open({ ...options, owner: "broker-1" }, marker);
   return {
     store,

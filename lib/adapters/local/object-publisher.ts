@@ -1,0 +1,153 @@
+import { errorCodeOf } from "./file-port.ts";
+import { writeNewFile } from "./new-file.ts";
+import type { SyncFiles } from "./sync-files.ts";
+
+// An object is a file whose path below the root is its key. It is published in steps:
+//
+//   make the folder of <key> and those above it, sync each into its parent      once a folder
+//   create tmp~/<owner>~<run>~<n>, write, fdatasync    the bytes are durable under a name that nobody reads (no key has a ~)
+//   link to <key>                                      visible, whole; or EEXIST
+//   fsync the folder of <key>                          the name is durable; objects published together share one sync
+//   unlink tmp~/...                                    what a crash leaves is removed at the next start
+//
+// So no partial object is ever visible, not even after a power failure, and what is answered is durable.
+
+/** A store has few live folders (one per writer and hour); forgetting one costs a `mkdir` and a sync. */
+const KNOWN_FOLDERS_MAX = 4_096;
+
+export interface PublishRequest {
+  readonly key: string;
+  readonly chunks: readonly Uint8Array[];
+  /** A folder was missing, though the root is there: nothing remembered of folders need be true. */
+  readonly isAgain: boolean;
+}
+
+export type PublishResult =
+  | { readonly kind: "written" }
+  | { readonly kind: "already-exists" }
+  /** The system's error. ENOENT: a folder that was there is gone, or the whole root. */
+  | { readonly kind: "failed"; readonly code: string | undefined; readonly message: string };
+
+export interface PublisherSettings {
+  /** An absolute path. Never made. */
+  readonly root: string;
+  readonly temporaryFolder: string;
+  /** Distinguishes this process's unfinished files from all others'. */
+  readonly runPrefix: string;
+}
+
+interface Linked {
+  readonly request: PublishRequest;
+  readonly temporary: string;
+  readonly isNew: boolean;
+}
+
+/** Publishes objects below one root; every call waits for the disk. */
+export class ObjectPublisher {
+  readonly #files: SyncFiles;
+  readonly #settings: PublisherSettings;
+  /** Folders that survive a power failure: synced into their parents, and those too, up to the root. */
+  readonly #durable = new Set<string>();
+  #count = 0;
+
+  constructor(files: SyncFiles, settings: PublisherSettings) {
+    this.#files = files;
+    this.#settings = settings;
+  }
+
+  /** The results stand in the requests' order. */
+  publish(requests: readonly PublishRequest[]): readonly PublishResult[] {
+    const linked = requests.map((request) => this.#attempt(() => this.#link(request)));
+    const synced = new Map<string, PublishResult | undefined>();
+    return linked.map((each) => {
+      if ("kind" in each) return each;
+      const folder = parentOf(each.request.key);
+      // A name that was there may be that of a put whose sync still runs: whoever answers must have synced.
+      if (!synced.has(folder)) synced.set(folder, this.#sync(folder));
+      this.#unlink(each.temporary);
+      return synced.get(folder) ?? { kind: each.isNew ? "written" : "already-exists" };
+    });
+  }
+
+  /** Those folders may be gone. */
+  forget(folders: readonly string[]): void {
+    for (const folder of folders) {
+      for (let each = folder; each !== ""; each = parentOf(each)) this.#durable.delete(each);
+    }
+  }
+
+  #link(request: PublishRequest): Linked {
+    const { root, temporaryFolder, runPrefix } = this.#settings;
+    if (request.isAgain) {
+      this.#durable.clear();
+      this.#makeFolder(temporaryFolder);
+    }
+    this.#ensure(parentOf(request.key));
+    const temporary = `${root}/${temporaryFolder}/${runPrefix}${this.#count++}`;
+    try {
+      writeNewFile(this.#files, temporary, request.chunks);
+      return { request, temporary, isNew: this.#linkIfAbsent(temporary, `${root}/${request.key}`) };
+    } catch (error) {
+      this.#unlink(temporary);
+      throw error;
+    }
+  }
+
+  #linkIfAbsent(from: string, to: string): boolean {
+    try {
+      this.#files.link(from, to);
+      return true;
+    } catch (error) {
+      if (errorCodeOf(error) === "EEXIST") return false;
+      throw error;
+    }
+  }
+
+  /** Makes a folder and those above it, durably. */
+  #ensure(folder: string): void {
+    if (folder === "" || this.#durable.has(folder)) return;
+    const parent = parentOf(folder);
+    this.#ensure(parent);
+    this.#makeFolder(folder);
+    this.#files.syncFolder(this.#path(parent));
+    if (this.#durable.size >= KNOWN_FOLDERS_MAX) this.#durable.clear();
+    this.#durable.add(folder);
+  }
+
+  #makeFolder(folder: string): void {
+    try {
+      this.#files.makeFolder(this.#path(folder));
+    } catch (error) {
+      // Somebody else may have made it and not have synced it yet.
+      if (errorCodeOf(error) !== "EEXIST") throw error;
+    }
+  }
+
+  #sync(folder: string): PublishResult | undefined {
+    const result = this.#attempt(() => this.#files.syncFolder(this.#path(folder)));
+    return typeof result === "object" ? result : undefined;
+  }
+
+  #unlink(path: string): void {
+    // What stays is removed at the next start.
+    this.#attempt(() => this.#files.unlink(path));
+  }
+
+  #attempt<T>(work: () => T): T | (PublishResult & { readonly kind: "failed" }) {
+    try {
+      return work();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return { kind: "failed", code: errorCodeOf(error), message };
+    }
+  }
+
+  #path(folder: string): string {
+    return folder === "" ? this.#settings.root : `${this.#settings.root}/${folder}`;
+  }
+}
+
+/** The folder above; "" for the root and what lies directly in it. */
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}

@@ -1,0 +1,87 @@
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  unlinkSync,
+  writevSync,
+} from "node:fs";
+
+/** More chunks in one call would have the system split them anyway (IOV_MAX). */
+const CHUNKS_PER_WRITE_MAX = 1_024;
+
+/** Bypassing the page cache (open(2), O_DIRECT). Not every system can. */
+const DIRECT: number | undefined = constants.O_DIRECT;
+
+/**
+ * What publishing an object asks of a file system, each call waiting for it. Fails with the system's own errors
+ * (`NodeJS.ErrnoException`).
+ */
+export interface SyncFiles {
+  /** Opens a new file for writing: EEXIST if there is one, EINVAL if `isDirect` is not possible there. */
+  create(path: string, isDirect: boolean): number;
+  /** Opens a file for writing through the page cache. */
+  openToWrite(path: string): number;
+  /** Answers how many bytes were written, which may be fewer than given. */
+  write(descriptor: number, chunks: readonly Uint8Array[], position: number): number;
+  /** Makes the file's bytes and its length durable, whichever descriptor wrote them. */
+  sync(descriptor: number): void;
+  close(descriptor: number): void;
+  /** Gives a file a second name; EEXIST if the name is taken. The file system does both as one step. */
+  link(from: string, to: string): void;
+  unlink(path: string): void;
+  /** EEXIST if it is there, ENOENT if its parent is not. */
+  makeFolder(path: string): void;
+  /** Makes the names in a folder durable. */
+  syncFolder(path: string): void;
+}
+
+/** The host's file system. */
+export class NodeSyncFiles implements SyncFiles {
+  create(path: string, isDirect: boolean): number {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    if (!isDirect) return openSync(path, flags, 0o644);
+    if (DIRECT === undefined) throw Object.assign(new Error("no O_DIRECT"), { code: "EINVAL" });
+    return openSync(path, flags | DIRECT, 0o644);
+  }
+
+  openToWrite(path: string): number {
+    return openSync(path, constants.O_WRONLY);
+  }
+
+  write(descriptor: number, chunks: readonly Uint8Array[], position: number): number {
+    return writevSync(descriptor, chunks.slice(0, CHUNKS_PER_WRITE_MAX), position);
+  }
+
+  sync(descriptor: number): void {
+    fdatasyncSync(descriptor);
+  }
+
+  close(descriptor: number): void {
+    closeSync(descriptor);
+  }
+
+  link(from: string, to: string): void {
+    linkSync(from, to);
+  }
+
+  unlink(path: string): void {
+    unlinkSync(path);
+  }
+
+  makeFolder(path: string): void {
+    mkdirSync(path);
+  }
+
+  syncFolder(path: string): void {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+}
