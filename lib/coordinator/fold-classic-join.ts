@@ -17,7 +17,7 @@ import { completeRound, joinRound, rebalanceAfterRemoval } from "./classic-round
 import { foldStaticReturn } from "./fold-classic-static.ts";
 import { copyProtocols } from "./group-fields.ts";
 import type { GroupOutcome } from "./group-outcome.ts";
-import { createGroup, DONE, type GroupScope, MOVED, noteStateChange, refused } from "./group-scope.ts";
+import { createGroup, DONE, type GroupScope, MOVED, refused, replaceMembership } from "./group-scope.ts";
 import type { GroupJournalState } from "./group-state.ts";
 
 /** JoinGroup of a classic group, of an empty consumer group, or of one that is not there yet. */
@@ -32,8 +32,7 @@ export function foldJoin(state: GroupJournalState, command: JoinCommand, context
     return refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
   }
   const scope = group === undefined ? createGroup(state, command.groupId, context) : { state, group, context };
-  scope.group.membership = classic;
-  noteStateChange(scope);
+  replaceMembership(scope, classic);
   return joinClassicGroup(command, classic, scope);
 }
 

@@ -32,6 +32,13 @@ export function createGroup(state: GroupJournalState, groupId: string, context: 
   return { state, group, context };
 }
 
+/** Gives the group members of the other protocol, or none of either. Its offsets stay. */
+export function replaceMembership(scope: GroupScope, membership: GroupState["membership"]): void {
+  scope.group.membership = membership;
+  scope.group.createdSeq = scope.context.seq;
+  noteStateChange(scope);
+}
+
 /** Members, what they subscribe to, or the group's state have changed. */
 export function noteChange(scope: GroupScope): void {
   scope.group.changedSeq = scope.context.seq;

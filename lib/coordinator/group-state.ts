@@ -42,8 +42,11 @@ export interface GroupJournalState {
 
 export interface GroupState {
   readonly groupId: string;
-  /** The record that created it: a group of the same name that was deleted and came again is another one. */
-  readonly createdSeq: JournalSeq;
+  /**
+   * The record that created it or changed its protocol. Conditional commands name it, for epochs begin anew with both: a
+   * group of the same name that was deleted and came again is another one.
+   */
+  createdSeq: JournalSeq;
   /** The last record that changed who its members are, what they subscribe to, or its state. Offsets do not count. */
   changedSeq: JournalSeq;
   /** When its state (Empty, Stable, ...) changed last: `offsets.retention.minutes` of an empty group run from here. */
