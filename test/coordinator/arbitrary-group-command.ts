@@ -7,11 +7,6 @@ import { bytesOf, topicIdOf } from "./group-fixtures.ts";
 
 // Commands over few groups, members and numbers, so that they hit upon each other all the time.
 
-type CommandOf<Kind extends GroupCommand["kind"]> = Extract<GroupCommand, { readonly kind: Kind }>;
-type Fields<Kind extends GroupCommand["kind"]> = {
-  [Name in keyof Omit<CommandOf<Kind>, "kind" | "groupId">]: fc.Arbitrary<CommandOf<Kind>[Name]>;
-};
-
 const groupIds = fc.constantFrom("one", "two");
 const memberIds = fc.constantFrom("a", "b", "c", "d");
 const seqs = fc.integer({ min: 0, max: 40 });
@@ -60,12 +55,9 @@ const upgrades: fc.Arbitrary<GroupUpgrade> = fc.record({
   }),
 });
 
-function command<Kind extends GroupCommand["kind"]>(kind: Kind, fields: Fields<Kind>): fc.Arbitrary<GroupCommand> {
-  const record: fc.Arbitrary<unknown> = fc.record({ kind: fc.constant(kind), groupId: groupIds, ...fields });
-  return record as fc.Arbitrary<GroupCommand>;
-}
-
-const joins = command("join", {
+const joins: fc.Arbitrary<GroupCommand> = fc.record({
+  kind: fc.constant("join" as const),
+  groupId: groupIds,
   memberId: memberIds,
   isNewMemberId: fc.boolean(),
   mustReserve: fc.constantFrom(false, false, false, false, true),
@@ -81,7 +73,9 @@ const joins = command("join", {
   subscription: optional(subscriptions),
 });
 
-const syncs = command("sync", {
+const syncs: fc.Arbitrary<GroupCommand> = fc.record({
+  kind: fc.constant("sync" as const),
+  groupId: groupIds,
   memberId: memberIds,
   groupInstanceId: instanceIds,
   generationId: small,
@@ -90,13 +84,17 @@ const syncs = command("sync", {
   assignments: memberAssignments,
 });
 
-const leaves = command("leave", {
+const leaves: fc.Arbitrary<GroupCommand> = fc.record({
+  kind: fc.constant("leave" as const),
+  groupId: groupIds,
   members: fc.array(fc.record({ memberId: fc.constantFrom("", "a", "b", "c"), groupInstanceId: instanceIds }), {
     maxLength: 2,
   }),
 });
 
-const commits = command("commit-offsets", {
+const commits: fc.Arbitrary<GroupCommand> = fc.record({
+  kind: fc.constant("commit-offsets" as const),
+  groupId: groupIds,
   memberId: fc.constantFrom("", "a", "b"),
   groupInstanceId: instanceIds,
   generationIdOrMemberEpoch: epochs,
@@ -120,7 +118,9 @@ const commits = command("commit-offsets", {
   ),
 });
 
-const consumerHeartbeats = command("consumer-heartbeat", {
+const consumerHeartbeats: fc.Arbitrary<GroupCommand> = fc.record({
+  kind: fc.constant("consumer-heartbeat" as const),
+  groupId: groupIds,
   memberId: memberIds,
   memberEpoch: epochs,
   instanceId: instanceIds,
@@ -141,31 +141,57 @@ const seenPartition = { topicId: topicIds, partitionIndex: small };
 /** What the classic protocol, offsets and administrators do. */
 export const classicCommands: fc.Arbitrary<GroupCommand> = fc.oneof(
   { weight: 14, arbitrary: joins },
-  { weight: 6, arbitrary: command("complete-join", { round: seqs }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("complete-join" as const), groupId: groupIds, round: seqs }) },
   { weight: 10, arbitrary: syncs },
-  { weight: 1, arbitrary: command("expire-sync", { generationId: small, round: seqs }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("expire-sync" as const),
+      groupId: groupIds,
+      generationId: small,
+      round: seqs,
+    }),
+  },
   {
     weight: 2,
-    arbitrary: command("heartbeat", { memberId: memberIds, groupInstanceId: instanceIds, generationId: small }),
+    arbitrary: fc.record({
+      kind: fc.constant("heartbeat" as const),
+      groupId: groupIds,
+      memberId: memberIds,
+      groupInstanceId: instanceIds,
+      generationId: small,
+    }),
   },
   { weight: 1, arbitrary: leaves },
-  { weight: 2, arbitrary: command("expire-member", { memberId: memberIds, seenSeq: seqs }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("expire-member" as const),
+      groupId: groupIds,
+      memberId: memberIds,
+      seenSeq: seqs,
+    }),
+  },
   { weight: 4, arbitrary: commits },
   {
     weight: 1,
-    arbitrary: command("delete-offsets", {
+    arbitrary: fc.record({
+      kind: fc.constant("delete-offsets" as const),
+      groupId: groupIds,
       changedSeq: seqs,
       partitions: fc.array(fc.record(seenPartition), { maxLength: 2 }),
     }),
   },
   {
     weight: 1,
-    arbitrary: command("expire-offsets", {
+    arbitrary: fc.record({
+      kind: fc.constant("expire-offsets" as const),
+      groupId: groupIds,
       changedSeq: seqs,
       partitions: fc.array(fc.record({ ...seenPartition, commitSeq: seqs }), { maxLength: 2 }),
     }),
   },
-  { weight: 1, arbitrary: command("delete-group", {}) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete-group" as const), groupId: groupIds }) },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("drop-topic" as const), topicId: topicIds, clusterSeq: small }),
@@ -177,7 +203,9 @@ export const consumerCommands: fc.Arbitrary<GroupCommand> = fc.oneof(
   { weight: 6, arbitrary: consumerHeartbeats },
   {
     weight: 3,
-    arbitrary: command("set-target-assignment", {
+    arbitrary: fc.record({
+      kind: fc.constant("set-target-assignment" as const),
+      groupId: groupIds,
       createdSeq: seqs,
       groupEpoch: small,
       target: fc.array(fc.record({ memberId: memberIds, partitions: assignments }), { maxLength: 3 }),
@@ -185,7 +213,9 @@ export const consumerCommands: fc.Arbitrary<GroupCommand> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: command("metadata-changed", {
+    arbitrary: fc.record({
+      kind: fc.constant("metadata-changed" as const),
+      groupId: groupIds,
       createdSeq: seqs,
       groupEpoch: small,
       clusterSeq: small,
@@ -193,5 +223,13 @@ export const consumerCommands: fc.Arbitrary<GroupCommand> = fc.oneof(
       resolvedRegexes: fc.array(fc.record({ regex: texts, topicNames: names }), { maxLength: 2 }),
     }),
   },
-  { weight: 1, arbitrary: command("expire-rebalance", { memberId: memberIds, memberEpoch: epochs }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("expire-rebalance" as const),
+      groupId: groupIds,
+      memberId: memberIds,
+      memberEpoch: epochs,
+    }),
+  },
 );
