@@ -22,6 +22,7 @@ export const kafkajsSuite: Suite = {
       await checkProducers(facts, { broker, kafka, admin });
       await checkOffsets(facts, kafka, admin);
       await checkConfigs(facts, admin);
+      await checkRecordsAndReplicas(facts, kafka, admin);
     } finally {
       await admin.disconnect();
     }
@@ -229,4 +230,43 @@ async function checkConfigs(facts: Facts, admin: Admin): Promise<void> {
     equal(entries.get("auto.create.topics.enable"), "true");
     equal(entries.get("message.max.bytes"), "1048588");
   });
+}
+
+async function checkRecordsAndReplicas(facts: Facts, kafka: Kafka, admin: Admin): Promise<void> {
+  const topic = "kafkajs-deletions";
+  await createTopic(admin, topic, 2);
+  const producer = kafka.producer();
+  await producer.connect();
+  await producer.send({ topic, messages: ["a", "b", "c", "d"].map((value) => ({ partition: 1, value })) });
+  await producer.disconnect();
+  const lowOf = async (partition: number): Promise<string | undefined> =>
+    (await admin.fetchTopicOffsets(topic)).find((one) => one.partition === partition)?.low;
+  await facts.check("deleteTopicRecords moves the low offset, and not beyond the high one", async () => {
+    // kafkajs looks for the leaders in what it has heard of the topic so far.
+    equal(await lowOf(1), "0");
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 1, offset: "3" }] });
+    deepEqual([await lowOf(0), await lowOf(1)], ["0", "3"]);
+    await rejects(admin.deleteTopicRecords({ topic, partitions: [{ partition: 1, offset: "5" }] }), {
+      message: "Error while deleting records",
+    });
+    const toTheEnd = [0, 1].map((partition) => ({ partition, offset: "-1" }));
+    await admin.deleteTopicRecords({ topic, partitions: toTheEnd });
+    deepEqual([await lowOf(0), await lowOf(1)], ["0", "4"]);
+  });
+  await facts.check(
+    "alterPartitionReassignments takes the replicas that are there, and no broker that is not",
+    async () => {
+      const [broker] = (await admin.describeCluster()).brokers;
+      const assign = (replica: number): Promise<void> => {
+        const partitionAssignment = [{ partition: 0, replicas: [replica] }];
+        return admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] });
+      };
+      await assign(broker?.nodeId ?? -1);
+      await rejects(assign(99), (error: { errors?: readonly { type?: string }[] }) => {
+        equal(error.errors?.[0]?.type, "INVALID_REPLICA_ASSIGNMENT");
+        return true;
+      });
+      deepEqual((await admin.listPartitionReassignments({})).topics, []);
+    },
+  );
 }
