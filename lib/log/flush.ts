@@ -182,26 +182,31 @@ export class Flush {
     // One copy, in this turn: what the batches lie in belongs to their requests, which may end before the last upload.
     const held = memory.gather(sealed.chunks, byteLength);
     const bytes = held?.bytes ?? Buffer.concat(sealed.chunks, byteLength);
-    const put = {
-      key,
-      chunks: [bytes],
-      placement: segment.stores,
-      needed: copiesToWaitFor(segment),
-      onUnused: () => held?.release(),
-    };
-    const copies = await writer.put(put, signal);
-    recent.addObject(
-      key,
-      parts.map((part, index) => {
-        const position = defined(positions[index]);
-        return {
-          position,
-          chunks: [bytes.subarray(position, position + part.byteLength)],
-          byteLength: part.byteLength,
-        };
-      }),
-    );
-    return { source: { kind: "object", key, byteLength, copies }, positions };
+    held?.retain();
+    try {
+      const copies = await writer.put(
+        {
+          key,
+          chunks: [bytes],
+          placement: segment.stores,
+          needed: copiesToWaitFor(segment),
+          onUnused: () => held?.release(),
+        },
+        signal,
+      );
+      recent.addObject(
+        key,
+        parts.map((part, index) => {
+          const position = defined(positions[index]);
+          const chunks = [bytes.subarray(position, position + part.byteLength)];
+          return { position, chunks, byteLength: part.byteLength };
+        }),
+        held,
+      );
+      return { source: { kind: "object", key, byteLength, copies }, positions };
+    } finally {
+      held?.release();
+    }
   }
 
   /** Opens what the local fold does not know as open. */

@@ -18,9 +18,9 @@ export interface EvictableMemory {
 export interface RecentBytes {
   /**
    * Called when the object is written and its command is about to be proposed: a fold may name it at any moment. The
-   * parts lie in `memory`, if given, which is used again when it has been evicted.
+   * parts lie in `memory`, if there is any, which is used again when it has been evicted.
    */
-  addObject(key: ObjectKey, parts: readonly RecentPart[], memory?: EvictableMemory): void;
+  addObject(key: ObjectKey, parts: readonly RecentPart[], memory: EvictableMemory | undefined): void;
   /** Bytes that travel in a journal record: a view into the record, whoever wrote it. */
   addInline(journal: JournalId, seq: JournalSeq, indexInRecord: number, bytes: Uint8Array): void;
 }

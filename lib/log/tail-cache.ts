@@ -41,7 +41,7 @@ export class TailCache implements RecentBytes {
     return this.#bytes;
   }
 
-  addObject(key: ObjectKey, parts: readonly RecentPart[], memory?: EvictableMemory): void {
+  addObject(key: ObjectKey, parts: readonly RecentPart[], memory: EvictableMemory | undefined): void {
     if (memory === undefined) this.#add(key, parts);
     else if (this.#bytesMax > 0) {
       const sorted = [...parts].sort((a, b) => a.position - b.position);

@@ -15,9 +15,11 @@ declare const WebAssembly: {
 /** Bytes in a `SegmentMemory`. They stay as they are until everybody who held them has let go. */
 export interface HeldBytes {
   readonly bytes: Uint8Array;
-  /** Lets go of what `gather` answered. Once. */
+  /** One more who has to let go. */
+  retain(): void;
+  /** Lets go: once for what `gather` answered, and once for each `retain`. */
   release(): void;
-  /** Lets them stay after the release, until their memory is wanted; `onEvicted` is called just before. Once. */
+  /** Before the last release: lets them stay after it, until their memory is wanted. `onEvicted` is called just before. */
   keep(onEvicted: () => void): void;
 }
 
@@ -25,7 +27,7 @@ interface Region {
   readonly at: number;
   /** Whole pages. */
   readonly byteLength: number;
-  isHeld: boolean;
+  holderCount: number;
   evict: (() => void) | undefined;
 }
 
@@ -62,11 +64,16 @@ export class SegmentMemory {
     assert(end === region.at + byteLength, "the chunks have the length that was said");
     return {
       bytes: this.#bytes.subarray(region.at, end),
+      retain: () => {
+        assert(region.holderCount > 0, "retained after the last release");
+        region.holderCount++;
+      },
       release: () => {
-        assert(region.isHeld, "released twice");
-        region.isHeld = false;
+        assert(region.holderCount > 0, "released twice");
+        region.holderCount--;
       },
       keep: (onEvicted) => {
+        assert(region.holderCount > 0, "kept after the last release");
         region.evict = onEvicted;
       },
     };
@@ -77,13 +84,13 @@ export class SegmentMemory {
     for (;;) {
       const at = this.#placeFor(byteLength);
       if (at !== undefined) {
-        const region: Region = { at, byteLength, isHeld: true, evict: undefined };
+        const region: Region = { at, byteLength, holderCount: 1, evict: undefined };
         this.#regions.push(region);
         this.#head = at + byteLength;
         return region;
       }
       const [oldest] = this.#regions;
-      if (oldest === undefined || oldest.isHeld) return undefined;
+      if (oldest === undefined || oldest.holderCount > 0) return undefined;
       this.#regions.shift();
       oldest.evict?.();
     }

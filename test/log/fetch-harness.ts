@@ -228,7 +228,7 @@ export class FetchProcess {
       return key;
     }
     for (const store of this.#stores.values()) await store.putIfAbsent(key, chunks, NEVER);
-    if (options.cache !== false) this.tailCache.addObject(key, recentParts);
+    if (options.cache !== false) this.tailCache.addObject(key, recentParts, undefined);
     const source = { kind: "object", key, byteLength: position, copies: [0, 1] } as const;
     await this.propose(topic, partitionIndex, { kind: "append", flushId, source, parts: commandParts });
     return key;

@@ -14,14 +14,14 @@ function bytesOf(byteLength: number, first = 0): Uint8Array {
 test("any piece of a part is found, across its chunks", () => {
   const cache = new TailCache(1_000_000);
   const chunks = [bytesOf(10), bytesOf(10, 10), bytesOf(10, 20)];
-  cache.addObject(KEY, [{ position: 100, chunks, byteLength: 30 }]);
+  cache.addObject(KEY, [{ position: 100, chunks, byteLength: 30 }], undefined);
   expect(joined(cache.object(KEY, 105, 20) ?? [])).toEqual(Buffer.from(bytesOf(20, 5)));
   expect(joined(cache.object(KEY, 100, 30) ?? [])).toEqual(Buffer.from(bytesOf(30)));
 });
 
 test("bytes beyond a part, before it, or of another object are not found", () => {
   const cache = new TailCache(1_000_000);
-  cache.addObject(KEY, [{ position: 100, chunks: [bytesOf(30)], byteLength: 30 }]);
+  cache.addObject(KEY, [{ position: 100, chunks: [bytesOf(30)], byteLength: 30 }], undefined);
   expect(cache.object(KEY, 120, 11)).toBeUndefined();
   expect(cache.object(KEY, 99, 2)).toBeUndefined();
   expect(cache.object(objectKey("wal/2"), 100, 30)).toBeUndefined();
@@ -29,8 +29,8 @@ test("bytes beyond a part, before it, or of another object are not found", () =>
 
 test("parts that come one after another belong to the same object", () => {
   const cache = new TailCache(1_000_000);
-  cache.addObject(KEY, [{ position: 50, chunks: [bytesOf(5)], byteLength: 5 }]);
-  cache.addObject(KEY, [{ position: 0, chunks: [bytesOf(5, 9)], byteLength: 5 }]);
+  cache.addObject(KEY, [{ position: 50, chunks: [bytesOf(5)], byteLength: 5 }], undefined);
+  cache.addObject(KEY, [{ position: 0, chunks: [bytesOf(5, 9)], byteLength: 5 }], undefined);
   expect(cache.object(KEY, 0, 5)?.[0]?.[0]).toBe(9);
   expect(cache.object(KEY, 50, 5)?.[0]?.[0]).toBe(0);
 });
@@ -47,9 +47,10 @@ test("inlined bytes are found by journal, record and command", () => {
 test("the least recently used object goes first", () => {
   const cache = new TailCache(3_000);
   const [a, b, c] = [objectKey("a"), objectKey("b"), objectKey("c")];
-  for (const key of [a, b]) cache.addObject(key, [{ position: 0, chunks: [bytesOf(1_000)], byteLength: 1_000 }]);
+  for (const key of [a, b])
+    cache.addObject(key, [{ position: 0, chunks: [bytesOf(1_000)], byteLength: 1_000 }], undefined);
   cache.object(a, 0, 1);
-  cache.addObject(c, [{ position: 0, chunks: [bytesOf(1_000)], byteLength: 1_000 }]);
+  cache.addObject(c, [{ position: 0, chunks: [bytesOf(1_000)], byteLength: 1_000 }], undefined);
   expect([a, b, c].map((key) => cache.object(key, 0, 1) !== undefined)).toEqual([true, false, true]);
 });
 
@@ -57,12 +58,12 @@ test("a block that several objects share counts once, and as long as one of them
   const cache = new TailCache(12_000);
   const frame = new Uint8Array(10_000);
   const part = (begin: number) => [{ position: 0, chunks: [frame.subarray(begin, begin + 5_000)], byteLength: 5_000 }];
-  cache.addObject(objectKey("a"), part(0));
+  cache.addObject(objectKey("a"), part(0), undefined);
   const afterFirst = cache.retainedBytes;
-  cache.addObject(objectKey("b"), part(5_000));
+  cache.addObject(objectKey("b"), part(5_000), undefined);
   expect(afterFirst).toBeGreaterThanOrEqual(10_000);
   expect(cache.retainedBytes - afterFirst).toBeLessThan(1_000);
-  cache.addObject(objectKey("c"), [{ position: 0, chunks: [new Uint8Array(11_000)], byteLength: 11_000 }]);
+  cache.addObject(objectKey("c"), [{ position: 0, chunks: [new Uint8Array(11_000)], byteLength: 11_000 }], undefined);
   expect(cache.object(objectKey("c"), 0, 1)).toBeDefined();
   expect(cache.retainedBytes).toBeLessThan(12_000);
 });
@@ -84,7 +85,7 @@ test("the bound holds whatever is added", () => {
       const frame = new Uint8Array(4_000);
       for (const [n, byteLength, isShared] of additions) {
         const bytes = isShared ? frame.subarray(0, byteLength) : new Uint8Array(byteLength);
-        cache.addObject(objectKey(`wal/${n}`), [{ position: byteLength, chunks: [bytes], byteLength }]);
+        cache.addObject(objectKey(`wal/${n}`), [{ position: byteLength, chunks: [bytes], byteLength }], undefined);
         expect(cache.retainedBytes).toBeLessThanOrEqual(10_000);
         expect(cache.retainedBytes).toBeGreaterThanOrEqual(0);
       }
