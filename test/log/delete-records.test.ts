@@ -127,6 +127,38 @@ test("the partitions of a request cost one strong read and one record a journal,
   expect(calls.toSorted()).toEqual(["append log-0", "append log-1", "read log-0", "read log-1"]);
 });
 
+test("two processes that delete at once both succeed, and the further one counts", async () => {
+  const { world, topic, writer, reader } = await written([0]);
+  const deletion = { topic, partitionIndex: 0 };
+  const answers = await world.run(
+    Promise.all([
+      deletionsOf(writer).deleteRecords([{ ...deletion, beforeOffset: 9 }], NEVER),
+      deletionsOf(reader).deleteRecords([{ ...deletion, beforeOffset: 4 }], NEVER),
+    ]),
+  );
+  const [further, nearer] = answers.flat();
+  expect(further).toEqual({ error: ErrorCode.NONE, logStartOffset: 9 });
+  expect(nearer?.error).toBe(ErrorCode.NONE);
+  expect([4, 9]).toContain(nearer?.logStartOffset);
+  expect(await deleteOne(reader, topic, 0)).toEqual({ error: ErrorCode.NONE, logStartOffset: 9 });
+});
+
+test("a lost answer to the record is asked for again, and the records are gone once", async () => {
+  let isLost = false;
+  const journalFaults = {
+    next({ method }: JournalCall): JournalFault | undefined {
+      if (!isLost || method !== "append") return undefined;
+      isLost = false;
+      return { kind: "lost-answer" };
+    },
+  };
+  const { topic, reader } = await written([0], { journalFaults });
+  isLost = true;
+  expect(await deleteOne(reader, topic, 6)).toEqual({ error: ErrorCode.NONE, logStartOffset: 6 });
+  expect(isLost).toBe(false);
+  expect((await reader.fetchOne(topic, 0, 5)).error).toBe(ErrorCode.OFFSET_OUT_OF_RANGE);
+});
+
 test("a topic that was deleted meanwhile is unknown", async () => {
   const { world, topic, writer, reader } = await written([0]);
   world.topics.delete(topic.topicId);
