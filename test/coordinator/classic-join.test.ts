@@ -246,6 +246,14 @@ describe("the group's protocol", () => {
     expect(groups.classic.protocolName).toBe("roundrobin");
   });
 
+  test("is the first that was named if votes are equal", () => {
+    const groups = completingGroup(
+      joinOf("a", { protocols: protocolsOf("range", "sticky") }),
+      joinOf("b", { protocols: protocolsOf("sticky", "range") }),
+    );
+    expect(groups.classic.protocolName).toBe("range");
+  });
+
   test("keeps out who shares none, and other types", () => {
     const groups = completingGroup(
       joinOf("a", { protocols: protocolsOf("range", "sticky") }),

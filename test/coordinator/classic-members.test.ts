@@ -57,6 +57,16 @@ describe("a session time-out", () => {
     expect(groups.classic).toMatchObject({ state: "PreparingRebalance", leaderId: "b" });
   });
 
+  test("begins anew for everybody when a round is complete", () => {
+    const groups = stableGroup("a", "b");
+    groups.fold(rejoinOf("b", renewed));
+    const { seenSeq } = groups.member("b");
+    groups.fold(rejoinOf("a"));
+    expect(groups.classic.state).toBe("CompletingRebalance");
+    expect(groups.expire("b", seenSeq)).toBe("moved");
+    expect(groups.expire("b")).toBe("done");
+  });
+
   test("is refused when anything was heard of the member meanwhile", () => {
     for (const sign of ["heartbeat", "sync", "join", "commit"] as const) {
       const groups = stableGroup("a", "b");

@@ -30,6 +30,14 @@ describe("a static member that comes back without its id", () => {
     expect(syncAnswer(groups.state, request)).toMatchObject({ kind: "synced", assignment: bytesOf("for b1") });
   });
 
+  test("counts as a change of the group, and has no SyncGroup to send", () => {
+    const groups = staticGroup();
+    groups.fold(joinOf("b2", staticB));
+    expect(groups.group.changedSeq).toBe(groups.seq);
+    const { round, generationId } = groups.classic;
+    expect(groups.brief({ kind: "expire-sync", groupId: GROUP, generationId, round })).toBe("moved");
+  });
+
   test("leads the group still if it did, and is told its old id", () => {
     const groups = staticGroup();
     const outcome = groups.fold(joinOf("a2", staticA));
@@ -120,6 +128,16 @@ test("a static member that misses a round stays for its session time-out, but no
   expect(groups.completeJoin()).toBe("done");
   expect([...groups.classic.members.keys()]).toEqual(["a1", "b", "c"]);
   expect(groups.classic.leaderId).toBe("b");
+});
+
+test("a leader that has joined stays the leader, also behind older members", () => {
+  const groups = stableGroup(joinOf("a1", staticA), "b");
+  groups.fold(joinOf("c"));
+  groups.fold(rejoinOf("b"));
+  groups.completeJoin();
+  groups.fold(rejoinOf("a1", { ...staticA, protocols: [{ name: "range", metadata: bytesOf("new") }] }));
+  for (const memberId of ["b", "c"]) groups.fold(rejoinOf(memberId));
+  expect(groups.classic).toMatchObject({ state: "CompletingRebalance", generationId: 3, leaderId: "b" });
 });
 
 test("a round in which only static members are left, and none has joined, goes on", () => {

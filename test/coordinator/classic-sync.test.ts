@@ -49,6 +49,13 @@ describe("a follower's SyncGroup", () => {
   });
 });
 
+test("a stable group says since when it is", () => {
+  const groups = completingGroup("a");
+  groups.nowMs = 2_000_000;
+  groups.sync("a");
+  expect(groups.group).toMatchObject({ stateSinceMs: 2_000_000, changedSeq: groups.seq });
+});
+
 test("a SyncGroup of another generation, protocol or member is refused", () => {
   const groups = completingGroup("a", "b");
   expect(groups.sync("a", { generationId: 0 })).toBe("ILLEGAL_GENERATION");
@@ -113,5 +120,23 @@ describe("members that do not sync within the rebalance time-out", () => {
     const groups = completingGroup("a", "b");
     expect(expireSync(groups)).toBe("done");
     expect(groups.classic).toMatchObject({ state: "Empty", generationId: 2 });
+  });
+
+  test("are those of the present generation, whoever has synced in the last one", () => {
+    const groups = stableGroup("a", "b");
+    for (const memberId of ["a", "b"]) groups.fold(rejoinOf(memberId));
+    expect(groups.classic).toMatchObject({ state: "CompletingRebalance", generationId: 2 });
+    groups.sync("a");
+    expect(expireSync(groups)).toBe("done");
+    expect([...groups.classic.members.keys()]).toEqual(["a"]);
+  });
+
+  test("are not those of a group that came again under the same name", () => {
+    const groups = completingGroup("a");
+    const { round } = groups.classic;
+    expireSync(groups);
+    groups.fold({ kind: "delete-group", groupId: GROUP });
+    groups.fold(joinOf("a"));
+    expect(groups.brief({ kind: "expire-sync", groupId: GROUP, generationId: 1, round })).toBe("moved");
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { newConsumerGroup } from "#lib/coordinator/consumer-group.ts";
 import type { DeleteOffsetsCommand, ExpireOffsetsCommand } from "#lib/coordinator/group-command.ts";
 import {
   commitOf,
@@ -209,6 +210,18 @@ describe("deleting a group", () => {
     expect(groups.group.createdSeq).toBe(3);
     expect(groups.group.offsets.size).toBe(0);
   });
+});
+
+test("a consumer group that nobody is in makes way for a classic group, which is another one", () => {
+  const groups = new FoldedGroups();
+  groups.fold(commitOf(5));
+  groups.group.membership = newConsumerGroup();
+  expect(groups.brief(rejoinOf("a"))).toBe("UNKNOWN_MEMBER_ID");
+  expect(groups.leave("a")).toEqual(["UNKNOWN_MEMBER_ID"]);
+  expect(groups.brief(joinOf("a"))).toBe("joined");
+  expect(groups.group).toMatchObject({ createdSeq: groups.seq, changedSeq: groups.seq });
+  expect(groups.classic.members.size).toBe(1);
+  expect(groups.offset()).toBe(5);
 });
 
 test("offsets stay when members come and go", () => {
