@@ -12,3 +12,17 @@ export function testsToRun(list: AllowList): readonly string[] {
   if (both.length > 0) throw new Error(`both run and left out: ${both.join(", ")}`);
   return list.runs;
 }
+
+/** What is wrong with a list beside the number of tests that its suite ran before; nothing if it only grew. */
+export function findingsOf(list: AllowList, floor: number): readonly string[] {
+  // A name that stands there twice runs no second test.
+  const count = new Set(list.runs).size;
+  const findings: string[] = [];
+  if (count < list.runs.length) findings.push("names a test twice");
+  if (count < floor) findings.push(`runs ${count} tests and ran ${floor}: a list may only grow`);
+  if (count > floor) findings.push(`runs ${count} tests: raise its floor from ${floor}`);
+  for (const [name, reason] of Object.entries(list.leftOut)) {
+    if (reason.trim() === "") findings.push(`${name} is left out without a reason`);
+  }
+  return findings;
+}
