@@ -9,7 +9,7 @@ import type { ServeSettings } from "#lib/config/serve-settings.ts";
 import { startBroker } from "#lib/gateway/start-broker.ts";
 import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
-import { JOURNAL_POLL_MS } from "#lib/util/limits.ts";
+import { EMBEDDED_UPLOADS_IN_FLIGHT_MAX, JOURNAL_POLL_MS } from "#lib/util/limits.ts";
 import { JOURNAL_FILE } from "./data-dir.ts";
 import { openEmbeddedStores } from "./embedded-stores.ts";
 import { startConfigs } from "./start-configs.ts";
@@ -41,7 +41,12 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
     {
       identity: { brokerId: settings.brokerId, rack: settings.rack ?? null },
       startConfigs: configs,
-      append: { ...DEFAULT_APPEND_SETTINGS, lingerMs: settings.lingerMs, inlineBytesMax: settings.inlineBytesMax },
+      append: {
+        ...DEFAULT_APPEND_SETTINGS,
+        lingerMs: settings.lingerMs,
+        inlineBytesMax: settings.inlineBytesMax,
+        uploadsInFlightMax: EMBEDDED_UPLOADS_IN_FLIGHT_MAX,
+      },
       tailCacheBytesMax: settings.tailCacheBytesMax,
       blockCacheBytesMax: settings.blockCacheBytesMax,
       journalPollMs: JOURNAL_POLL_MS,

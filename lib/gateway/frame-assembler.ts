@@ -3,6 +3,8 @@ import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import { FRAME_START_BYTES } from "#lib/util/limits.ts";
 import type { FrameMemory } from "./frame-memory.ts";
 
+const NOTHING = new Uint8Array(0);
+
 /**
  * Cuts what a socket brings into frames, as lib/protocol/frame.ts does for clients, but copies every byte once: the chunks
  * lie in a buffer that the next read overwrites.
@@ -71,30 +73,34 @@ export class FrameAssembler {
     if (size > this.#frameBytesMax) throw new ProtocolError(`frame of ${size} bytes is over ${this.#frameBytesMax}`);
     this.#frameBytes = size;
     this.#filled = 0;
-    this.#frame = Buffer.allocUnsafe(Math.min(size, FRAME_START_BYTES));
+    this.#frame = size <= FRAME_START_BYTES ? Buffer.allocUnsafe(size) : NOTHING;
     return at;
   }
 
   #append(frame: Uint8Array, part: Uint8Array): void {
     const filled = this.#filled + part.byteLength;
-    const target = filled <= frame.byteLength ? frame : this.#grown(frame, filled);
+    let target = frame;
+    if (filled > frame.byteLength) {
+      target = this.#longer(part, filled);
+      if (this.#filled > 0) target.set(frame.subarray(0, this.#filled));
+    }
     target.set(part, this.#filled);
     this.#filled = filled;
     this.#frame = target;
   }
 
-  /** Longer memory with the same beginning, for `filled` bytes at least. */
-  #grown(frame: Uint8Array, filled: number): Uint8Array {
+  /** Memory for `filled` bytes at least; `part` is the frame's beginning if nothing has come before. */
+  #longer(part: Uint8Array, filled: number): Uint8Array {
+    const start = this.#filled === 0 ? part : this.#frame;
+    const isProduce = start !== undefined && start.byteLength >= 2 && apiKeyOf(start) === ApiKey.PRODUCE;
+    const borrowed = isProduce && filled >= FRAME_START_BYTES ? this.#memory.take(this.#frameBytes) : undefined;
+    if (borrowed !== undefined) return borrowed;
     // Twice as long each time: no more than two thirds of all bytes are ever copied again, and held for nothing.
-    const byteLength = Math.min(this.#frameBytes, Math.max(filled, frame.byteLength * 2));
-    const grown =
-      (this.#isBorrowable(frame) ? this.#memory.take(this.#frameBytes) : undefined) ??
-      Buffer.allocUnsafeSlow(byteLength);
-    grown.set(frame.subarray(0, this.#filled));
-    return grown;
+    const byteLength = Math.max(FRAME_START_BYTES, filled, this.#filled * 2);
+    return Buffer.allocUnsafeSlow(Math.min(this.#frameBytes, byteLength));
   }
+}
 
-  #isBorrowable(frame: Uint8Array): boolean {
-    return this.#filled >= 2 && ((frame[0] ?? 0) << 8) + (frame[1] ?? 0) === ApiKey.PRODUCE;
-  }
+function apiKeyOf(start: Uint8Array): number {
+  return ((start[0] ?? 0) << 8) + (start[1] ?? 0);
 }

@@ -56,6 +56,8 @@ export const PENDING_BYTES_MAX = 128 * MIB;
 export const FLUSH_TIMEOUT_MS = 30_000;
 /** Flushes uploaded at once unless set otherwise; what comes meanwhile waits and makes the next ones larger. */
 export const UPLOADS_IN_FLIGHT_MAX = 4;
+/** The same where one thread writes to a disk: more would only make the objects smaller. */
+export const EMBEDDED_UPLOADS_IN_FLIGHT_MAX = 1;
 /** Tries to open a topic in a journal, each with a newer view of the cluster journal. */
 export const OPEN_ATTEMPTS_MAX = 3;
 /** Batches of one producer that a partition remembers for duplicates (Kafka: five). */

@@ -21,7 +21,7 @@ import { STORE_OPEN_FILES_MAX } from "#lib/util/limits.ts";
 import { KeyWalker } from "./directory-listing.ts";
 import { errorCodeOf, type FilePort, type OpenFile } from "./file-port.ts";
 import { NodeFilePort } from "./node-file-port.ts";
-import { type PublisherSettings, parentOf } from "./object-publisher.ts";
+import { type PublisherSettings, type PublishResult, parentOf } from "./object-publisher.ts";
 import { OpenFileCache } from "./open-file-cache.ts";
 import { type Publisher, PublisherThread } from "./publisher-thread.ts";
 import { readMarker, StoreRoot } from "./store-root.ts";
@@ -71,7 +71,12 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     this.#names = newNames(options);
     const newPublisher = options.newPublisher ?? ((settings) => new PublisherThread(settings));
     const { runPrefix } = this.#names;
-    this.#publisher = newPublisher({ root: this.#directory, temporaryFolder: TEMPORARY_FOLDER, runPrefix });
+    this.#publisher = newPublisher({
+      root: this.#directory,
+      marker: MARKER_KEY,
+      temporaryFolder: TEMPORARY_FOLDER,
+      runPrefix,
+    });
     this.#root = new StoreRoot({
       files,
       root: this.#directory,
@@ -223,13 +228,14 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
 
   async #publish(key: ObjectKey, chunks: readonly Uint8Array[]): Promise<PutResult> {
     for (let attempt = 1; ; attempt++) {
-      await this.#root.check();
-      const result = await this.#publisher.publish({ key, chunks, isAgain: attempt > 1 });
-      if (result.kind !== "failed") return result;
+      // The thread looks whether the root is still the one that was checked last.
+      if (attempt > 1 || this.#root.fingerprint === undefined) await this.#root.check();
+      const rootFingerprint = this.#root.fingerprint ?? "";
+      const result = await this.#publisher.publish({ key, chunks, rootFingerprint, isAgain: attempt > 1 });
+      if (result.kind === "written" || result.kind === "already-exists") return result;
       // A folder went away: with its last object, or with the whole root, which the next check finds.
-      if (result.code !== "ENOENT" || attempt === PUBLISH_ATTEMPTS_MAX) {
-        throw Object.assign(new Error(result.message), result.code === undefined ? {} : { code: result.code });
-      }
+      const isMoved = result.kind === "other-root" || result.code === "ENOENT";
+      if (!isMoved || attempt === PUBLISH_ATTEMPTS_MAX) throw failure(result);
     }
   }
 
@@ -269,6 +275,11 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
       }
     });
   }
+}
+
+function failure(result: PublishResult): Error {
+  if (result.kind !== "failed") return new StoreUnavailableError("the store's root keeps changing", { reason: "root" });
+  return Object.assign(new Error(result.message), result.code === undefined ? {} : { code: result.code });
 }
 
 function newNames({ owner, random }: DirectoryStoreOptions): TemporaryNames {

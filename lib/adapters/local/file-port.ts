@@ -1,3 +1,4 @@
+import type { BigIntStats } from "node:fs";
 import type { TimestampMs } from "#lib/util/branded.ts";
 
 export interface FileSummary {
@@ -39,6 +40,11 @@ export interface FilePort {
   summary(path: string): Promise<FileSummary>;
   /** Text that changes if another file stands at `path`, or if the file was written to. */
   fingerprint(path: string): Promise<string>;
+}
+
+/** The time of birth is in it because file systems give the number of a deleted file to the next one. */
+export function fingerprintOf({ dev, ino, birthtimeNs, mtimeNs, size }: BigIntStats): string {
+  return `${dev}:${ino}:${birthtimeNs}:${mtimeNs}:${size}`;
 }
 
 /** The system's name of an error, such as ENOENT; undefined for other errors. */

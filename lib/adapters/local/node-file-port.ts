@@ -1,5 +1,5 @@
 import { close, constants, fstat, fsync, mkdir, open, read, readdir, rmdir, stat, unlink } from "node:fs";
-import type { FilePort, FileSummary, FolderEntry, OpenFile } from "./file-port.ts";
+import { type FilePort, type FileSummary, type FolderEntry, fingerprintOf, type OpenFile } from "./file-port.ts";
 
 /** The host's file system. File descriptors are bare numbers: `FileHandle` costs twice as much per call. */
 export class NodeFilePort implements FilePort {
@@ -52,10 +52,9 @@ export class NodeFilePort implements FilePort {
 
   fingerprint(path: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      // The time of birth is in it because file systems give the number of a deleted file to the next one.
       stat(path, { bigint: true }, (error, found) => {
         if (error !== null) reject(error);
-        else resolve(`${found.dev}:${found.ino}:${found.birthtimeNs}:${found.mtimeNs}:${found.size}`);
+        else resolve(fingerprintOf(found));
       });
     });
   }

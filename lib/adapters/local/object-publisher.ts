@@ -18,6 +18,8 @@ const KNOWN_FOLDERS_MAX = 4_096;
 export interface PublishRequest {
   readonly key: string;
   readonly chunks: readonly Uint8Array[];
+  /** Of the marker, while the right root is there. */
+  readonly rootFingerprint: string;
   /** A folder was missing, though the root is there: nothing remembered of folders need be true. */
   readonly isAgain: boolean;
 }
@@ -25,16 +27,22 @@ export interface PublishRequest {
 export type PublishResult =
   | { readonly kind: "written" }
   | { readonly kind: "already-exists" }
+  /** Another root is there, or none. */
+  | { readonly kind: "other-root" }
   /** The system's error. ENOENT: a folder that was there is gone, or the whole root. */
   | { readonly kind: "failed"; readonly code: string | undefined; readonly message: string };
 
 export interface PublisherSettings {
   /** An absolute path. Never made. */
   readonly root: string;
+  /** Below the root. */
+  readonly marker: string;
   readonly temporaryFolder: string;
   /** Distinguishes this process's unfinished files from all others'. */
   readonly runPrefix: string;
 }
+
+const OTHER_ROOT: PublishResult = { kind: "other-root" };
 
 interface Linked {
   readonly request: PublishRequest;
@@ -57,7 +65,10 @@ export class ObjectPublisher {
 
   /** The results stand in the requests' order. */
   publish(requests: readonly PublishRequest[]): readonly PublishResult[] {
-    const linked = requests.map((request) => this.#attempt(() => this.#link(request)));
+    const fingerprint = this.#rootFingerprint();
+    const linked = requests.map((request) =>
+      request.rootFingerprint === fingerprint ? this.#attempt(() => this.#link(request)) : OTHER_ROOT,
+    );
     const synced = new Map<string, PublishResult | undefined>();
     return linked.map((each) => {
       if ("kind" in each) return each;
@@ -73,6 +84,14 @@ export class ObjectPublisher {
   forget(folders: readonly string[]): void {
     for (const folder of folders) {
       for (let each = folder; each !== ""; each = parentOf(each)) this.#durable.delete(each);
+    }
+  }
+
+  #rootFingerprint(): string | undefined {
+    try {
+      return this.#files.fingerprint(`${this.#settings.root}/${this.#settings.marker}`);
+    } catch {
+      return undefined;
     }
   }
 

@@ -28,6 +28,11 @@ export class StoreRoot {
     this.#flight = new FreshFlight(() => this.#check());
   }
 
+  /** What the last check saw, if it found the right root: while the marker has it, the right root is there. */
+  get fingerprint(): string | undefined {
+    return this.#fingerprint;
+  }
+
   /** Resolves if the right root was there after this call began. Fails with `StoreUnavailableError`. */
   check(): Promise<void> {
     return this.#flight.run();

@@ -6,9 +6,12 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  statSync,
   unlinkSync,
   writevSync,
 } from "node:fs";
+
+import { fingerprintOf } from "./file-port.ts";
 
 /** More chunks in one call would have the system split them anyway (IOV_MAX). */
 const CHUNKS_PER_WRITE_MAX = 1_024;
@@ -37,6 +40,8 @@ export interface SyncFiles {
   makeFolder(path: string): void;
   /** Makes the names in a folder durable. */
   syncFolder(path: string): void;
+  /** As `FilePort.fingerprint`. */
+  fingerprint(path: string): string;
 }
 
 /** The host's file system. */
@@ -83,5 +88,9 @@ export class NodeSyncFiles implements SyncFiles {
     } finally {
       closeSync(descriptor);
     }
+  }
+
+  fingerprint(path: string): string {
+    return fingerprintOf(statSync(path, { bigint: true }));
   }
 }

@@ -151,6 +151,11 @@ class FaultySyncFiles implements SyncFiles {
     this.#real.syncFolder(path);
   }
 
+  fingerprint(path: string): string {
+    this.#faults.enter("fingerprint", path);
+    return this.#real.fingerprint(path);
+  }
+
   #opened(descriptor: number, path: string): number {
     this.#paths.set(descriptor, path);
     return descriptor;
