@@ -9,7 +9,8 @@ import { NODE_RDKAFKA_TESTS } from "./allow-list.ts";
 
 const VERSION = "3.6.1";
 const MOCHA_VERSION = "10.8.2";
-const PREFIX = join(CACHE, "npm", `node-rdkafka-${VERSION}`);
+// An addon loads only in a Node that numbers its binary interface as the one does that it was compiled for.
+const PREFIX = join(CACHE, "npm", `node-rdkafka-${VERSION}-abi${process.versions.modules}`);
 const BUILD_TIMEOUT_MS = 9 * 60_000;
 const TEST_TIMEOUT_MS = 60_000;
 
@@ -56,11 +57,17 @@ async function provideTests(): Promise<void> {
   mkdirSync(partial, { recursive: true });
   const packages = [`node-rdkafka@${VERSION}`, `mocha@${MOCHA_VERSION}`];
   const args = ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", partial, ...packages];
-  const env = { npm_config_nodedir: join(modules, node), JOBS: "max" };
+  // One job: its Makefile asks for librdkafka's config.h without saying who makes it, so a second job looks too early.
+  const env = { npm_config_nodedir: join(modules, node), JOBS: "1" };
   const built = await run("npm", args, { env, cwd: partial, timeoutMs: BUILD_TIMEOUT_MS });
   if (built.code !== 0) {
     rmSync(partial, { recursive: true, force: true });
-    throw new SkippedError(`npm cannot build node-rdkafka@${VERSION}: ${lastLines(built.stderr)}`);
+    throw new SkippedError(`npm cannot build node-rdkafka@${VERSION}: ${reasonIn(built.stderr)}`);
   }
   renameSync(partial, PREFIX);
+}
+
+/** The first line in which make or the compiler complains; npm's own last words only name versions. */
+function reasonIn(output: string): string {
+  return output.split("\n").find((line) => / \*\*\* | error: /.test(line)) ?? lastLines(output);
 }
