@@ -3,6 +3,9 @@ import { MEMORY_PAGE_BYTES } from "#lib/util/limits.ts";
 
 const WASM_PAGE_BYTES = 64 * 1024;
 
+/** Fits in a processor's second cache. */
+const SCRATCH_BYTES = 128 * 1024;
+
 /** TypeScript has its type only beside those of a browser. */
 declare const WebAssembly: {
   readonly Memory: new (pages: {
@@ -43,6 +46,7 @@ interface Region {
  */
 export class SegmentMemory {
   readonly #bytes: Uint8Array;
+  readonly #scratch = new Uint8Array(SCRATCH_BYTES);
   /** In the order of their places, from the oldest one on. */
   readonly #regions: Region[] = [];
   #head = 0;
@@ -56,12 +60,8 @@ export class SegmentMemory {
   gather(chunks: readonly Uint8Array[], byteLength: number): HeldBytes | undefined {
     const region = this.#reserve(Math.max(1, Math.ceil(byteLength / MEMORY_PAGE_BYTES)) * MEMORY_PAGE_BYTES);
     if (region === undefined) return undefined;
-    let end = region.at;
-    for (const chunk of chunks) {
-      this.#bytes.set(chunk, end);
-      end += chunk.byteLength;
-    }
-    assert(end === region.at + byteLength, "the chunks have the length that was said");
+    const end = region.at + byteLength;
+    assert(this.#fill(region.at, chunks) === end, "the chunks have the length that was said");
     return {
       bytes: this.#bytes.subarray(region.at, end),
       retain: () => {
@@ -77,6 +77,30 @@ export class SegmentMemory {
         region.evict = onEvicted;
       },
     };
+  }
+
+  /**
+   * Copies by way of memory that is not shared. V8 copies into shared memory word by word if both sides are aligned, as
+   * here, but otherwise byte by byte, which is some ten times slower than this detour.
+   */
+  #fill(begin: number, chunks: readonly Uint8Array[]): number {
+    const scratch = this.#scratch;
+    let at = begin;
+    let filled = 0;
+    for (const chunk of chunks) {
+      for (let from = 0; from < chunk.byteLength; ) {
+        const count = Math.min(chunk.byteLength - from, scratch.byteLength - filled);
+        scratch.set(from === 0 && count === chunk.byteLength ? chunk : chunk.subarray(from, from + count), filled);
+        from += count;
+        filled += count;
+        if (filled < scratch.byteLength) continue;
+        this.#bytes.set(scratch, at);
+        at += filled;
+        filled = 0;
+      }
+    }
+    this.#bytes.set(scratch.subarray(0, filled), at);
+    return at + filled;
   }
 
   #reserve(byteLength: number): Region | undefined {
