@@ -13,6 +13,7 @@ import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { uuidFromBytes } from "#lib/util/branded.ts";
 import { LOG_JOURNALS_DEFAULT, SEGMENT_MEMORY_BYTES_MIN } from "#lib/util/limits.ts";
 import { ApiRouter } from "./api-router.ts";
+import { assembleGroups } from "./assemble-groups.ts";
 import { assembleReaders } from "./assemble-readers.ts";
 import type { BrokerIdentity, BrokerServices } from "./broker-services.ts";
 import { FetchSessions } from "./fetch-sessions.ts";
@@ -61,6 +62,8 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
   const { startConfigs } = settings;
   const storeCount = stores.ids.length;
   const view = new ClusterView({ journal: cluster, brokerId, startConfigs, storeCount });
+  const { journalPollMs } = settings;
+  const groups = assembleGroups({ ...opening, housekeeper, settings: view }, { journalPollMs, signal });
   // Readers listen to the folds, so they come before the journals are opened.
   const readers = assembleReaders({ ...ports, journals, directory: view }, settings);
   await journals.openAll(signal);
@@ -90,6 +93,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     producerIds: new ProducerIds(cluster),
     appender: new AppendPath(appendPorts, settings.append),
     ...readers.services,
+    groups: groups.coordinator,
     fetchSessions: new FetchSessions({
       sessionsMax: view.brokerInteger("max.incremental.fetch.session.cache.slots"),
       clock,
@@ -99,7 +103,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     random,
     logger,
   };
-  const background = [housekeeper.run(signal), finishInterrupted(services, signal)];
+  const background = [housekeeper.run(signal), finishInterrupted(services, signal), observeGroups(services, signal)];
   return {
     services,
     router: new ApiRouter(BROKER_HANDLERS, services),
@@ -109,6 +113,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
       // A journal that does not answer must not hold up the end; its state is closed below.
       await Promise.race([Promise.all(background), aborted(giveUp)]);
       readers.dispose();
+      groups.coordinator[Symbol.dispose]();
       view.close();
       housekeeper.closeAll();
     },
@@ -131,6 +136,16 @@ async function finishInterrupted({ topicAdmin, logger }: BrokerServices, signal:
   } catch (error) {
     if (signal.aborted) return;
     logger.warn("what an earlier process began is not finished yet", { error: describeError(error) });
+  }
+}
+
+/** Members whose process is gone expire although nobody asks for their groups. Never rejects. */
+async function observeGroups({ groups, logger }: BrokerServices, signal: AbortSignal): Promise<void> {
+  try {
+    await groups.observeAll(signal);
+  } catch (error) {
+    if (!signal.aborted)
+      logger.warn("groups are not observed until they are asked for", { error: describeError(error) });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ClusterView } from "#lib/cluster/cluster-view.ts";
 import type { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import type { TopicAdmin } from "#lib/cluster/topic-admin.ts";
+import type { GroupCoordinator } from "#lib/coordinator/shell/group-coordinator.ts";
 import type { Appender, Fetcher, OffsetLister, PartitionDescriber, RecordDeleter } from "#lib/log/log-api.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
@@ -30,6 +31,7 @@ export interface BrokerServices {
   readonly deleter: RecordDeleter;
   readonly describer: PartitionDescriber;
   readonly fetchSessions: FetchSessions;
+  readonly groups: GroupCoordinator;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

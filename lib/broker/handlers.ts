@@ -16,20 +16,32 @@ import { describeTopicPartitions } from "./handlers/describe-topic-partitions.ts
 import { electLeaders } from "./handlers/elect-leaders.ts";
 import { fetch } from "./handlers/fetch.ts";
 import { findCoordinator } from "./handlers/find-coordinator.ts";
+import { heartbeat } from "./handlers/heartbeat.ts";
 import { incrementalAlterConfigs } from "./handlers/incremental-alter-configs.ts";
 import { initProducerId } from "./handlers/init-producer-id.ts";
+import { joinGroup } from "./handlers/join-group.ts";
+import { leaveGroup } from "./handlers/leave-group.ts";
 import { listOffsets } from "./handlers/list-offsets.ts";
 import { listPartitionReassignments } from "./handlers/list-partition-reassignments.ts";
 import { metadata } from "./handlers/metadata.ts";
+import { offsetCommit } from "./handlers/offset-commit.ts";
+import { offsetFetch } from "./handlers/offset-fetch.ts";
 import { offsetForLeaderEpoch } from "./handlers/offset-for-leader-epoch.ts";
 import { produce } from "./handlers/produce.ts";
+import { syncGroup } from "./handlers/sync-group.ts";
 
 const SERVED: readonly ApiHandler[] = [
   produce,
   fetch,
   listOffsets,
   metadata,
+  offsetCommit,
+  offsetFetch,
   findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
   createTopics,
   deleteTopics,
   deleteRecords,

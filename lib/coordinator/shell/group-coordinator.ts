@@ -1,0 +1,36 @@
+import { GroupAccess, type GroupAccessOptions } from "./group-access.ts";
+import { JoinCalls, type JoinRequest, type JoinResult } from "./join-calls.ts";
+import { MemberCalls } from "./member-calls.ts";
+import { OffsetCalls } from "./offset-calls.ts";
+
+/**
+ * Consumer groups as handlers see them. Any process may answer any call: what is decided stands in the group's journal,
+ * and who calls itself coordinator only saves waiting (docs/ARCHITECTURE.md section 7).
+ */
+export class GroupCoordinator implements Disposable {
+  readonly members: MemberCalls;
+  readonly offsets: OffsetCalls;
+  readonly access: GroupAccess;
+  readonly #joins: JoinCalls;
+
+  constructor(options: GroupAccessOptions) {
+    this.access = new GroupAccess(options);
+    this.#joins = new JoinCalls(this.access);
+    this.members = new MemberCalls(this.access);
+    this.offsets = new OffsetCalls(this.access);
+  }
+
+  /** JoinGroup. Resolves when the round is over. */
+  join(request: JoinRequest, signal: AbortSignal): Promise<JoinResult> {
+    return this.#joins.join(request, signal);
+  }
+
+  /** Opens all group journals and observes their groups, so that members of dead processes expire. */
+  async observeAll(signal: AbortSignal): Promise<void> {
+    await this.access.allJournals(signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.access[Symbol.dispose]();
+  }
+}

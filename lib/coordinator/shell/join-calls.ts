@@ -1,0 +1,146 @@
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { type JoinAnswer, type JoinedMember, joinAnswer } from "../classic-answers.ts";
+import type { JoinCommand } from "../classic-command.ts";
+import type { JoinedOutcome } from "../group-outcome.ts";
+import type { GroupAccess } from "./group-access.ts";
+import { newMemberId } from "./member-ids.ts";
+
+/** JoinGroup without its versions. */
+export interface JoinRequest {
+  readonly groupId: string;
+  /** Empty: the client has none yet. */
+  readonly memberId: string;
+  readonly groupInstanceId: string | undefined;
+  readonly clientId: string;
+  readonly clientHost: string;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly protocolType: string;
+  readonly protocols: JoinCommand["protocols"];
+  /** v4 and above: the client joins in two steps (KIP-394). */
+  readonly knowsMemberIdRequired: boolean;
+  /** v9 and above: a leader may be told to skip the assignment (KIP-814). */
+  readonly canSkipAssignment: boolean;
+}
+
+export interface JoinResult {
+  readonly error: ErrorCode;
+  readonly memberId: string;
+  readonly generationId: number;
+  readonly protocolType: string | undefined;
+  readonly protocolName: string | undefined;
+  readonly leaderId: string;
+  readonly skipAssignment: boolean;
+  readonly members: readonly JoinedMember[];
+}
+
+/** JoinGroup: proposes, waits for the round to be over, answers from the folded state. */
+export class JoinCalls {
+  readonly #access: GroupAccess;
+
+  constructor(access: GroupAccess) {
+    this.#access = access;
+  }
+
+  async join(request: JoinRequest, signal: AbortSignal): Promise<JoinResult> {
+    const { groupId } = request;
+    const fault = this.#faultOf(request);
+    if (fault !== ErrorCode.NONE) return refusedJoin(fault, request.memberId);
+    const command = this.#commandOf(request);
+    const { memberId } = command;
+    const proposed = await this.#access.limited<JoinedOutcome | JoinResult>(
+      signal,
+      async (limited) => {
+        const outcome = await this.#access.propose(command, limited);
+        this.#access.watches.heard(groupId, memberId);
+        switch (outcome.kind) {
+          case "joined":
+            return outcome;
+          case "reserved":
+            return refusedJoin(ErrorCode.MEMBER_ID_REQUIRED, memberId);
+          case "refused":
+            return refusedJoin(outcome.error, request.memberId);
+          default:
+            return refusedJoin(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, request.memberId);
+        }
+      },
+      (error) => refusedJoin(error, request.memberId),
+    );
+    if (!("kind" in proposed)) return proposed;
+    return this.#answered(request, { memberId, outcome: proposed }, signal);
+  }
+
+  #faultOf({ groupId, sessionTimeoutMs }: JoinRequest): ErrorCode {
+    if (groupId === "") return ErrorCode.INVALID_GROUP_ID;
+    const { settings } = this.#access;
+    const isAllowed =
+      sessionTimeoutMs >= settings.brokerInteger("group.min.session.timeout.ms") &&
+      sessionTimeoutMs <= settings.brokerInteger("group.max.session.timeout.ms");
+    return isAllowed ? ErrorCode.NONE : ErrorCode.INVALID_SESSION_TIMEOUT;
+  }
+
+  #commandOf(request: JoinRequest): JoinCommand {
+    const { settings, random } = this.#access;
+    const { groupInstanceId, clientId } = request;
+    const isNewMemberId = request.memberId === "";
+    return {
+      kind: "join",
+      groupId: request.groupId,
+      memberId: isNewMemberId ? newMemberId(groupInstanceId ?? clientId, random) : request.memberId,
+      isNewMemberId,
+      mustReserve: isNewMemberId && request.knowsMemberIdRequired && groupInstanceId === undefined,
+      groupInstanceId,
+      clientId,
+      clientHost: request.clientHost,
+      rebalanceTimeoutMs: Math.max(0, request.rebalanceTimeoutMs),
+      sessionTimeoutMs: request.sessionTimeoutMs,
+      protocolType: request.protocolType,
+      protocols: request.protocols,
+      groupSizeMax: settings.brokerInteger("group.max.size"),
+      initialDelayMs: settings.brokerInteger("group.initial.rebalance.delay.ms"),
+      subscription: undefined,
+    };
+  }
+
+  async #answered(
+    { groupId, groupInstanceId, canSkipAssignment }: JoinRequest,
+    { memberId, outcome }: { readonly memberId: string; readonly outcome: JoinedOutcome },
+    signal: AbortSignal,
+  ): Promise<JoinResult> {
+    const asker = { groupId, memberId, groupInstanceId, round: outcome.round };
+    const journal = await this.#access.journalOf(groupId, signal);
+    const ask = () => {
+      const answer = joinAnswer(journal.state, asker);
+      return answer.kind === "waiting" ? undefined : answer;
+    };
+    const answer = await this.#access.until(journal, groupId, ask, signal);
+    // Its answer goes out now, and so its session time-out begins anew.
+    this.#access.watches.heard(groupId, memberId);
+    if (answer.kind === "refused") return refusedJoin(answer.error, memberId);
+    return joinResult(answer, { memberId, replacedMemberId: outcome.replacedMemberId, canSkipAssignment });
+  }
+}
+
+function joinResult(
+  answer: JoinAnswer,
+  asker: {
+    readonly memberId: string;
+    readonly replacedMemberId: string | undefined;
+    readonly canSkipAssignment: boolean;
+  },
+): JoinResult {
+  const { generationId, protocolType, protocolName } = answer;
+  const { memberId, replacedMemberId, canSkipAssignment } = asker;
+  const joined = { error: ErrorCode.NONE, memberId, generationId, protocolType, protocolName };
+  // The group goes on as it was: a static leader that came back must not assign anew.
+  const isReturnedLeader = replacedMemberId !== undefined && answer.leaderId === memberId;
+  if (isReturnedLeader && !canSkipAssignment) {
+    return { ...joined, leaderId: replacedMemberId, skipAssignment: false, members: [] };
+  }
+  return { ...joined, leaderId: answer.leaderId, skipAssignment: isReturnedLeader, members: answer.members };
+}
+
+function refusedJoin(error: ErrorCode, memberId: string): JoinResult {
+  const nothing = { generationId: -1, protocolType: undefined, protocolName: undefined, leaderId: "" };
+  return { error, memberId, ...nothing, skipAssignment: false, members: [] };
+}

@@ -1,0 +1,135 @@
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { syncAnswer } from "../classic-answers.ts";
+import type { HeartbeatCommand, LeavingMember, SyncCommand } from "../classic-command.ts";
+import { memberExpiry } from "../classic-expiries.ts";
+import type { ClassicGroup, ClassicMember } from "../classic-group.ts";
+import { checkHeartbeat, isAwaitingOthers } from "../fold-classic-heartbeat.ts";
+import type { GroupJournal } from "../group-journals.ts";
+import type { GroupOutcome } from "../group-outcome.ts";
+import type { GroupAccess } from "./group-access.ts";
+
+export type SyncRequest = Omit<SyncCommand, "kind">;
+export type HeartbeatRequest = Omit<HeartbeatCommand, "kind">;
+
+export interface SyncResult {
+  readonly error: ErrorCode;
+  readonly protocolType: string | undefined;
+  readonly protocolName: string | undefined;
+  readonly assignment: Uint8Array;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** SyncGroup, Heartbeat and LeaveGroup: what the members of a classic group say once they are in it. */
+export class MemberCalls {
+  readonly #access: GroupAccess;
+
+  constructor(access: GroupAccess) {
+    this.#access = access;
+  }
+
+  async sync(request: SyncRequest, signal: AbortSignal): Promise<SyncResult> {
+    const { groupId, memberId } = request;
+    if (groupId === "") return refusedSync(ErrorCode.INVALID_GROUP_ID);
+    const error = await this.#access.limited(
+      signal,
+      async (limited) => errorOf(await this.#access.propose({ kind: "sync", ...request }, limited)),
+      (failed) => failed,
+    );
+    if (error !== ErrorCode.NONE) return refusedSync(error);
+    const journal = await this.#access.journalOf(groupId, signal);
+    this.#access.watches.heard(groupId, memberId);
+    const ask = () => {
+      const answer = syncAnswer(journal.state, request);
+      return answer.kind === "waiting" ? undefined : answer;
+    };
+    const answer = await this.#access.until(journal, groupId, ask, signal);
+    this.#access.watches.heard(groupId, memberId);
+    if (answer.kind === "refused") return refusedSync(answer.error);
+    const { protocolType, protocolName, assignment } = answer;
+    return { error: ErrorCode.NONE, protocolType, protocolName, assignment };
+  }
+
+  /**
+   * Journaled when a third of the session time-out has passed since the last record that shows the member alive; in
+   * between it is answered from the folded state, but "no" only from a strong read.
+   */
+  async heartbeat(request: HeartbeatRequest, signal: AbortSignal): Promise<ErrorCode> {
+    const { groupId, memberId } = request;
+    if (groupId === "") return ErrorCode.INVALID_GROUP_ID;
+    return this.#access.limited(
+      signal,
+      async (limited) => {
+        const journal = await this.#access.journalOf(groupId, limited);
+        await this.#access.freshen(journal);
+        const group = classicGroup(journal, groupId);
+        // Whether there is another protocol or no such group, the fold's answer is a strong one.
+        if (group === undefined) return this.#journaledHeartbeat(request, limited);
+        const error = checkHeartbeat(group, request);
+        const member = group.members.get(memberId);
+        const isAlive = error === ErrorCode.NONE || error === ErrorCode.REBALANCE_IN_PROGRESS;
+        if (!isAlive || member === undefined) return this.#strongHeartbeat(journal, request, limited);
+        this.#access.watches.heard(groupId, memberId);
+        return this.#mustJournal(groupId, group, member) ? this.#journaledHeartbeat(request, limited) : error;
+      },
+      (failed) => failed,
+    );
+  }
+
+  /** One error a member, in order. */
+  async leave(
+    groupId: string,
+    members: readonly LeavingMember[],
+    signal: AbortSignal,
+  ): Promise<ErrorCode | readonly ErrorCode[]> {
+    if (groupId === "") return ErrorCode.INVALID_GROUP_ID;
+    return this.#access.limited<ErrorCode | readonly ErrorCode[]>(
+      signal,
+      async (limited) => {
+        const outcome = await this.#access.propose({ kind: "leave", groupId, members }, limited);
+        return outcome.kind === "left" ? outcome.errors : errorOf(outcome);
+      },
+      (failed) => failed,
+    );
+  }
+
+  async #strongHeartbeat(journal: GroupJournal, request: HeartbeatRequest, signal: AbortSignal): Promise<ErrorCode> {
+    await journal.readBarrier(signal);
+    const group = classicGroup(journal, request.groupId);
+    if (group === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
+    const error = checkHeartbeat(group, request);
+    if (error === ErrorCode.NONE || error === ErrorCode.REBALANCE_IN_PROGRESS) {
+      this.#access.watches.heard(request.groupId, request.memberId);
+    }
+    return error;
+  }
+
+  async #journaledHeartbeat(request: HeartbeatRequest, signal: AbortSignal): Promise<ErrorCode> {
+    const error = errorOf(await this.#access.propose({ kind: "heartbeat", ...request }, signal));
+    this.#access.watches.heard(request.groupId, request.memberId);
+    return error;
+  }
+
+  #mustJournal(groupId: string, group: ClassicGroup, member: ClassicMember): boolean {
+    if (isAwaitingOthers(group, member)) return false;
+    const expiry = memberExpiry(groupId, group, member);
+    if (expiry === undefined) return false;
+    const { clock, watches } = this.#access;
+    const seenAtMs = watches.seenAtMs(groupId, expiry.key);
+    return seenAtMs !== undefined && clock.monotonicMs() - seenAtMs >= member.sessionTimeoutMs / 3;
+  }
+}
+
+function classicGroup(journal: GroupJournal, groupId: string): ClassicGroup | undefined {
+  const membership = journal.state.groups.get(groupId)?.membership;
+  return membership?.type === "classic" ? membership : undefined;
+}
+
+function errorOf(outcome: GroupOutcome): ErrorCode {
+  if (outcome.kind === "refused") return outcome.error;
+  return outcome.kind === "done" ? ErrorCode.NONE : ErrorCode.UNKNOWN_MEMBER_ID;
+}
+
+function refusedSync(error: ErrorCode): SyncResult {
+  return { error, protocolType: undefined, protocolName: undefined, assignment: NO_BYTES };
+}
