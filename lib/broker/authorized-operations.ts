@@ -21,6 +21,7 @@ export const CLUSTER_OPERATIONS = bits([
   ALTER_CONFIGS,
   IDEMPOTENT_WRITE,
 ]);
+export const GROUP_OPERATIONS = bits([READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
 
 function bits(operations: readonly number[]): number {
   return operations.reduce((field, operation) => field | (1 << operation), 0);

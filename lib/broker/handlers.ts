@@ -4,12 +4,14 @@ import { alterPartitionReassignments } from "./handlers/alter-partition-reassign
 import { apiVersionsHandler } from "./handlers/api-versions.ts";
 import { createPartitions } from "./handlers/create-partitions.ts";
 import { createTopics } from "./handlers/create-topics.ts";
+import { deleteGroups } from "./handlers/delete-groups.ts";
 import { deleteRecords } from "./handlers/delete-records.ts";
 import { deleteTopics } from "./handlers/delete-topics.ts";
 import { describeAcls } from "./handlers/describe-acls.ts";
 import { describeClientQuotas } from "./handlers/describe-client-quotas.ts";
 import { describeCluster } from "./handlers/describe-cluster.ts";
 import { describeConfigs } from "./handlers/describe-configs.ts";
+import { describeGroups } from "./handlers/describe-groups.ts";
 import { describeLogDirs } from "./handlers/describe-log-dirs.ts";
 import { describeProducers } from "./handlers/describe-producers.ts";
 import { describeTopicPartitions } from "./handlers/describe-topic-partitions.ts";
@@ -21,10 +23,12 @@ import { incrementalAlterConfigs } from "./handlers/incremental-alter-configs.ts
 import { initProducerId } from "./handlers/init-producer-id.ts";
 import { joinGroup } from "./handlers/join-group.ts";
 import { leaveGroup } from "./handlers/leave-group.ts";
+import { listGroups } from "./handlers/list-groups.ts";
 import { listOffsets } from "./handlers/list-offsets.ts";
 import { listPartitionReassignments } from "./handlers/list-partition-reassignments.ts";
 import { metadata } from "./handlers/metadata.ts";
 import { offsetCommit } from "./handlers/offset-commit.ts";
+import { offsetDelete } from "./handlers/offset-delete.ts";
 import { offsetFetch } from "./handlers/offset-fetch.ts";
 import { offsetForLeaderEpoch } from "./handlers/offset-for-leader-epoch.ts";
 import { produce } from "./handlers/produce.ts";
@@ -42,6 +46,8 @@ const SERVED: readonly ApiHandler[] = [
   heartbeat,
   leaveGroup,
   syncGroup,
+  describeGroups,
+  listGroups,
   createTopics,
   deleteTopics,
   deleteRecords,
@@ -53,7 +59,9 @@ const SERVED: readonly ApiHandler[] = [
   describeLogDirs,
   createPartitions,
   electLeaders,
+  deleteGroups,
   incrementalAlterConfigs,
+  offsetDelete,
   alterPartitionReassignments,
   listPartitionReassignments,
   describeClientQuotas,

@@ -1,4 +1,5 @@
 import { GroupAccess, type GroupAccessOptions } from "./group-access.ts";
+import { GroupCalls } from "./group-calls.ts";
 import { JoinCalls, type JoinRequest, type JoinResult } from "./join-calls.ts";
 import { MemberCalls } from "./member-calls.ts";
 import { OffsetCalls } from "./offset-calls.ts";
@@ -10,6 +11,7 @@ import { OffsetCalls } from "./offset-calls.ts";
 export class GroupCoordinator implements Disposable {
   readonly members: MemberCalls;
   readonly offsets: OffsetCalls;
+  readonly admin: GroupCalls;
   readonly access: GroupAccess;
   readonly #joins: JoinCalls;
 
@@ -18,6 +20,7 @@ export class GroupCoordinator implements Disposable {
     this.#joins = new JoinCalls(this.access);
     this.members = new MemberCalls(this.access);
     this.offsets = new OffsetCalls(this.access);
+    this.admin = new GroupCalls(this.access);
   }
 
   /** JoinGroup. Resolves when the round is over. */

@@ -4,6 +4,7 @@ import { Broker } from "../support/broker.ts";
 import { readTopic } from "../support/reader.ts";
 import type { Facts, Suite } from "../support/suite.ts";
 import { eventually } from "../support/topics.ts";
+import { checkGroups } from "./groups.ts";
 
 // The package is CommonJS, whose names Node finds only as properties of the default.
 const { CompressionTypes, ConfigResourceTypes, logLevel } = kafkajs;
@@ -11,7 +12,7 @@ const { CompressionTypes, ConfigResourceTypes, logLevel } = kafkajs;
 export const kafkajsSuite: Suite = {
   name: "kafkajs",
   budgetMinutes: 1,
-  what: "kafkajs: producers with and without idempotence, admin",
+  what: "kafkajs: producers with and without idempotence, groups, admin",
   async run(facts, { target }) {
     await using broker = await Broker.start(target);
     const kafka = new kafkajs.Kafka({ clientId: "kafkajs", brokers: [broker.address], logLevel: logLevel.NOTHING });
@@ -23,6 +24,7 @@ export const kafkajsSuite: Suite = {
       await checkOffsets(facts, kafka, admin);
       await checkConfigs(facts, admin);
       await checkRecordsAndReplicas(facts, kafka, admin);
+      await checkGroups(facts, kafka, admin);
     } finally {
       await admin.disconnect();
     }
