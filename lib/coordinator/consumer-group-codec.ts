@@ -30,7 +30,7 @@ import {
 //             regexes list of { regex text, topicNames list of text }
 //   member    memberId text, instanceId optional text, rackId optional text, clientId text, clientHost text,
 //             rebalanceTimeoutMs int32, subscribedTopicNames list of text, subscribedTopicRegex optional text,
-//             serverAssignor optional text, memberEpoch int32, previousMemberEpoch int32,
+//             serverAssignor optional text, memberEpoch int32, previousMemberEpoch int32, subscriptionEpoch uvarint,
 //             state uint8 (0 Stable, 1 UnrevokedPartitions, 2 UnreleasedPartitions), assigned assignment,
 //             pendingRevocation assignment, classic optional { sessionTimeoutMs int32, protocols list of protocol },
 //             seenSeq uvarint
@@ -53,7 +53,7 @@ function encodeMember(member: ConsumerMember, writer: ByteWriter): void {
   encodeTexts(member.subscribedTopicNames, writer);
   encodeOptionalText(member.subscribedTopicRegex, writer);
   encodeOptionalText(member.serverAssignor, writer);
-  writer.int32(member.memberEpoch).int32(member.previousMemberEpoch);
+  writer.int32(member.memberEpoch).int32(member.previousMemberEpoch).uvarint(member.subscriptionEpoch);
   writer.uint8(CONSUMER_MEMBER_STATES.indexOf(member.state));
   encodeAssignment(member.assigned, writer);
   encodeAssignment(member.pendingRevocation, writer);
@@ -93,6 +93,7 @@ function decodeMember(reader: ByteReader): ConsumerMember {
     serverAssignor: decodeOptionalText(reader),
     memberEpoch: reader.int32(),
     previousMemberEpoch: reader.int32(),
+    subscriptionEpoch: reader.uvarint(),
     state: decodeMemberState(reader),
     assigned: decodeAssignment(reader),
     pendingRevocation: decodeAssignment(reader),

@@ -60,7 +60,10 @@ export interface ConsumerMember {
   serverAssignor: string | undefined;
   /** -2: a static member that has left for a while. */
   memberEpoch: number;
+  /** The one before, which a member may still show that has missed the answer with the present one. */
   previousMemberEpoch: number;
+  /** The group epoch that its subscription began with: targets of earlier epochs do not know of it. */
+  subscriptionEpoch: number;
   state: ConsumerMemberStateName;
   assigned: Assignment;
   pendingRevocation: Assignment;
@@ -78,8 +81,9 @@ export interface ClassicMemberFacts {
 export function newConsumerGroup(): ConsumerGroup {
   return {
     type: "consumer",
-    groupEpoch: 0,
-    assignmentEpoch: 0,
+    // Members that join before there is a target are at epoch 1 with nothing, for 0 is that of whoever is no member.
+    groupEpoch: 1,
+    assignmentEpoch: 1,
     metadataHash: "",
     metadataSeq: 0,
     members: new Map(),

@@ -99,6 +99,7 @@ function memberOf(memberId: string, fields: Partial<ConsumerMember>): ConsumerMe
     serverAssignor: undefined,
     memberEpoch: 5,
     previousMemberEpoch: 4,
+    subscriptionEpoch: 3,
     state: "Stable",
     assigned: new Map(),
     pendingRevocation: new Map(),
