@@ -11,10 +11,10 @@ import { type EmbeddedBroker, startEmbeddedBroker } from "./embedded-broker.ts";
 
 /**
  * Record batches come and go as memory beside a heap of some 30 MB. By default V8 collects the whole heap again when both
- * together have grown by a fraction of that, a hundred times for each gigabyte produced; this lets them grow to five times
+ * together have grown by a fraction of that, a hundred times for each gigabyte produced; this lets them grow to twice
  * what was left after the last collection (docs/PERFORMANCE.md).
  */
-const HEAP_FLAGS = "--heap-growing-percent=400";
+const HEAP_FLAGS = "--heap-growing-percent=100";
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 

@@ -76,7 +76,7 @@ export const DECOMPRESSED_BATCH_BYTES_MAX = 128 * MIB;
 export const RECORD_ERRORS_MAX = 1_000;
 
 // Read path
-export const TAIL_CACHE_BYTES_MAX = 64 * MIB;
+export const TAIL_CACHE_BYTES_MAX = 48 * MIB;
 /** Memory that objects are written from; more of it if the tail cache is larger, for it is the same memory. */
 export const SEGMENT_MEMORY_BYTES_MIN = 16 * MIB;
 export const BLOCK_CACHE_BYTES_MAX = 64 * MIB;
