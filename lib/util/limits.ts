@@ -226,10 +226,14 @@ export const NEW_MEMBER_JOIN_MS_MAX = 5 * 60 * 1000;
 export const PENDING_MEMBERS_MAX = 10_000;
 /** Characters of a regular expression that consumers subscribe with; some 30 names of the longest kind. Kafka has no limit. */
 export const TOPIC_REGEX_LENGTH_MAX = 8_192;
+/** The same once its counted repetitions are written out: what it takes to compile and to match grows with it. */
+export const TOPIC_REGEX_COST_MAX = 20_000;
 /** Regular expressions that a process keeps compiled, with the topics that each one matched last. */
 export const TOPIC_REGEXES_CACHED_MAX = 1_000;
 /** How long after an expiry that was in vain it is tried again. */
 export const EXPIRY_RETRY_MS = 1_000;
+/** Committed offsets that one command forgets because their retention is over. */
+export const EXPIRED_OFFSETS_PER_COMMAND_MAX = 1_000;
 /** How long a group request may take that waits for the journals alone, never for other members. */
 export const GROUP_REQUEST_MS_MAX = 5_000;
 /** Times that a group command is proposed again because what it named as seen has changed. */

@@ -80,6 +80,7 @@ const rules: readonly (readonly [modules: readonly string[], places: readonly st
     ["lib/http", "functions", "test"],
   ],
   [["commander"], ["bin", "test"]],
+  [["re2js"], ["lib/coordinator", "test"]],
   [
     ["vitest", "vitest/config", "vitest/node", "fast-check", "kafkajs", "@platformatic/kafka"],
     ["test", "bench", "."],
