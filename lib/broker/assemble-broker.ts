@@ -62,8 +62,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
   const { startConfigs } = settings;
   const storeCount = stores.ids.length;
   const view = new ClusterView({ journal: cluster, brokerId, startConfigs, storeCount });
-  const { journalPollMs } = settings;
-  const groups = assembleGroups({ ...opening, housekeeper, settings: view }, { journalPollMs, signal });
+  const groups = assembleGroups({ ...opening, housekeeper, cluster: view }, { ...settings, signal });
   // Readers listen to the folds, so they come before the journals are opened.
   const readers = assembleReaders({ ...ports, journals, directory: view }, settings);
   await journals.openAll(signal);
@@ -85,6 +84,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
       cluster: view,
       journal: cluster,
       logJournals: journals,
+      groupJournals: groups.journals,
       storeCount,
       random,
       logger,
@@ -103,7 +103,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     random,
     logger,
   };
-  const background = [housekeeper.run(signal), finishInterrupted(services, signal), observeGroups(services, signal)];
+  const background = [housekeeper.run(signal), groups.run(), finishInterrupted(services, signal)];
   return {
     services,
     router: new ApiRouter(BROKER_HANDLERS, services),
@@ -136,16 +136,6 @@ async function finishInterrupted({ topicAdmin, logger }: BrokerServices, signal:
   } catch (error) {
     if (signal.aborted) return;
     logger.warn("what an earlier process began is not finished yet", { error: describeError(error) });
-  }
-}
-
-/** Members whose process is gone expire although nobody asks for their groups. Never rejects. */
-async function observeGroups({ groups, logger }: BrokerServices, signal: AbortSignal): Promise<void> {
-  try {
-    await groups.observeAll(signal);
-  } catch (error) {
-    if (!signal.aborted)
-      logger.warn("groups are not observed until they are asked for", { error: describeError(error) });
   }
 }
 

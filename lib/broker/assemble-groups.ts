@@ -1,23 +1,29 @@
+import type { ClusterView } from "#lib/cluster/cluster-view.ts";
 import { type GroupJournals, newGroupJournals } from "#lib/coordinator/group-journals.ts";
 import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
-import type { GroupSettings } from "#lib/coordinator/shell/group-access.ts";
 import { GroupCoordinator } from "#lib/coordinator/shell/group-coordinator.ts";
 import type { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
+import { OffsetExpirer } from "#lib/housekeeping/offset-expirer.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
+import { describeError } from "#lib/runtime/logger.ts";
 import { GROUP_JOURNALS_DEFAULT } from "#lib/util/limits.ts";
 import type { JournalPorts } from "./open-journals.ts";
 
 export interface Groups {
   readonly journals: GroupJournals;
   readonly coordinator: GroupCoordinator;
+  /** Observes all groups and expires offsets until the broker stops. Never rejects. */
+  run(): Promise<void>;
 }
 
-/** The half of a broker that knows who reads what. Its journals are opened when somebody first asks for a group. */
+/** The half of a broker that knows who reads what. */
 export function assembleGroups(
-  ports: JournalPorts & { readonly housekeeper: JournalHousekeeper; readonly settings: GroupSettings },
+  ports: JournalPorts & { readonly housekeeper: JournalHousekeeper; readonly cluster: ClusterView },
   options: { readonly journalPollMs: number; readonly signal: AbortSignal },
 ): Groups {
-  const { housekeeper, settings, ...opening } = ports;
+  const { housekeeper, cluster, ...opening } = ports;
+  const { logger } = ports;
+  const { journalPollMs, signal } = options;
   const journals = newGroupJournals({
     count: GROUP_JOURNALS_DEFAULT,
     create: (id) => {
@@ -25,8 +31,21 @@ export function assembleGroups(
       housekeeper.add(state);
       return state;
     },
-    signal: options.signal,
+    signal,
   });
-  const coordinator = new GroupCoordinator({ ...opening, ...options, journals, settings });
-  return { journals, coordinator };
+  const coordinator = new GroupCoordinator({ ...opening, journals, settings: cluster, journalPollMs, signal });
+  const expirer = new OffsetExpirer({ ...ports, journals });
+  return {
+    journals,
+    coordinator,
+    async run() {
+      try {
+        // Members whose process is gone expire although nobody asks for their groups.
+        await coordinator.observeAll(signal);
+      } catch (error) {
+        if (!signal.aborted) logger.warn("groups are observed when asked for", { error: describeError(error) });
+      }
+      await expirer.run(signal);
+    },
+  };
 }

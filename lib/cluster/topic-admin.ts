@@ -1,3 +1,4 @@
+import type { GroupJournals } from "#lib/coordinator/group-journals.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { abortable } from "#lib/runtime/deadline.ts";
@@ -23,6 +24,7 @@ export interface TopicAdminOptions {
   readonly cluster: ClusterView;
   readonly journal: ClusterJournal;
   readonly logJournals: LogJournals;
+  readonly groupJournals: GroupJournals;
   /** Stores that replicas can live in: the most that `replication.factor` may be. */
   readonly storeCount: number;
   readonly random: Random;

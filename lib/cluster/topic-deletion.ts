@@ -1,3 +1,4 @@
+import type { GroupJournals } from "#lib/coordinator/group-journals.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { TopicPlacement } from "#lib/log/partition-directory.ts";
 import { abortable } from "#lib/runtime/deadline.ts";
@@ -7,19 +8,20 @@ import { assert } from "#lib/util/assert.ts";
 import type { JournalSeq, TopicId } from "#lib/util/branded.ts";
 import type { TopicState } from "./cluster-state.ts";
 import type { ClusterJournal } from "./cluster-state-machine.ts";
-import { dropTopic } from "./topic-effects.ts";
+import { dropOffsets, dropTopic } from "./topic-effects.ts";
 
 export interface TopicDeletionOptions {
   readonly journal: ClusterJournal;
   readonly logJournals: LogJournals;
+  readonly groupJournals: GroupJournals;
   readonly logger: Logger;
   /** Ends what is under way when the process stops. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Deleting a topic: the intent is a mark in the cluster journal, the effects are its drops in the log journals, and the
- * end is that its name is free. Whoever finds a mark may do the rest, several at once too.
+ * Deleting a topic: the intent is a mark in the cluster journal, the effects are its drops in the log and group
+ * journals, and the end is that its name is free. Whoever finds a mark may do the rest, several at once too.
  */
 export class TopicDeletion {
   readonly #options: TopicDeletionOptions;
@@ -57,8 +59,11 @@ export class TopicDeletion {
   }
 
   async #finish(topic: TopicState, deletingSince: JournalSeq): Promise<void> {
-    const { journal, logJournals, signal } = this.#options;
-    await dropTopic(logJournals, placementOf(topic, deletingSince), { deletingSince, signal });
+    const { journal, logJournals, groupJournals, signal } = this.#options;
+    await Promise.all([
+      dropTopic(logJournals, placementOf(topic, deletingSince), { deletingSince, signal }),
+      dropOffsets(groupJournals, topic.topicId, { deletingSince, signal }),
+    ]);
     const { outcome } = await journal.propose(
       { kind: "forget-topic", topicId: topic.topicId },
       { lane: "topics", signal },

@@ -1,11 +1,12 @@
+import type { GroupJournals } from "#lib/coordinator/group-journals.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import { partitionKey } from "#lib/log/log-state.ts";
 import { journalOfPartition, partitionsInJournal, type TopicPlacement } from "#lib/log/partition-directory.ts";
-import type { JournalSeq } from "#lib/util/branded.ts";
+import type { JournalSeq, TopicId } from "#lib/util/branded.ts";
 import { mapInChunks } from "#lib/util/in-chunks.ts";
 import { TOPIC_EFFECTS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 
-// What a change of a topic means for the log journals that hold its partitions. Each effect may be repeated by anyone,
+// What a change of a topic means for the log journals that hold its partitions, and for the groups that read it. Each effect may be repeated by anyone,
 // at any time: the folds know what is new.
 
 const LANE = "topics";
@@ -20,6 +21,21 @@ export async function dropTopic(
     const journal = await journals.journal(journalNumber, at.signal);
     // Also where the local fold does not know the topic: somebody may have opened it there a moment ago, or be about to.
     const command = { kind: "drop", topicId: topic.topicId, clusterSeq: at.deletingSince } as const;
+    await journal.propose(command, { lane: LANE, signal: at.signal });
+  });
+}
+
+/** Takes the offsets that groups have committed for the topic out of every group journal. */
+export async function dropOffsets(
+  journals: GroupJournals,
+  topicId: TopicId,
+  at: { readonly deletingSince: JournalSeq; readonly signal: AbortSignal },
+): Promise<void> {
+  const journalNumbers = Array.from({ length: journals.count }, (_, index) => index);
+  await mapInChunks(journalNumbers, TOPIC_EFFECTS_AT_ONCE_MAX, async (journalNumber) => {
+    const journal = await journals.journal(journalNumber, at.signal);
+    // Also where nobody has committed any: whoever still thinks that the topic is there is refused from now on.
+    const command = { kind: "drop-topic", topicId, clusterSeq: at.deletingSince } as const;
     await journal.propose(command, { lane: LANE, signal: at.signal });
   });
 }

@@ -8,6 +8,8 @@ import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-st
 import { ClusterView } from "#lib/cluster/cluster-view.ts";
 import { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
+import { type GroupJournals, newGroupJournals } from "#lib/coordinator/group-journals.ts";
+import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { type LogJournals, newLogJournals } from "#lib/log/log-journals.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
@@ -21,6 +23,7 @@ export const NEVER = new AbortController().signal;
 export const FOR_GOOD = { validateOnly: false, signal: NEVER };
 export const VALIDATE_ONLY = { validateOnly: true, signal: NEVER };
 export const LOG_JOURNAL_COUNT = 3;
+export const GROUP_JOURNAL_COUNT = 2;
 
 export function topicIdOf(n: number): TopicId {
   const bytes = new Uint8Array(16);
@@ -69,6 +72,12 @@ export class ClusterWorld {
       signal: NEVER,
     });
     await this.run(journal.open(NEVER));
+    const groupJournals = newGroupJournals({
+      count: GROUP_JOURNAL_COUNT,
+      create: (id) =>
+        new ReplicatedState({ ...shared, id, machine: groupStateMachine, random: new SeededRandom(next++) }),
+      signal: NEVER,
+    });
     const storeCount = options.storeCount ?? 1;
     const view = new ClusterView({ journal, brokerId: 7, startConfigs: options.startConfigs ?? new Map(), storeCount });
     const random = new SeededRandom(seed * 7_919);
@@ -76,12 +85,13 @@ export class ClusterWorld {
       cluster: view,
       journal,
       logJournals,
+      groupJournals,
       storeCount,
       random,
       logger: SILENT_LOGGER,
       signal: NEVER,
     });
-    return { memory, journal, logJournals, view, admin, producerIds: new ProducerIds(journal) };
+    return { memory, journal, logJournals, groupJournals, view, admin, producerIds: new ProducerIds(journal) };
   }
 
   run<T>(work: Promise<T>): Promise<T> {
@@ -93,6 +103,7 @@ export interface ClusterProcess {
   readonly memory: MemoryJournal;
   readonly journal: ReplicatedState<ClusterState, ClusterCommand, ClusterOutcome>;
   readonly logJournals: LogJournals;
+  readonly groupJournals: GroupJournals;
   readonly view: ClusterView;
   readonly admin: TopicAdmin;
   readonly producerIds: ProducerIds;

@@ -6,6 +6,11 @@ import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-st
 import { ClusterView } from "#lib/cluster/cluster-view.ts";
 import { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
+import type { GroupCommand } from "#lib/coordinator/group-command.ts";
+import { type GroupJournals, newGroupJournals } from "#lib/coordinator/group-journals.ts";
+import type { GroupOutcome } from "#lib/coordinator/group-outcome.ts";
+import type { GroupJournalState } from "#lib/coordinator/group-state.ts";
+import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
 import type { Journal } from "#lib/journal/journal.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
@@ -29,7 +34,10 @@ import type { Host } from "./host.ts";
 
 export type LogReplica = ReplicatedState<LogState, LogCommand, LogOutcome>;
 export type ClusterReplica = ReplicatedState<ClusterState, ClusterCommand, ClusterOutcome>;
-type AnyReplica = LogReplica | ClusterReplica;
+export type GroupReplica = ReplicatedState<GroupJournalState, GroupCommand, GroupOutcome>;
+type AnyReplica = LogReplica | ClusterReplica | GroupReplica;
+
+const GROUP_JOURNAL_COUNT = 1;
 
 export interface SimBrokerOptions {
   readonly host: Host;
@@ -54,6 +62,7 @@ export class SimBroker {
   readonly logReplicas = new Map<JournalId, LogReplica>();
   readonly cluster: ClusterReplica;
   readonly logJournals: LogJournals;
+  readonly #groupJournals: GroupJournals;
   #isStopped = false;
   #view: ClusterView | undefined;
   #directory: PartitionDirectory | undefined;
@@ -99,6 +108,15 @@ export class SimBroker {
       },
       signal: this.#stop.signal,
     });
+    this.#groupJournals = newGroupJournals({
+      count: GROUP_JOURNAL_COUNT,
+      create: (id) => {
+        const replica = new ReplicatedState({ id, machine: groupStateMachine, snapshotRecordsMin, ...this.#ports });
+        this.replicas.set(id, replica);
+        return replica;
+      },
+      signal: this.#stop.signal,
+    });
     this.#producerIds = new ProducerIds(this.cluster);
   }
 
@@ -137,6 +155,7 @@ export class SimBroker {
       cluster: view,
       journal: this.cluster,
       logJournals: this.logJournals,
+      groupJournals: this.#groupJournals,
       storeCount,
       random: this.host.random,
       logger: this.#logger,

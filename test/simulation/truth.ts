@@ -1,4 +1,8 @@
 import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
+import type { GroupCommand } from "#lib/coordinator/group-command.ts";
+import type { GroupOutcome } from "#lib/coordinator/group-outcome.ts";
+import type { GroupJournalState } from "#lib/coordinator/group-state.ts";
+import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
 import { COMMAND_KIND, type CommandRecord, decodeRecord } from "#lib/journal/command-record.ts";
 import { FoldedState } from "#lib/journal/folded-state.ts";
 import { decodeObjectRef } from "#lib/journal/journal-objects.ts";
@@ -58,6 +62,7 @@ export class Truth {
   readonly #stores: readonly StoreWorld[];
   readonly #cluster = new FoldedState(CLUSTER_JOURNAL_ID, clusterStateMachine);
   readonly #logs = new Map<JournalId, FoldedState<LogState, LogCommand, LogOutcome>>();
+  readonly #groups = new Map<JournalId, FoldedState<GroupJournalState, GroupCommand, GroupOutcome>>();
   readonly #machine: LogStateMachine;
   readonly #checksums = new Map<string, number>();
   readonly #broken = new Set<JournalId>();
@@ -85,6 +90,7 @@ export class Truth {
     if (journal.endsWith("/snapshots") || this.#broken.has(journal)) return;
     try {
       if (journal === CLUSTER_JOURNAL_ID) this.#noteCluster(seq, bytes);
+      else if (journal.startsWith("group-")) this.#noteGroups(journal, seq, bytes);
       else this.#noteLog(journal, seq, bytes);
     } catch (error) {
       this.#broken.add(journal);
@@ -110,6 +116,15 @@ export class Truth {
       }
       if (topic.deletingSince !== undefined) known.deletedAtMs ??= atMs;
     }
+  }
+
+  #noteGroups(journal: JournalId, seq: JournalSeq, bytes: Uint8Array): void {
+    const folded = this.#groups.get(journal) ?? new FoldedState(journal, groupStateMachine);
+    this.#groups.set(journal, folded);
+    if (seq !== folded.seq + 1) return;
+    const record = decodeRecord(bytes);
+    folded.fold(record, this.#bodies(record));
+    this.#checksums.set(`${journal}@${seq}`, folded.checksum);
   }
 
   #noteLog(journal: JournalId, seq: JournalSeq, bytes: Uint8Array): void {
