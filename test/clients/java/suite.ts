@@ -6,6 +6,7 @@ import { readTopic } from "../support/reader.ts";
 import type { Facts, Suite } from "../support/suite.ts";
 import { eventually, newTopic } from "../support/topics.ts";
 import { checkAdmin } from "./admin.ts";
+import { checkGroups } from "./groups.ts";
 import { CONFIG_COMMAND, type Kit, type Release, sortedLines, TOOLS, tool, toolOutput } from "./tools.ts";
 
 const CURRENT: Release = {
@@ -26,7 +27,7 @@ function suiteOf(name: string, release: Release): Suite {
   return {
     name,
     budgetMinutes: 3,
-    what: `Apache Kafka's own tools, ${release.version}: topics, configs, offsets, producers, replicas, compatibility`,
+    what: `Apache Kafka's own tools, ${release.version}: topics, configs, offsets, groups, producers, replicas, compatibility`,
     async run(facts, { target }) {
       await provideJava(release.version);
       await using broker = await Broker.start(target);
@@ -37,6 +38,7 @@ function suiteOf(name: string, release: Release): Suite {
       await checkProducers(facts, kit);
       await checkGetOffsetShell(facts, kit);
       await checkAdmin(facts, kit);
+      await checkGroups(facts, kit);
       await checkCompatibility(facts, kit);
     },
   };

@@ -14,7 +14,7 @@ const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"];
 export const kcatSuite: Suite = {
   name: "kcat",
   budgetMinutes: 2,
-  what: "librdkafka by way of kcat: metadata, produce, consume, offsets, limits",
+  what: "librdkafka by way of kcat: metadata, produce, consume, offsets, groups, limits",
   async run(facts, { target }) {
     await provideKcat();
     await using broker = await Broker.start(target);
@@ -23,6 +23,7 @@ export const kcatSuite: Suite = {
     await checkOffsets(facts, broker);
     await checkSizes(facts, broker);
     await checkAcks(facts, broker);
+    await checkGroups(facts, broker);
   },
 };
 
@@ -210,4 +211,37 @@ async function checkAcks(facts: Facts, broker: Broker): Promise<void> {
     await kcatOutput(broker.address, ["-P", "-t", topic, "-p", "1", ...small], { input: many.join("\n") });
     deepEqual(await consumePartition(broker.address, { topic, partition: 1 }), many);
   });
+}
+
+async function checkGroups(facts: Facts, broker: Broker): Promise<void> {
+  const topic = await newTopic(broker, "kcat-groups", { partitions: 4 });
+  const produce = (lines: readonly string[]): Promise<string> =>
+    kcatOutput(broker.address, ["-P", "-t", topic], { input: lines.join("\n") });
+  const read = (...args: readonly string[]): Promise<string> =>
+    kcatOutput(broker.address, ["-G", "kcat-readers", "-q", "-X", "auto.offset.reset=earliest", ...args, topic]);
+  await facts.check("-G reads every partition as a group, and goes on where the group has come to", async () => {
+    const lines = Array.from({ length: 100 }, (_, i) => `record ${i}`);
+    await produce(lines);
+    deepEqual(linesOf(await read("-c", "100")).toSorted(), lines.toSorted());
+    await produce(["later 1", "later 2"]);
+    deepEqual(linesOf(await read("-c", "2")).toSorted(), ["later 1", "later 2"]);
+  });
+  await facts.check("two members share the partitions, by the cooperative protocol too", async () => {
+    for (const strategy of ["range", "cooperative-sticky"]) {
+      const lines = Array.from({ length: 400 }, (_, i) => `${strategy} ${i}`);
+      const members = [0, 1].map(() => read("-c", "200", "-X", `partition.assignment.strategy=${strategy}`));
+      await sleep(8_000);
+      await Promise.all([0, 1, 2, 3].map((partition) => produceTo(broker, topic, partition, lines)));
+      const seen = (await Promise.all(members)).flatMap(linesOf);
+      equal(new Set(seen).size, 400);
+      // Whatever is left of the round is not the next one's.
+      await kcatOutput(broker.address, ["-G", "kcat-readers", "-q", "-e", topic]);
+    }
+  });
+}
+
+/** Every fourth line to each of four partitions. */
+function produceTo(broker: Broker, topic: string, partition: number, lines: readonly string[]): Promise<string> {
+  const input = lines.filter((_, i) => i % 4 === partition).join("\n");
+  return kcatOutput(broker.address, ["-P", "-t", topic, "-p", String(partition)], { input });
 }
