@@ -2,6 +2,7 @@ import { ApiKey, apiName } from "#lib/protocol/api-key.ts";
 import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import { parseRequestHeader } from "#lib/protocol/request-header.ts";
 import { includesVersion } from "#lib/protocol/versions.ts";
+import { Borrowed } from "#lib/util/borrowed.ts";
 import type { BrokerServices } from "./broker-services.ts";
 import type { AdmittedRequest, ApiHandler } from "./handler.ts";
 import type { ListenerInfo, RequestContext } from "./request-context.ts";
@@ -15,6 +16,8 @@ export interface ConnectionInfo {
 
 export interface RoutedRequest {
   readonly overlaps: boolean;
+  /** To be released when the answer has been sent, or will not be. */
+  readonly borrowed: Borrowed;
   /** Resolves when the next request of the connection may be looked at; the answer is a whole frame. */
   admit(): Promise<AdmittedRequest>;
 }
@@ -53,9 +56,11 @@ export class ApiRouter {
       listener: connection.listener,
       receivedAtMs: this.#services.clock.nowMs(),
       signal: connection.signal,
+      borrowed: new Borrowed(),
     };
     return {
       overlaps: handler.overlaps,
+      borrowed: context.borrowed,
       admit: () => handler.admit(body, context, this.#services),
     };
   }

@@ -1,3 +1,4 @@
+import type { Borrowed } from "#lib/util/borrowed.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
 
 /** The door through which a request came, and where clients are told to find it. */
@@ -21,4 +22,6 @@ export interface RequestContext {
   readonly receivedAtMs: TimestampMs;
   /** Aborts when the connection closes or the broker stops without waiting. */
   readonly signal: AbortSignal;
+  /** What the answer borrows: released when it has been sent. */
+  readonly borrowed: Borrowed;
 }

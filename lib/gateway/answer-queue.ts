@@ -1,4 +1,13 @@
 import type { Socket } from "node:net";
+import { deferred } from "#lib/runtime/deferred.ts";
+import type { Borrowed } from "#lib/util/borrowed.ts";
+
+const NOTHING = new Uint8Array(0);
+
+export interface AnswerOptions {
+  readonly borrowed: Borrowed;
+  readonly onWritten: () => void;
+}
 
 /** The bytes of one answer; `none` for a request that has no answer (acks=0); `close` to end the connection. */
 export type Answer = readonly Uint8Array[] | "none" | "close";
@@ -18,8 +27,11 @@ export class AnswerQueue {
     this.#pendingMax = pendingMax;
   }
 
-  /** Appends an answer to come; `onWritten` runs once it has left for the socket or can no longer do so. */
-  push(answer: Promise<Answer>, onWritten: () => void): void {
+  /**
+   * Appends an answer to come; `onWritten` runs once it has left for the socket or can no longer do so, and if it has
+   * borrowed anything, once the system has taken all its bytes.
+   */
+  push(answer: Promise<Answer>, { borrowed, onWritten }: AnswerOptions): void {
     this.#pending += 1;
     // A failure that comes while earlier answers are still being written is kept until it is its turn.
     const settled = answer.then(
@@ -32,7 +44,7 @@ export class AnswerQueue {
         await earlier;
         const result = await settled;
         if ("error" in result) throw result.error;
-        await this.#write(result.bytes);
+        await this.#write(result.bytes, borrowed);
       } catch (error) {
         this.#socket.destroy(error instanceof Error ? error : new Error(String(error)));
       } finally {
@@ -58,19 +70,23 @@ export class AnswerQueue {
     }
   }
 
-  async #write(answer: Answer): Promise<void> {
+  async #write(answer: Answer, borrowed: Borrowed): Promise<void> {
     if (answer === "none" || this.#socket.destroyed) return;
     if (answer === "close") {
       // Not only our half: the client must learn of it, and what it sends from here on is not served.
       this.#socket.destroySoon();
       return;
     }
+    const sent = borrowed.isEmpty ? undefined : deferred<void>();
     // Corked, the chunks leave in one writev, and none of them is copied.
     this.#socket.cork();
     let flowing = true;
     for (const chunk of answer) flowing = this.#socket.write(chunk);
+    // An empty one at the end: its callback comes after all the others, or when the socket is gone.
+    if (sent !== undefined) this.#socket.write(NOTHING, () => sent.resolve());
     this.#socket.uncork();
-    if (!flowing && !this.#socket.destroyed) await drained(this.#socket);
+    if (sent !== undefined) await sent.promise;
+    else if (!flowing && !this.#socket.destroyed) await drained(this.#socket);
   }
 }
 

@@ -106,10 +106,17 @@ export class Connection {
 
   async #serveFrame(frame: Uint8Array): Promise<void> {
     const request = this.#router.route(frame, this.#info);
+    const { borrowed } = request;
     if (!request.overlaps) await this.#answers.idle();
     await this.#answers.room();
     const { response } = await request.admit();
-    this.#answers.push(response, () => this.#inbox.answered(frame));
+    this.#answers.push(response, {
+      borrowed,
+      onWritten: () => {
+        borrowed.release();
+        this.#inbox.answered(frame);
+      },
+    });
     if (!request.overlaps) await this.#answers.idle();
   }
 

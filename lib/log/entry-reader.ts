@@ -1,4 +1,5 @@
 import type { ByteRange } from "#lib/storage/object-store.ts";
+import type { Borrowed } from "#lib/util/borrowed.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { sliceChunks } from "./entry-chunks.ts";
@@ -7,10 +8,18 @@ import { CorruptEntryError } from "./fetch-assembler.ts";
 import type { EntryPlace, PartitionState, WriteAheadObject } from "./log-state.ts";
 import type { TailCache } from "./tail-cache.ts";
 
+export interface EntryReadOptions {
+  readonly signal: AbortSignal;
+  /** Gets what has to be given back; without it nothing has to. */
+  readonly borrowed?: Borrowed | undefined;
+}
+
 /** Reads write-ahead objects from whichever store has them. */
 export interface WriteAheadReader {
-  /** Exactly the bytes of `range`, in chunks. Fails as `ObjectStore.getRange` does. */
-  read(object: WriteAheadObject, range: ByteRange, signal: AbortSignal): Promise<readonly Uint8Array[]>;
+  /**
+   * Exactly the bytes of `range`, in chunks that stay until `borrowed` is released. Fails as `ObjectStore.getRange` does.
+   */
+  read(object: WriteAheadObject, range: ByteRange, options: EntryReadOptions): Promise<readonly Uint8Array[]>;
   /** The bytes it gave for `range` are damaged. True if reading again may give others, from another store. */
   distrust(object: WriteAheadObject, range: ByteRange): boolean;
 }
@@ -69,10 +78,10 @@ export class EntryReader {
   async read<T>(
     journal: JournalId,
     range: EntryRange,
-    { signal, use }: { readonly signal: AbortSignal; readonly use: (chunks: readonly Uint8Array[]) => T },
+    { use, ...options }: EntryReadOptions & { readonly use: (chunks: readonly Uint8Array[]) => T },
   ): Promise<T> {
     for (;;) {
-      const chunks = this.cached(journal, range) ?? (await this.#read(journal, range, signal));
+      const chunks = this.cached(journal, range) ?? (await this.#read(journal, range, options));
       try {
         return use(chunks);
       } catch (error) {
@@ -81,11 +90,11 @@ export class EntryReader {
     }
   }
 
-  async #read(journal: JournalId, range: EntryRange, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+  async #read(journal: JournalId, range: EntryRange, options: EntryReadOptions): Promise<readonly Uint8Array[]> {
     const { place } = range.entry;
     try {
-      if (place.kind === "object") return await this.#objects.read(place, range, signal);
-      const bytes = await this.#inlined.read(journal, place, signal);
+      if (place.kind === "object") return await this.#objects.read(place, range, options);
+      const bytes = await this.#inlined.read(journal, place, options.signal);
       return sliceChunks([bytes], range.position, range.byteLength);
     } catch (cause) {
       if (cause instanceof LogError && cause.kind === "conflict") throw new MissingEntryError(place, cause);

@@ -1,7 +1,7 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { assert } from "#lib/util/assert.ts";
 import { type EntryRange, planFetch, sumBytes } from "./entry-index.ts";
-import type { EntryReader } from "./entry-reader.ts";
+import type { EntryReader, EntryReadOptions } from "./entry-reader.ts";
 import { assembleRange } from "./fetch-assembler.ts";
 import type { ByteBudget } from "./fetch-budget.ts";
 import { lastStableOffset, type PartitionAccess, type PartitionSlot } from "./fetch-partitions.ts";
@@ -45,7 +45,7 @@ export class FetchReader {
   /** In the order of `slots`, which is the order in which `bytesMax` is given away. Rejects only if aborted. */
   async read(
     slots: readonly FetchSlot[],
-    options: { readonly bytesMax: number; readonly readCommitted: boolean; readonly signal: AbortSignal },
+    options: EntryReadOptions & { readonly bytesMax: number; readonly readCommitted: boolean },
   ): Promise<readonly FetchedPartition[]> {
     const plans = this.#planAll(slots, options);
     const answers = plans.map((plan) => this.#readCached(plan));
@@ -55,7 +55,7 @@ export class FetchReader {
     }
     if (coldBytes === 0) return allDefined(answers);
     using _grant = await this.#budget.acquire(coldBytes, options.signal);
-    return await Promise.all(plans.map((plan, index) => answers[index] ?? this.#readCold(plan, options.signal)));
+    return await Promise.all(plans.map((plan, index) => answers[index] ?? this.#readCold(plan, options)));
   }
 
   /** Gives the bytes away in order. The first partition that has data gets at least one batch (KIP-74). */
@@ -116,14 +116,15 @@ export class FetchReader {
     return { ...plan.answer, records };
   }
 
-  async #readCold(first: PartitionPlan, signal: AbortSignal): Promise<FetchedPartition> {
+  async #readCold(first: PartitionPlan, options: EntryReadOptions): Promise<FetchedPartition> {
     const { slot, limits } = first;
+    const { signal } = options;
     let plan: PartitionPlan | undefined = first;
     try {
       return await this.#access.retryMissing(slot, signal, () => {
         const current = plan ?? this.#plan(slot, limits);
         plan = undefined;
-        return this.#readPlan(current, signal);
+        return this.#readPlan(current, options);
       });
     } catch (error) {
       signal.throwIfAborted();
@@ -131,11 +132,11 @@ export class FetchReader {
     }
   }
 
-  async #readPlan(plan: PartitionPlan, signal: AbortSignal): Promise<FetchedPartition> {
+  async #readPlan(plan: PartitionPlan, { signal, borrowed }: EntryReadOptions): Promise<FetchedPartition> {
     if (plan.ranges.length === 0) return plan.answer;
     const journal = journalIdOf(plan.slot);
     const reads = plan.ranges.map((range) =>
-      this.#entries.read(journal, range, { signal, use: (chunks) => assembleRange(range, chunks, "sums") }),
+      this.#entries.read(journal, range, { signal, borrowed, use: (chunks) => assembleRange(range, chunks, "sums") }),
     );
     const records = (await Promise.all(reads)).flat();
     return { ...plan.answer, records };

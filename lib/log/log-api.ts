@@ -1,5 +1,6 @@
 import type { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { BatchHeader } from "#lib/record/record-batch.ts";
+import type { Borrowed } from "#lib/util/borrowed.ts";
 import type { Offset, TimestampMs } from "#lib/util/branded.ts";
 import type { TopicPlacement } from "./partition-directory.ts";
 
@@ -54,6 +55,8 @@ export interface FetchOptions {
   /** Bounded by the last stable offset. */
   readonly readCommitted: boolean;
   readonly signal: AbortSignal;
+  /** The answer's records stay until it is released, or for good without it. */
+  readonly borrowed?: Borrowed;
 }
 
 export interface FetchedPartition {

@@ -1,3 +1,4 @@
+import { assert } from "#lib/util/assert.ts";
 import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
 import { BLOCK_BYTES } from "#lib/util/limits.ts";
 
@@ -9,14 +10,46 @@ import { BLOCK_BYTES } from "#lib/util/limits.ts";
 // A run is what one read brought: adjacent blocks in one array. It is kept and evicted as one, because a view of any
 // block keeps the whole array alive; so the bytes counted here are the bytes held.
 
-/** Adjacent blocks of one object, loaded together. */
-export interface BlockRun {
+/** Adjacent blocks of one object, loaded together. Its memory is used again when nobody holds it any more. */
+export class BlockRun {
   readonly key: ObjectKey;
   readonly firstBlock: number;
   /** From the beginning of the first block. */
   readonly bytes: Uint8Array;
   /** Where they were read. */
   readonly storeId: StoreId;
+  readonly #giveBack: (bytes: Uint8Array) => void;
+  #holders = 1;
+  #stays = false;
+
+  /** Held once, by who makes it. */
+  constructor(
+    place: { readonly key: ObjectKey; readonly firstBlock: number },
+    read: { readonly bytes: Uint8Array; readonly storeId: StoreId },
+    giveBack: (bytes: Uint8Array) => void,
+  ) {
+    this.key = place.key;
+    this.firstBlock = place.firstBlock;
+    this.bytes = read.bytes;
+    this.storeId = read.storeId;
+    this.#giveBack = giveBack;
+  }
+
+  hold(count = 1): void {
+    assert(this.#holders > 0, "held after the last release");
+    this.#holders += count;
+  }
+
+  release(): void {
+    assert(this.#holders > 0, "released more often than held");
+    this.#holders--;
+    if (this.#holders === 0 && !this.#stays) this.#giveBack(this.bytes);
+  }
+
+  /** Somebody keeps views of it for as long as they like: its memory is not used again. */
+  letStay(): void {
+    this.#stays = true;
+  }
 }
 
 export function blockCountOf(run: BlockRun): number {
@@ -64,6 +97,7 @@ export class BlockCache {
       this.#blocks.set(blockName(run.key, block), run);
     }
     this.#runs.add(run);
+    run.hold();
     this.#heldBytes += run.bytes.byteLength;
     for (const oldest of this.#runs) {
       if (this.#heldBytes <= this.#bytesMax) break;
@@ -71,11 +105,11 @@ export class BlockCache {
     }
   }
 
-  /** Drops the run that holds the block. */
-  remove(key: ObjectKey, block: number): BlockRun | undefined {
+  /** Drops the run that holds the block; answers the store that gave it. */
+  remove(key: ObjectKey, block: number): StoreId | undefined {
     const run = this.#blocks.get(blockName(key, block));
     if (run !== undefined) this.#evict(run);
-    return run;
+    return run?.storeId;
   }
 
   #evict(run: BlockRun): void {
@@ -85,5 +119,6 @@ export class BlockCache {
     for (let block = run.firstBlock; block < run.firstBlock + count; block++) {
       this.#blocks.delete(blockName(run.key, block));
     }
+    run.release();
   }
 }

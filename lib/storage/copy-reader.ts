@@ -4,6 +4,7 @@ import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
 import { READ_OBJECTS_REMEMBERED_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
 import { type ByteRange, CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "./object-store.ts";
+import type { ReadMemory } from "./read-memory.ts";
 import { type StoreSet, UnknownStoreError } from "./store-set.ts";
 
 /** An object as a record of a journal names it. */
@@ -25,6 +26,8 @@ export interface CopyReaderOptions {
   readonly stores: StoreSet;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** What is read goes into memory from here. */
+  readonly memory: ReadMemory;
   /** Called for each copy found missing, short or damaged. */
   readonly onCopyLost?: (lost: LostCopy) => void;
 }
@@ -91,7 +94,9 @@ export class CopyReader {
 
   async #readOne(storeId: StoreId, object: ObjectRef, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
     using limit = timeLimit(this.#options.clock, STORE_READ_MS_MAX, signal);
-    const bytes = await this.#options.stores.store(storeId).getRange(object.key, range, limit.signal);
+    // Other memory for each try: a read that was given up may still go on. Not given back then either.
+    const target = this.#options.memory.take(range.byteLength);
+    const bytes = await this.#options.stores.store(storeId).getRange(object.key, range, limit.signal, target);
     if (bytes.byteLength === range.byteLength) return bytes;
     throw new CorruptObjectError(object.key, `gave ${bytes.byteLength} bytes for ${range.byteLength}`);
   }

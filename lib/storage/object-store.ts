@@ -35,8 +35,11 @@ export interface ObjectStore {
   putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult>;
   /** Reads the whole object. Fails with `ObjectNotFoundError`. */
   get(key: ObjectKey, signal: AbortSignal): Promise<Uint8Array>;
-  /** Reads exactly `range`. Fails with `ObjectNotFoundError`, or `CorruptObjectError` if the object ends early. */
-  getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Reads exactly `range`. Fails with `ObjectNotFoundError`, or `CorruptObjectError` if the object ends early. May read
+   * into `target`, which is as long as the range; then it answers it, and if it fails it may still be writing to it.
+   */
+  getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal, target?: Uint8Array): Promise<Uint8Array>;
   /** Lists keys that begin with `prefix` and come after `startAfter` ("" for the beginning), `limit` at most. */
   list(
     options: { readonly prefix: string; readonly startAfter: string; readonly limit: number },

@@ -1,6 +1,7 @@
 import { abortable } from "#lib/runtime/deadline.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { assert } from "#lib/util/assert.ts";
+import type { Borrowed } from "#lib/util/borrowed.ts";
 import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
 import {
   BLOCK_BYTES,
@@ -10,17 +11,29 @@ import {
   READ_AHEAD_PENDING_BYTES_MAX,
   WHOLE_OBJECT_BYTES_MAX,
 } from "#lib/util/limits.ts";
-import { BlockCache, type BlockRun, blockName } from "./block-cache.ts";
+import { BlockCache, BlockRun, blockName } from "./block-cache.ts";
 import { CopyReader, type CopyReaderOptions, type ObjectRef } from "./copy-reader.ts";
 import { type ByteRange, CorruptObjectError } from "./object-store.ts";
 import { ReadAheadTracker } from "./read-ahead.ts";
+import { ReadMemory } from "./read-memory.ts";
 
-export interface RangeReaderOptions extends CopyReaderOptions {
+export interface RangeReaderOptions extends Omit<CopyReaderOptions, "memory"> {
   /** Default 64 MiB. */
   readonly cacheBytesMax?: number;
   /** How far ahead of a sequential reader blocks are loaded; 0 turns it off. Default 4 MiB. */
   readonly readAheadBytes?: number;
 }
+
+interface Load {
+  readonly run: Promise<BlockRun>;
+  /** Each of them holds the run as soon as it is there. */
+  readerCount: number;
+}
+
+/** A reader's hold on a run that is there, or will be. */
+type Hold =
+  | { readonly run: BlockRun; readonly loading: undefined }
+  | { readonly run: undefined; readonly loading: Promise<BlockRun> };
 
 /**
  * Ranges of objects through a cache of blocks. Each missing block is loaded once however many ask for it, adjacent ones
@@ -30,15 +43,16 @@ export class RangeReader implements Disposable {
   readonly #cache: BlockCache;
   readonly #copies: CopyReader;
   readonly #tracker: ReadAheadTracker;
-  /** By block; the blocks of one run share their promise. */
-  readonly #loading = new Map<string, Promise<BlockRun>>();
+  readonly #memory = new ReadMemory();
+  /** By block; the blocks of one run share their load. */
+  readonly #loading = new Map<string, Load>();
   /** Ends loads when the reader is disposed of; no caller's signal does, for others may wait for the same block. */
   readonly #lifetime = sharedAbortController();
   #readAheadPendingBytes = 0;
 
   constructor(options: RangeReaderOptions) {
     this.#cache = new BlockCache(options.cacheBytesMax ?? BLOCK_CACHE_BYTES_MAX);
-    this.#copies = new CopyReader(options);
+    this.#copies = new CopyReader({ ...options, memory: this.#memory });
     this.#tracker = new ReadAheadTracker(options.readAheadBytes ?? READ_AHEAD_BYTES);
   }
 
@@ -48,17 +62,30 @@ export class RangeReader implements Disposable {
 
   /**
    * The bytes of `range` as views, in order, one for each run of blocks that holds a part of it. Others read the same
-   * arrays: do not change them. Fails as `CopyReader.read` does, or with the signal's reason.
+   * arrays: do not change them. They stay until `borrowed` is released, or for good without it. Fails as
+   * `CopyReader.read` does, or with the signal's reason.
    */
-  async read(object: ObjectRef, range: ByteRange, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+  async read(
+    object: ObjectRef,
+    range: ByteRange,
+    { signal, borrowed }: { readonly signal: AbortSignal; readonly borrowed?: Borrowed | undefined },
+  ): Promise<readonly Uint8Array[]> {
     checkRange(object, range);
     signal.throwIfAborted();
-    const runs = this.#plan(object, range);
+    const holds = this.#hold(object, range);
     const ahead = this.#tracker.next(object, range);
     if (ahead !== undefined) this.prefetch(object, ahead);
-    const isReady = runs.every((run) => !(run instanceof Promise));
-    const ready = isReady ? runs : await abortable(Promise.all(runs), signal);
-    return cut(ready, range);
+    try {
+      const ready = holds.flatMap(({ run }) => (run === undefined ? [] : [run]));
+      const runs = ready.length === holds.length ? ready : await abortable(allRuns(holds), signal);
+      if (borrowed === undefined) for (const run of runs) run.letStay();
+      const views = cut(runs, range);
+      borrowed?.add(() => letGo(holds));
+      return views;
+    } catch (error) {
+      letGo(holds);
+      throw error;
+    }
   }
 
   /**
@@ -68,15 +95,15 @@ export class RangeReader implements Disposable {
   prefetch(object: ObjectRef, range: ByteRange): void {
     const byteLength = Math.min(range.byteLength, object.byteLength - range.position);
     if (byteLength <= 0 || this.#readAheadPendingBytes + byteLength > READ_AHEAD_PENDING_BYTES_MAX) return;
-    const pending = this.#plan(object, { position: range.position, byteLength }).filter(
-      (run) => run instanceof Promise,
-    );
-    if (pending.length === 0) return;
-    this.#readAheadPendingBytes += byteLength;
+    const holds = this.#hold(object, { position: range.position, byteLength });
+    const isLoaded = holds.every(({ run }) => run !== undefined);
+    if (!isLoaded) this.#readAheadPendingBytes += byteLength;
     const done = () => {
-      this.#readAheadPendingBytes -= byteLength;
+      letGo(holds);
+      if (!isLoaded) this.#readAheadPendingBytes -= byteLength;
     };
-    Promise.all(pending).then(done, done);
+    if (isLoaded) done();
+    else allRuns(holds).then(done, done);
   }
 
   /**
@@ -87,7 +114,7 @@ export class RangeReader implements Disposable {
     const last = lastBlockOf(range);
     const storeIds = new Set<StoreId | undefined>();
     for (let block = firstBlockOf(range); block <= last; block++) {
-      storeIds.add(this.#cache.remove(object.key, block)?.storeId);
+      storeIds.add(this.#cache.remove(object.key, block));
     }
     return [...storeIds].map((id) => this.#copies.distrust(object, id)).at(-1) ?? false;
   }
@@ -96,22 +123,30 @@ export class RangeReader implements Disposable {
     this.#lifetime.abort(new Error("the range reader is closed"));
   }
 
-  /** For each block of the range its run, or the promise of it; starts the loads that nobody has started yet. */
-  #plan(object: ObjectRef, range: ByteRange): (BlockRun | Promise<BlockRun>)[] {
-    const runs: (BlockRun | Promise<BlockRun>)[] = [];
+  /** The runs that cover the range, in order, each held once; starts the loads that nobody has started yet. */
+  #hold(object: ObjectRef, range: ByteRange): readonly Hold[] {
+    const sources: (BlockRun | Load)[] = [];
     const last = lastBlockOf(range);
     for (let block = firstBlockOf(range); block <= last; block++) {
-      runs.push(this.#known(object.key, block) ?? this.#load(object, block, last));
+      const source = this.#known(object.key, block) ?? this.#load(object, block, last);
+      if (sources.at(-1) !== source) sources.push(source);
     }
-    return distinct(runs);
+    return sources.map((source) => {
+      if (source instanceof BlockRun) {
+        source.hold();
+        return { run: source, loading: undefined };
+      }
+      source.readerCount++;
+      return { run: undefined, loading: source.run };
+    });
   }
 
-  #known(key: ObjectKey, block: number): BlockRun | Promise<BlockRun> | undefined {
+  #known(key: ObjectKey, block: number): BlockRun | Load | undefined {
     return this.#cache.get(key, block) ?? this.#loading.get(blockName(key, block));
   }
 
   /** Loads `from` and the missing blocks right after it, up to `last` and to the size of a run. */
-  #load(object: ObjectRef, from: number, last: number): Promise<BlockRun> {
+  #load(object: ObjectRef, from: number, last: number): Load {
     const { key, byteLength } = object;
     const isSmall = byteLength <= WHOLE_OBJECT_BYTES_MAX;
     const wanted = isSmall ? Math.ceil(byteLength / BLOCK_BYTES) - 1 : last;
@@ -121,16 +156,27 @@ export class RangeReader implements Disposable {
       end++;
     const position = first * BLOCK_BYTES;
     const range = { position, byteLength: Math.min(end * BLOCK_BYTES, byteLength) - position };
-    const load = this.#copies
-      .read(object, range, this.#lifetime.signal)
-      .then(({ bytes, storeId }) => {
-        const run: BlockRun = { key, firstBlock: first, bytes, storeId };
-        this.#cache.add(run);
-        return run;
-      })
-      .finally(() => {
-        for (let block = first; block < end; block++) this.#loading.delete(blockName(key, block));
-      });
+    // In the same turn as the run's first holds: a reader that comes later must find it in the cache, or load anew.
+    const forget = () => {
+      for (let block = first; block < end; block++) this.#loading.delete(blockName(key, block));
+    };
+    const load: Load = {
+      readerCount: 0,
+      run: this.#copies.read(object, range, this.#lifetime.signal).then(
+        (read) => {
+          forget();
+          const run = new BlockRun({ key, firstBlock: first }, read, (bytes) => this.#memory.giveBack(bytes));
+          run.hold(load.readerCount);
+          this.#cache.add(run);
+          run.release();
+          return run;
+        },
+        (error: unknown) => {
+          forget();
+          throw error;
+        },
+      ),
+    };
     for (let block = first; block < end; block++) this.#loading.set(blockName(key, block), load);
     return load;
   }
@@ -159,17 +205,27 @@ function checkRange(object: ObjectRef, range: ByteRange): void {
   }
 }
 
-function distinct<T>(items: readonly T[]): T[] {
-  return items.length < 2 ? [...items] : [...new Set(items)];
+function allRuns(holds: readonly Hold[]): Promise<readonly BlockRun[]> {
+  return Promise.all(holds.map(({ run, loading }) => run ?? loading));
+}
+
+/** Once for each hold, when its run is there. */
+function letGo(holds: readonly Hold[]): void {
+  for (const { run, loading } of holds) {
+    run?.release();
+    loading?.then(
+      (loaded) => loaded.release(),
+      () => {},
+    );
+  }
 }
 
 /** The parts of `range` in runs that cover it in order, without gaps between them. */
-function cut(runs: readonly (BlockRun | Promise<BlockRun>)[], range: ByteRange): readonly Uint8Array[] {
+function cut(runs: readonly BlockRun[], range: ByteRange): readonly Uint8Array[] {
   const views: Uint8Array[] = [];
   const end = range.position + range.byteLength;
   let position = range.position;
   for (const run of runs) {
-    assert(!(run instanceof Promise), "a run is still loading");
     const start = run.firstBlock * BLOCK_BYTES;
     const from = position - start;
     const view = run.bytes.subarray(from, Math.min(end - start, run.bytes.byteLength));

@@ -79,6 +79,10 @@ export const RECORD_ERRORS_MAX = 1_000;
 export const TAIL_CACHE_BYTES_MAX = 48 * MIB;
 /** Memory that objects are written from; more of it if the tail cache is larger, for it is the same memory. */
 export const SEGMENT_MEMORY_BYTES_MIN = 16 * MIB;
+/** Memory for reads comes in multiples of it, so that what one read leaves fits the next. */
+export const READ_MEMORY_STEP_BYTES = 256 * KIB;
+/** Memory kept for reads to come. */
+export const READ_MEMORY_FREE_BYTES_MAX = 32 * MIB;
 export const BLOCK_CACHE_BYTES_MAX = 64 * MIB;
 export const BLOCK_BYTES = 1 * MIB;
 /** Bytes that all fetches together may be reading from stores and journals; further ones wait. */

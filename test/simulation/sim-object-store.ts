@@ -39,13 +39,19 @@ export class SimObjectStore implements ObjectStore {
     return this.#call("get", key, signal, () => this.#bytesOf(key).slice());
   }
 
-  getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
+  getRange(
+    key: ObjectKey,
+    range: ByteRange,
+    signal: AbortSignal,
+    target = new Uint8Array(range.byteLength),
+  ): Promise<Uint8Array> {
     assert(range.position >= 0 && range.byteLength >= 1, "empty range");
     return this.#call("getRange", key, signal, () => {
       const bytes = this.#bytesOf(key);
       const end = range.position + range.byteLength;
       if (end > bytes.byteLength) throw new CorruptObjectError(key, `ends at byte ${bytes.byteLength}`);
-      return bytes.slice(range.position, end);
+      target.set(bytes.subarray(range.position, end));
+      return target;
     });
   }
 

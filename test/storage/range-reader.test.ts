@@ -57,7 +57,7 @@ function setUp({ byteLength = 10 * MIB + 17, copies = [0, 1], ...options }: Setu
     ...options,
   });
   const read = async (position: number, length: number) =>
-    Buffer.concat(await reader.read(object, { position, byteLength: length }, never));
+    Buffer.concat(await reader.read(object, { position, byteLength: length }, { signal: never }));
   const expectRead = async (position: number, length: number) => {
     const found = await read(position, length);
     expect(Buffer.compare(found, bytes.subarray(position, position + length)), `${position}+${length}`).toBe(0);
@@ -87,8 +87,8 @@ describe("RangeReader", () => {
 
   test("a range within one block is one view of the block's array, and read from the store once", async () => {
     const { reader, object, calls } = setUp();
-    const first = await reader.read(object, { position: 100, byteLength: 50 }, never);
-    const again = await reader.read(object, { position: 120, byteLength: 10 }, never);
+    const first = await reader.read(object, { position: 100, byteLength: 50 }, { signal: never });
+    const again = await reader.read(object, { position: 120, byteLength: 10 }, { signal: never });
     expect(first).toHaveLength(1);
     expect(again[0]?.buffer).toBe(first[0]?.buffer);
     expect(calls).toHaveLength(1);
@@ -235,8 +235,8 @@ describe("RangeReader", () => {
     faults.set(0, { kind: "slow", delayMs: 100 });
     const controller = new AbortController();
     const range = { position: 0, byteLength: 10 };
-    const aborted = reader.read(object, range, controller.signal);
-    const other = reader.read(object, range, never);
+    const aborted = reader.read(object, range, { signal: controller.signal });
+    const other = reader.read(object, range, { signal: never });
     controller.abort(new Error("gone"));
     await expect(aborted).rejects.toThrow("gone");
     expect(Buffer.concat(await clock.run(other))).toEqual(Buffer.from(bytes.subarray(0, 10)));

@@ -139,10 +139,11 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     });
   }
 
-  async getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
+  async getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal, target?: Uint8Array): Promise<Uint8Array> {
     parseObjectKey(key);
     assert(range.position >= 0 && range.byteLength >= 1, "empty range");
-    return this.#read(key, signal, (file) => readFully(key, file, range));
+    assert(target === undefined || target.byteLength === range.byteLength, "the target is as long as the range");
+    return this.#read(key, signal, (file) => readFully(key, file, { ...range, target }));
   }
 
   async list(
@@ -298,9 +299,13 @@ async function makeRoot(files: FilePort, root: string): Promise<void> {
   }
 }
 
-async function readFully(key: ObjectKey, file: OpenFile, range: ByteRange): Promise<Uint8Array> {
+async function readFully(
+  key: ObjectKey,
+  file: OpenFile,
+  range: ByteRange & { readonly target?: Uint8Array | undefined },
+): Promise<Uint8Array> {
   // Not from Node's pool: a small read would keep the pool's 64 KiB alive as long as it lives itself.
-  const target = Buffer.allocUnsafeSlow(range.byteLength);
+  const target = range.target ?? Buffer.allocUnsafeSlow(range.byteLength);
   let filled = 0;
   while (filled < range.byteLength) {
     const count = await file.read(filled === 0 ? target : target.subarray(filled), range.position + filled);

@@ -124,7 +124,12 @@ export class MemoryObjectStore implements ObjectStore {
     return bytes.slice();
   }
 
-  async getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
+  async getRange(
+    key: ObjectKey,
+    range: ByteRange,
+    signal: AbortSignal,
+    target = new Uint8Array(range.byteLength),
+  ): Promise<Uint8Array> {
     parseObjectKey(key);
     assert(range.position >= 0 && range.byteLength >= 1, "empty range");
     const fault = await this.#enter({ operation: "getRange", key, range }, signal);
@@ -133,7 +138,8 @@ export class MemoryObjectStore implements ObjectStore {
     if (end > bytes.byteLength) {
       throw new CorruptObjectError(key, `ends at byte ${bytes.byteLength}, read up to ${end}`);
     }
-    return bytes.slice(range.position, end);
+    target.set(bytes.subarray(range.position, end));
+    return target;
   }
 
   async list(

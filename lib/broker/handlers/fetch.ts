@@ -86,6 +86,7 @@ async function fetchPlanned(
           waitMsMax: fetches.length === checked.length ? Math.max(request.maxWaitMs, 0) : 0,
           readCommitted: request.isolationLevel === READ_COMMITTED,
           signal: context.signal,
+          borrowed: context.borrowed,
         });
   let next = 0;
   return checked.map((each) => {
