@@ -62,10 +62,10 @@ export class EntryReader {
     this.#inlined = deps.inlined;
   }
 
-  /** The bytes of `range` if they can be had without waiting. */
-  cached(journal: JournalId, range: EntryRange): readonly Uint8Array[] | undefined {
+  /** The bytes of `range` if they can be had without waiting, until `borrowed` is released. */
+  cached(journal: JournalId, range: EntryRange, borrowed?: Borrowed): readonly Uint8Array[] | undefined {
     const { place } = range.entry;
-    if (place.kind === "object") return this.#tailCache.object(place.key, range.position, range.byteLength);
+    if (place.kind === "object") return this.#tailCache.object(place.key, range, borrowed);
     const { seq, indexInRecord } = place;
     const { position, byteLength } = range;
     return this.#tailCache.inline(journal, { seq, indexInRecord, position, byteLength });
@@ -81,7 +81,7 @@ export class EntryReader {
     { use, ...options }: EntryReadOptions & { readonly use: (chunks: readonly Uint8Array[]) => T },
   ): Promise<T> {
     for (;;) {
-      const chunks = this.cached(journal, range) ?? (await this.#read(journal, range, options));
+      const chunks = this.cached(journal, range, options.borrowed) ?? (await this.#read(journal, range, options));
       try {
         return use(chunks);
       } catch (error) {

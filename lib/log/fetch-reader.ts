@@ -1,5 +1,6 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { assert } from "#lib/util/assert.ts";
+import type { Borrowed } from "#lib/util/borrowed.ts";
 import { type EntryRange, planFetch, sumBytes } from "./entry-index.ts";
 import type { EntryReader, EntryReadOptions } from "./entry-reader.ts";
 import { assembleRange } from "./fetch-assembler.ts";
@@ -48,7 +49,7 @@ export class FetchReader {
     options: EntryReadOptions & { readonly bytesMax: number; readonly readCommitted: boolean },
   ): Promise<readonly FetchedPartition[]> {
     const plans = this.#planAll(slots, options);
-    const answers = plans.map((plan) => this.#readCached(plan));
+    const answers = plans.map((plan) => this.#readCached(plan, options.borrowed));
     let coldBytes = 0;
     for (const [index, plan] of plans.entries()) {
       if (answers[index] === undefined) coldBytes += sumBytes(plan.ranges);
@@ -100,13 +101,13 @@ export class FetchReader {
   }
 
   /** The whole answer if no byte must be waited for. */
-  #readCached(plan: PartitionPlan): FetchedPartition | undefined {
+  #readCached(plan: PartitionPlan, borrowed: Borrowed | undefined): FetchedPartition | undefined {
     if (plan.ranges.length === 0) return plan.answer;
     const journal = journalIdOf(plan.slot);
     const records: Uint8Array[] = [];
     try {
       for (const range of plan.ranges) {
-        const chunks = this.#entries.cached(journal, range);
+        const chunks = this.#entries.cached(journal, range, borrowed);
         if (chunks === undefined) return undefined;
         for (const chunk of assembleRange(range, chunks, "lengths")) records.push(chunk);
       }

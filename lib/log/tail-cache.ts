@@ -1,3 +1,6 @@
+import type { ByteRange } from "#lib/storage/object-store.ts";
+import { ReadMemory } from "#lib/storage/read-memory.ts";
+import type { Borrowed } from "#lib/util/borrowed.ts";
 import type { JournalId, JournalSeq, ObjectKey } from "#lib/util/branded.ts";
 import { sliceChunks } from "./entry-chunks.ts";
 import type { EvictableMemory, RecentBytes, RecentPart } from "./recent-bytes.ts";
@@ -28,6 +31,7 @@ export class TailCache implements RecentBytes {
   readonly #held = new Map<string, Held>();
   /** Parts of objects in memory that will be used again, by ascending position: readers get copies. */
   readonly #borrowed = new Map<string, readonly RecentPart[]>();
+  readonly #memory = new ReadMemory();
   /** How many held objects use each block. */
   readonly #users = new Map<ArrayBufferLike, number>();
   #bytes = 0;
@@ -56,14 +60,17 @@ export class TailCache implements RecentBytes {
     this.#add(inlineKey(journal, seq, indexInRecord), [{ position: 0, chunks: [bytes], byteLength: bytes.byteLength }]);
   }
 
-  /** The bytes at that place of an object, in chunks; undefined if they are not all here. */
-  object(key: ObjectKey, position: number, byteLength: number): readonly Uint8Array[] | undefined {
-    return this.#find(key, position, byteLength);
+  /**
+   * The bytes at that place of an object, in chunks that stay until `borrowed` is released, or for good without it;
+   * undefined if they are not all here.
+   */
+  object(key: ObjectKey, range: ByteRange, borrowed?: Borrowed): readonly Uint8Array[] | undefined {
+    return this.#find(key, range, borrowed);
   }
 
   /** The inlined bytes of that command; undefined if they are not here. */
   inline(journal: JournalId, place: InlinePlace): readonly Uint8Array[] | undefined {
-    return this.#find(inlineKey(journal, place.seq, place.indexInRecord), place.position, place.byteLength);
+    return this.#find(inlineKey(journal, place.seq, place.indexInRecord), place, undefined);
   }
 
   /** Forgets everything. */
@@ -74,14 +81,22 @@ export class TailCache implements RecentBytes {
     this.#bytes = 0;
   }
 
-  #find(key: string, position: number, byteLength: number): readonly Uint8Array[] | undefined {
+  #find(
+    key: string,
+    { position, byteLength }: ByteRange,
+    borrowed: Borrowed | undefined,
+  ): readonly Uint8Array[] | undefined {
     const held = this.#held.get(key);
     const parts = held?.parts ?? this.#borrowed.get(key);
     const part = parts === undefined ? undefined : partAt(parts, position);
     if (part === undefined || position + byteLength > part.position + part.byteLength) return undefined;
     const isWhole = position === part.position && byteLength === part.byteLength;
     const chunks = isWhole ? part.chunks : sliceChunks(part.chunks, position - part.position, byteLength);
-    if (held === undefined) return [copyOf(chunks, byteLength)];
+    if (held === undefined) {
+      const copy = copyInto(this.#memory.take(byteLength), chunks);
+      borrowed?.add(() => this.#memory.giveBack(copy));
+      return [copy];
+    }
     this.#held.delete(key);
     this.#held.set(key, held);
     return chunks;
@@ -173,9 +188,10 @@ function partAt(parts: readonly RecentPart[], position: number): RecentPart | un
 
 /** The same parts in one block of their own. */
 function copied(parts: readonly RecentPart[]): readonly RecentPart[] {
-  const block = copyOf(
+  // Not from Node's pool: its blocks are shared with strangers and would be counted whole.
+  const block = copyInto(
+    Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.byteLength, 0)),
     parts.flatMap((part) => part.chunks),
-    parts.reduce((sum, part) => sum + part.byteLength, 0),
   );
   let at = 0;
   return parts.map((part) => {
@@ -184,13 +200,11 @@ function copied(parts: readonly RecentPart[]): readonly RecentPart[] {
   });
 }
 
-function copyOf(chunks: readonly Uint8Array[], byteLength: number): Uint8Array {
-  // Not from Node's pool: its blocks are shared with strangers and would be counted whole.
-  const copy = Buffer.allocUnsafeSlow(byteLength);
+function copyInto(target: Uint8Array, chunks: readonly Uint8Array[]): Uint8Array {
   let at = 0;
   for (const chunk of chunks) {
-    copy.set(chunk, at);
+    target.set(chunk, at);
     at += chunk.byteLength;
   }
-  return copy;
+  return target;
 }

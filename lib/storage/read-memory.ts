@@ -15,6 +15,8 @@ export class ReadMemory {
 
   /** Memory with anything in it. */
   take(byteLength: number): Uint8Array {
+    // Little ones are no burden, and would waste most of a step.
+    if (byteLength < READ_MEMORY_STEP_BYTES / 4) return new Uint8Array(byteLength);
     const capacity = Math.ceil(byteLength / READ_MEMORY_STEP_BYTES) * READ_MEMORY_STEP_BYTES;
     const block = this.#free.get(capacity)?.pop();
     if (block === undefined) return new Uint8Array(Buffer.allocUnsafeSlow(capacity).buffer, 0, byteLength);
@@ -24,7 +26,8 @@ export class ReadMemory {
 
   /** Takes back what `take` answered; nobody may read it any more. */
   giveBack({ buffer }: Uint8Array): void {
-    if (!(buffer instanceof ArrayBuffer) || this.#freeBytes + buffer.byteLength > READ_MEMORY_FREE_BYTES_MAX) return;
+    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < READ_MEMORY_STEP_BYTES) return;
+    if (this.#freeBytes + buffer.byteLength > READ_MEMORY_FREE_BYTES_MAX) return;
     const blocks = this.#free.get(buffer.byteLength);
     if (blocks === undefined) this.#free.set(buffer.byteLength, [buffer]);
     else blocks.push(buffer);

@@ -15,24 +15,24 @@ test("any piece of a part is found, across its chunks", () => {
   const cache = new TailCache(1_000_000);
   const chunks = [bytesOf(10), bytesOf(10, 10), bytesOf(10, 20)];
   cache.addObject(KEY, [{ position: 100, chunks, byteLength: 30 }], undefined);
-  expect(joined(cache.object(KEY, 105, 20) ?? [])).toEqual(Buffer.from(bytesOf(20, 5)));
-  expect(joined(cache.object(KEY, 100, 30) ?? [])).toEqual(Buffer.from(bytesOf(30)));
+  expect(joined(cache.object(KEY, { position: 105, byteLength: 20 }) ?? [])).toEqual(Buffer.from(bytesOf(20, 5)));
+  expect(joined(cache.object(KEY, { position: 100, byteLength: 30 }) ?? [])).toEqual(Buffer.from(bytesOf(30)));
 });
 
 test("bytes beyond a part, before it, or of another object are not found", () => {
   const cache = new TailCache(1_000_000);
   cache.addObject(KEY, [{ position: 100, chunks: [bytesOf(30)], byteLength: 30 }], undefined);
-  expect(cache.object(KEY, 120, 11)).toBeUndefined();
-  expect(cache.object(KEY, 99, 2)).toBeUndefined();
-  expect(cache.object(objectKey("wal/2"), 100, 30)).toBeUndefined();
+  expect(cache.object(KEY, { position: 120, byteLength: 11 })).toBeUndefined();
+  expect(cache.object(KEY, { position: 99, byteLength: 2 })).toBeUndefined();
+  expect(cache.object(objectKey("wal/2"), { position: 100, byteLength: 30 })).toBeUndefined();
 });
 
 test("parts that come one after another belong to the same object", () => {
   const cache = new TailCache(1_000_000);
   cache.addObject(KEY, [{ position: 50, chunks: [bytesOf(5)], byteLength: 5 }], undefined);
   cache.addObject(KEY, [{ position: 0, chunks: [bytesOf(5, 9)], byteLength: 5 }], undefined);
-  expect(cache.object(KEY, 0, 5)?.[0]?.[0]).toBe(9);
-  expect(cache.object(KEY, 50, 5)?.[0]?.[0]).toBe(0);
+  expect(cache.object(KEY, { position: 0, byteLength: 5 })?.[0]?.[0]).toBe(9);
+  expect(cache.object(KEY, { position: 50, byteLength: 5 })?.[0]?.[0]).toBe(0);
 });
 
 test("inlined bytes are found by journal, record and command", () => {
@@ -49,9 +49,13 @@ test("the least recently used object goes first", () => {
   const [a, b, c] = [objectKey("a"), objectKey("b"), objectKey("c")];
   for (const key of [a, b])
     cache.addObject(key, [{ position: 0, chunks: [bytesOf(1_000)], byteLength: 1_000 }], undefined);
-  cache.object(a, 0, 1);
+  cache.object(a, { position: 0, byteLength: 1 });
   cache.addObject(c, [{ position: 0, chunks: [bytesOf(1_000)], byteLength: 1_000 }], undefined);
-  expect([a, b, c].map((key) => cache.object(key, 0, 1) !== undefined)).toEqual([true, false, true]);
+  expect([a, b, c].map((key) => cache.object(key, { position: 0, byteLength: 1 }) !== undefined)).toEqual([
+    true,
+    false,
+    true,
+  ]);
 });
 
 test("a block that several objects share counts once, and as long as one of them is there", () => {
@@ -64,7 +68,7 @@ test("a block that several objects share counts once, and as long as one of them
   expect(afterFirst).toBeGreaterThanOrEqual(10_000);
   expect(cache.retainedBytes - afterFirst).toBeLessThan(1_000);
   cache.addObject(objectKey("c"), [{ position: 0, chunks: [new Uint8Array(11_000)], byteLength: 11_000 }], undefined);
-  expect(cache.object(objectKey("c"), 0, 1)).toBeDefined();
+  expect(cache.object(objectKey("c"), { position: 0, byteLength: 1 })).toBeDefined();
   expect(cache.retainedBytes).toBeLessThan(12_000);
 });
 
