@@ -62,7 +62,10 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
   const { startConfigs } = settings;
   const storeCount = stores.ids.length;
   const view = new ClusterView({ journal: cluster, brokerId, startConfigs, storeCount });
-  const groups = assembleGroups({ ...opening, housekeeper, cluster: view }, { ...settings, signal });
+  const groups = assembleGroups(
+    { ...opening, housekeeper, cluster: view, clusterJournal: cluster },
+    { ...settings, signal },
+  );
   // Readers listen to the folds, so they come before the journals are opened.
   const readers = assembleReaders({ ...ports, journals, directory: view }, settings);
   await journals.openAll(signal);

@@ -1,3 +1,4 @@
+import type { ClusterJournal } from "#lib/cluster/cluster-state-machine.ts";
 import type { ClusterView } from "#lib/cluster/cluster-view.ts";
 import { type GroupJournals, newGroupJournals } from "#lib/coordinator/group-journals.ts";
 import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
@@ -7,6 +8,7 @@ import { OffsetExpirer } from "#lib/housekeeping/offset-expirer.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { GROUP_JOURNALS_DEFAULT } from "#lib/util/limits.ts";
+import { ClusterGroupTopics } from "./cluster-group-topics.ts";
 import type { JournalPorts } from "./open-journals.ts";
 
 export interface Groups {
@@ -18,10 +20,14 @@ export interface Groups {
 
 /** The half of a broker that knows who reads what. */
 export function assembleGroups(
-  ports: JournalPorts & { readonly housekeeper: JournalHousekeeper; readonly cluster: ClusterView },
+  ports: JournalPorts & {
+    readonly housekeeper: JournalHousekeeper;
+    readonly cluster: ClusterView;
+    readonly clusterJournal: ClusterJournal;
+  },
   options: { readonly journalPollMs: number; readonly signal: AbortSignal },
 ): Groups {
-  const { housekeeper, cluster, ...opening } = ports;
+  const { housekeeper, cluster, clusterJournal: _, ...opening } = ports;
   const { logger } = ports;
   const { journalPollMs, signal } = options;
   const journals = newGroupJournals({
@@ -33,7 +39,8 @@ export function assembleGroups(
     },
     signal,
   });
-  const coordinator = new GroupCoordinator({ ...opening, journals, settings: cluster, journalPollMs, signal });
+  const topics = new ClusterGroupTopics(cluster, ports.clusterJournal, { clock: ports.clock, signal });
+  const coordinator = new GroupCoordinator({ ...opening, journals, topics, journalPollMs, signal });
   const expirer = new OffsetExpirer({ ...ports, journals });
   return {
     journals,

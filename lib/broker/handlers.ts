@@ -2,6 +2,8 @@ import type { ApiHandler } from "./handler.ts";
 import { alterConfigs } from "./handlers/alter-configs.ts";
 import { alterPartitionReassignments } from "./handlers/alter-partition-reassignments.ts";
 import { apiVersionsHandler } from "./handlers/api-versions.ts";
+import { consumerGroupDescribe } from "./handlers/consumer-group-describe.ts";
+import { consumerGroupHeartbeat } from "./handlers/consumer-group-heartbeat.ts";
 import { createPartitions } from "./handlers/create-partitions.ts";
 import { createTopics } from "./handlers/create-topics.ts";
 import { deleteGroups } from "./handlers/delete-groups.ts";
@@ -67,6 +69,8 @@ const SERVED: readonly ApiHandler[] = [
   describeClientQuotas,
   describeCluster,
   describeProducers,
+  consumerGroupHeartbeat,
+  consumerGroupDescribe,
   describeTopicPartitions,
 ];
 

@@ -240,6 +240,8 @@ export const EXPIRY_RETRY_MS = 1_000;
 export const EXPIRED_OFFSETS_PER_COMMAND_MAX = 1_000;
 /** How long a group request may take that waits for the journals alone, never for other members. */
 export const GROUP_REQUEST_MS_MAX = 5_000;
+/** How often a process that serves consumer groups looks for topics that others have changed, at most. */
+export const GROUP_TOPICS_SPACING_MS = 5_000;
 /** Times that a group command is proposed again because what it named as seen has changed. */
 export const GROUP_ATTEMPTS_MAX = 5;
 

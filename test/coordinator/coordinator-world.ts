@@ -12,7 +12,17 @@ const SETTINGS: Readonly<Record<string, number>> = {
   "group.max.session.timeout.ms": 1_800_000,
   "group.initial.rebalance.delay.ms": 3_000,
   "group.max.size": 10,
+  "group.consumer.session.timeout.ms": 45_000,
+  "group.consumer.heartbeat.interval.ms": 5_000,
+  "group.consumer.max.size": 10,
 };
+
+const LISTS: Readonly<Record<string, readonly string[]>> = {
+  "group.consumer.assignors": ["uniform", "range"],
+  "group.consumer.migration.policy": ["bidirectional"],
+};
+
+const ORDERS = { topicId: TOPIC, partitionCount: 4 };
 
 /** What one process serves groups with. */
 export interface CoordinatorProcess {
@@ -32,7 +42,13 @@ export class CoordinatorWorld extends GroupWorld {
     const values = { ...SETTINGS, ...settings };
     const coordinator = new GroupCoordinator({
       journals,
-      settings: { brokerInteger: (name) => values[name] ?? Number.NaN },
+      topics: {
+        brokerInteger: (name) => values[name] ?? Number.NaN,
+        brokerList: (name) => LISTS[name] ?? [],
+        view: () => ({ clusterSeq: 1, names: ["orders"], topic: (name) => (name === "orders" ? ORDERS : undefined) }),
+        nameOf: () => "orders",
+        freshen() {},
+      },
       clock: this.clock,
       random: new SeededRandom(1_000 + this.#processes++),
       logger: SILENT_LOGGER,

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { NOT_A_MEMBER } from "#lib/coordinator/shell/offset-calls.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { CoordinatorWorld, joinRequestOf, TestMember } from "./coordinator-world.ts";
 import { GROUP, TOPIC } from "./group-fixtures.ts";
@@ -158,7 +159,7 @@ test("a commit of a generation that is over is refused at every process", async 
   await world.run(Promise.all([a.join(), joining, b.join()]));
   b.generationId = 1;
   expect(await world.run(b.commit(6))).toBe(ILLEGAL_GENERATION);
-  const offsets = await world.run(there.coordinator.offsets.fetch(GROUP, NEVER));
+  const offsets = await world.run(there.coordinator.offsets.fetch(GROUP, NOT_A_MEMBER, NEVER));
   expect(typeof offsets === "number" ? offsets : offsets.get(TOPIC)?.get(0)?.offset).toBe(5);
 });
 

@@ -1,12 +1,12 @@
 import type { CommittedOffset } from "#lib/coordinator/group-state.ts";
-import type { CommittedOffsets } from "#lib/coordinator/shell/offset-calls.ts";
+import { type CommittedOffsets, NOT_A_MEMBER, type OffsetAsker } from "#lib/coordinator/shell/offset-calls.ts";
 import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { type TopicId, ZERO_UUID } from "#lib/util/branded.ts";
 import { mapInChunks } from "#lib/util/in-chunks.ts";
 import { ADMIN_ITEMS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 import type { BrokerServices } from "../broker-services.ts";
-import { refreshCluster } from "../group-request.ts";
+import { orUndefined, refreshCluster } from "../group-request.ts";
 import { handler } from "../handler.ts";
 import type { RequestContext } from "../request-context.ts";
 import { highest, type ResolveTopic, resolveTopics } from "../resolve-topics.ts";
@@ -27,7 +27,7 @@ interface AskedTopic {
   readonly partitionIndexes: readonly number[];
 }
 
-interface AskedGroup {
+interface AskedGroup extends OffsetAsker {
   readonly groupId: string;
   /** Null: all. */
   readonly topics: readonly AskedTopic[] | null;
@@ -37,21 +37,22 @@ export const offsetFetch = handler(Apis.OFFSET_FETCH, async (request, context, s
   if (context.apiVersion < FIRST_VERSION_WITH_GROUPS) {
     const { groupId } = request;
     const topics = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null;
-    const { errorCode, topics: found } = await fetchGroup({ groupId, topics }, context, services);
+    const { errorCode, topics: found } = await fetchGroup({ groupId, topics, ...NOT_A_MEMBER }, context, services);
     return { throttleTimeMs: 0, errorCode, topics: found };
   }
   const groups = await mapInChunks(request.groups, ADMIN_ITEMS_AT_ONCE_MAX, (group) =>
-    fetchGroup(group, context, services),
+    fetchGroup({ ...group, memberId: orUndefined(group.memberId) }, context, services),
   );
   return { throttleTimeMs: 0, groups };
 });
 
-async function fetchGroup({ groupId, topics }: AskedGroup, context: RequestContext, services: BrokerServices) {
+async function fetchGroup(asked: AskedGroup, context: RequestContext, services: BrokerServices) {
+  const { groupId, topics } = asked;
   const { signal, apiVersion } = context;
   const byId = apiVersion >= FIRST_VERSION_WITH_TOPIC_IDS;
   const resolve =
     topics === null ? undefined : await resolveTopics(services.cluster, references(topics), { byId, signal });
-  const committed = await services.groups.offsets.fetch(groupId, signal);
+  const committed = await services.groups.offsets.fetch(groupId, asked, signal);
   if (typeof committed === "number") return failed({ groupId, topics }, committed, apiVersion);
   if (topics !== null && resolve !== undefined) {
     return { groupId, errorCode: ErrorCode.NONE, topics: askedOffsets(topics, { resolve, committed, byId }) };
@@ -114,7 +115,7 @@ function partitionOffset(partitionIndex: number, committed: CommittedOffset | un
 }
 
 /** v0 and v1 have no place for an error of the group: each of its partitions has it. */
-function failed({ groupId, topics }: AskedGroup, errorCode: ErrorCode, apiVersion: number) {
+function failed({ groupId, topics }: Pick<AskedGroup, "groupId" | "topics">, errorCode: ErrorCode, apiVersion: number) {
   if (apiVersion >= 2) return { groupId, errorCode, topics: [] };
   const everywhere = (topics ?? []).map(({ name, topicId, partitionIndexes }) => ({
     name,

@@ -9,17 +9,13 @@ import { GROUP_REQUEST_MS_MAX } from "#lib/util/limits.ts";
 import type { GroupCommand } from "../group-command.ts";
 import { type GroupJournal, type GroupJournals, groupJournalNumber } from "../group-journals.ts";
 import type { GroupOutcome } from "../group-outcome.ts";
+import type { GroupTopics } from "./group-topics.ts";
 import { GroupWaiters } from "./group-waiters.ts";
 import { GroupWatches } from "./group-watches.ts";
 
-/** Broker configs by Kafka's names. */
-export interface GroupSettings {
-  brokerInteger(name: string): number;
-}
-
 export interface GroupAccessOptions {
   readonly journals: GroupJournals;
-  readonly settings: GroupSettings;
+  readonly topics: GroupTopics;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -33,7 +29,7 @@ const LANE = "groups";
 
 /** The way of every call to its group: the journal, opened and observed, the waits for it, and its time-outs. */
 export class GroupAccess implements Disposable {
-  readonly settings: GroupSettings;
+  readonly topics: GroupTopics;
   readonly clock: Clock;
   readonly random: Random;
   readonly watches: GroupWatches;
@@ -44,11 +40,15 @@ export class GroupAccess implements Disposable {
 
   constructor(options: GroupAccessOptions) {
     const { journals, journalPollMs: pollMs } = options;
-    this.settings = options.settings;
+    this.topics = options.topics;
     this.clock = options.clock;
     this.random = options.random;
     this.#options = options;
-    this.watches = new GroupWatches({ ...options, isShared: pollMs > 0 });
+    this.watches = new GroupWatches({
+      ...options,
+      isShared: pollMs > 0,
+      consumerSessionTimeoutMs: () => options.topics.brokerInteger("group.consumer.session.timeout.ms"),
+    });
     this.#poller = new JournalPoller({ ...options, pollMs });
     this.#stopListening = [
       journals.onFold((_journal, command) => {

@@ -2,6 +2,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { TopicId } from "#lib/util/branded.ts";
 import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
 import type { GroupState } from "../group-state.ts";
+import { type ConsumerGroupDescription, describeConsumerGroup } from "./consumer-descriptions.ts";
 import type { GroupAccess } from "./group-access.ts";
 import { describeGroup, type GroupDescription, type GroupListing, listingOf } from "./group-descriptions.ts";
 import { subscribedTopics } from "./subscribed-topics.ts";
@@ -38,6 +39,20 @@ export class GroupCalls {
       async (limited) => {
         const group = await this.#read(groupId, limited);
         return group === undefined ? ErrorCode.GROUP_ID_NOT_FOUND : describeGroup(group);
+      },
+      (failed) => failed,
+    );
+  }
+
+  /** The same of a consumer group (KIP-848). */
+  describeConsumers(groupId: string, signal: AbortSignal): Promise<ConsumerGroupDescription | "classic" | ErrorCode> {
+    return this.#access.limited<ConsumerGroupDescription | "classic" | ErrorCode>(
+      signal,
+      async (limited) => {
+        const group = await this.#read(groupId, limited);
+        if (group === undefined) return ErrorCode.GROUP_ID_NOT_FOUND;
+        const assignors = this.#access.topics.brokerList("group.consumer.assignors");
+        return describeConsumerGroup(group, assignors) ?? "classic";
       },
       (failed) => failed,
     );

@@ -1,3 +1,5 @@
+import { ConsumerCalls } from "./consumer-calls.ts";
+import { ConsumerTargets } from "./consumer-targets.ts";
 import { GroupAccess, type GroupAccessOptions } from "./group-access.ts";
 import { GroupCalls } from "./group-calls.ts";
 import { JoinCalls, type JoinRequest, type JoinResult } from "./join-calls.ts";
@@ -10,6 +12,7 @@ import { OffsetCalls } from "./offset-calls.ts";
  */
 export class GroupCoordinator implements Disposable {
   readonly members: MemberCalls;
+  readonly consumers: ConsumerCalls;
   readonly offsets: OffsetCalls;
   readonly admin: GroupCalls;
   readonly access: GroupAccess;
@@ -17,8 +20,10 @@ export class GroupCoordinator implements Disposable {
 
   constructor(options: GroupAccessOptions) {
     this.access = new GroupAccess(options);
-    this.#joins = new JoinCalls(this.access);
-    this.members = new MemberCalls(this.access);
+    const targets = new ConsumerTargets(this.access);
+    this.#joins = new JoinCalls(this.access, targets);
+    this.members = new MemberCalls(this.access, targets);
+    this.consumers = new ConsumerCalls(this.access, targets);
     this.offsets = new OffsetCalls(this.access);
     this.admin = new GroupCalls(this.access);
   }

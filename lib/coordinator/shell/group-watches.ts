@@ -2,6 +2,7 @@ import type { Clock } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { JournalId } from "#lib/util/branded.ts";
 import { classicExpiries, type Expiry } from "../classic-expiries.ts";
+import { consumerExpiries } from "../consumer-expiries.ts";
 import type { GroupJournal, GroupJournals } from "../group-journals.ts";
 import { GroupWatch } from "./group-watch.ts";
 
@@ -11,6 +12,8 @@ export interface GroupWatchesOptions {
   readonly logger: Logger;
   /** Whether other processes may write to the journals too. */
   readonly isShared: boolean;
+  /** Of members of consumer groups that speak the consumer protocol. */
+  readonly consumerSessionTimeoutMs: () => number;
   /** Ends what is under way when the process stops. */
   readonly signal: AbortSignal;
 }
@@ -92,10 +95,10 @@ export class GroupWatches implements Disposable {
   }
 
   #watch(groupId: string, journal: GroupJournal): GroupWatch {
-    const { clock, logger, isShared, signal } = this.#options;
+    const { clock, logger, isShared, consumerSessionTimeoutMs, signal } = this.#options;
     const watch: GroupWatch = new GroupWatch({
       clock,
-      expiries: () => expiriesOf(groupId, journal),
+      expiries: () => expiriesOf(groupId, journal, consumerSessionTimeoutMs),
       catchUp: async () => {
         if (isShared) await journal.catchUp(signal);
         watch.refresh();
@@ -117,8 +120,9 @@ export class GroupWatches implements Disposable {
   }
 }
 
-function expiriesOf(groupId: string, journal: GroupJournal): readonly Expiry[] {
+function expiriesOf(groupId: string, journal: GroupJournal, consumerSessionTimeoutMs: () => number): readonly Expiry[] {
   const membership = journal.state.groups.get(groupId)?.membership;
-  if (membership === undefined || membership.type === "consumer") return [];
+  if (membership === undefined) return [];
+  if (membership.type === "consumer") return consumerExpiries(groupId, membership, consumerSessionTimeoutMs());
   return classicExpiries(groupId, membership);
 }

@@ -1,7 +1,10 @@
+import { CONSUMER_PROTOCOL_TYPE } from "#lib/protocol/consumer-protocol.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { type JoinAnswer, type JoinedMember, joinAnswer } from "../classic-answers.ts";
 import type { JoinCommand } from "../classic-command.ts";
-import type { JoinedOutcome } from "../group-outcome.ts";
+import { subscriptionOf } from "../consumer-classic-answers.ts";
+import type { GroupOutcome, JoinedConsumerGroupOutcome, JoinedOutcome } from "../group-outcome.ts";
+import type { ConsumerTargets } from "./consumer-targets.ts";
 import type { GroupAccess } from "./group-access.ts";
 import { newMemberId } from "./member-ids.ts";
 
@@ -37,9 +40,11 @@ export interface JoinResult {
 /** JoinGroup: proposes, waits for the round to be over, answers from the folded state. */
 export class JoinCalls {
   readonly #access: GroupAccess;
+  readonly #targets: ConsumerTargets;
 
-  constructor(access: GroupAccess) {
+  constructor(access: GroupAccess, targets: ConsumerTargets) {
     this.#access = access;
+    this.#targets = targets;
   }
 
   async join(request: JoinRequest, signal: AbortSignal): Promise<JoinResult> {
@@ -51,13 +56,15 @@ export class JoinCalls {
     const proposed = await this.#access.limited<JoinedOutcome | JoinResult>(
       signal,
       async (limited) => {
-        const outcome = await this.#access.propose(command, limited);
+        const outcome = await this.#propose(command, limited);
         this.#access.watches.heard(groupId, memberId);
         switch (outcome.kind) {
           case "joined":
             return outcome;
           case "reserved":
             return refusedJoin(ErrorCode.MEMBER_ID_REQUIRED, memberId);
+          case "joined-consumer-group":
+            return joinedConsumerGroup(outcome, memberId);
           case "refused":
             return refusedJoin(outcome.error, request.memberId);
           default:
@@ -70,17 +77,37 @@ export class JoinCalls {
     return this.#answered(request, { memberId, outcome: proposed }, signal);
   }
 
+  /**
+   * A consumer group (KIP-848) has to know what the member subscribes to. There the member waits for nobody: if its joining
+   * calls for a new target it joins once more, in the same record as the target, to have its part at once.
+   */
+  async #propose(command: JoinCommand, signal: AbortSignal): Promise<GroupOutcome> {
+    const outcome = await this.#access.propose(command, signal);
+    if (outcome.kind !== "subscription-needed") return outcome;
+    const { groupId, protocols } = command;
+    const view = this.#access.topics.view();
+    const subscription = subscriptionOf(protocols, (name) => view.topic(name)?.topicId);
+    if (subscription === undefined) return { kind: "refused", error: ErrorCode.INCONSISTENT_GROUP_PROTOCOL };
+    const whole = { ...command, subscription };
+    const first = await this.#access.propose(whole, signal);
+    if (first.kind !== "joined-consumer-group") return first;
+    const journal = await this.#access.journalOf(groupId, signal);
+    const followUp = () => this.#access.propose({ ...whole, isNewMemberId: false, mustReserve: false }, signal);
+    const second = await this.#targets.settle(journal, groupId, { signal, followUp });
+    return second?.kind === "joined-consumer-group" ? second : first;
+  }
+
   #faultOf({ groupId, sessionTimeoutMs }: JoinRequest): ErrorCode {
     if (groupId === "") return ErrorCode.INVALID_GROUP_ID;
-    const { settings } = this.#access;
+    const { topics } = this.#access;
     const isAllowed =
-      sessionTimeoutMs >= settings.brokerInteger("group.min.session.timeout.ms") &&
-      sessionTimeoutMs <= settings.brokerInteger("group.max.session.timeout.ms");
+      sessionTimeoutMs >= topics.brokerInteger("group.min.session.timeout.ms") &&
+      sessionTimeoutMs <= topics.brokerInteger("group.max.session.timeout.ms");
     return isAllowed ? ErrorCode.NONE : ErrorCode.INVALID_SESSION_TIMEOUT;
   }
 
   #commandOf(request: JoinRequest): JoinCommand {
-    const { settings, random } = this.#access;
+    const { topics, random } = this.#access;
     const { groupInstanceId, clientId } = request;
     const isNewMemberId = request.memberId === "";
     return {
@@ -96,8 +123,8 @@ export class JoinCalls {
       sessionTimeoutMs: request.sessionTimeoutMs,
       protocolType: request.protocolType,
       protocols: request.protocols,
-      groupSizeMax: settings.brokerInteger("group.max.size"),
-      initialDelayMs: settings.brokerInteger("group.initial.rebalance.delay.ms"),
+      groupSizeMax: topics.brokerInteger("group.max.size"),
+      initialDelayMs: topics.brokerInteger("group.initial.rebalance.delay.ms"),
       subscription: undefined,
     };
   }
@@ -119,6 +146,13 @@ export class JoinCalls {
     if (answer.kind === "refused") return refusedJoin(answer.error, memberId);
     return joinResult(answer, { memberId, replacedMemberId: outcome.replacedMemberId, canSkipAssignment });
   }
+}
+
+/** Nobody leads a consumer group: its assignments come from the broker. */
+function joinedConsumerGroup(outcome: JoinedConsumerGroupOutcome, memberId: string): JoinResult {
+  const { memberEpoch: generationId, protocolName } = outcome;
+  const joined = { error: ErrorCode.NONE, memberId, generationId, protocolType: CONSUMER_PROTOCOL_TYPE, protocolName };
+  return { ...joined, leaderId: "", skipAssignment: false, members: [] };
 }
 
 function joinResult(

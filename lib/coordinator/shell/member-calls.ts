@@ -3,9 +3,12 @@ import { syncAnswer } from "../classic-answers.ts";
 import type { HeartbeatCommand, LeavingMember, SyncCommand } from "../classic-command.ts";
 import { memberExpiry } from "../classic-expiries.ts";
 import type { ClassicGroup, ClassicMember } from "../classic-group.ts";
+import { syncAnswerInConsumerGroup } from "../consumer-classic-answers.ts";
+import { checkHeartbeatInConsumerGroup } from "../consumer-classic-checks.ts";
 import { checkHeartbeat, isAwaitingOthers } from "../fold-classic-heartbeat.ts";
 import type { GroupJournal } from "../group-journals.ts";
 import type { GroupOutcome } from "../group-outcome.ts";
+import type { ConsumerTargets } from "./consumer-targets.ts";
 import type { GroupAccess } from "./group-access.ts";
 
 export type SyncRequest = Omit<SyncCommand, "kind">;
@@ -23,9 +26,11 @@ const NO_BYTES = new Uint8Array(0);
 /** SyncGroup, Heartbeat and LeaveGroup: what the members of a classic group say once they are in it. */
 export class MemberCalls {
   readonly #access: GroupAccess;
+  readonly #targets: ConsumerTargets;
 
-  constructor(access: GroupAccess) {
+  constructor(access: GroupAccess, targets: ConsumerTargets) {
     this.#access = access;
+    this.#targets = targets;
   }
 
   async sync(request: SyncRequest, signal: AbortSignal): Promise<SyncResult> {
@@ -40,6 +45,10 @@ export class MemberCalls {
     const journal = await this.#access.journalOf(groupId, signal);
     this.#access.watches.heard(groupId, memberId);
     const ask = () => {
+      const membership = journal.state.groups.get(groupId)?.membership;
+      if (membership?.type === "consumer") {
+        return syncAnswerInConsumerGroup(membership, request, (topicId) => this.#access.topics.nameOf(topicId));
+      }
       const answer = syncAnswer(journal.state, request);
       return answer.kind === "waiting" ? undefined : answer;
     };
@@ -62,8 +71,10 @@ export class MemberCalls {
       async (limited) => {
         const journal = await this.#access.journalOf(groupId, limited);
         await this.#access.freshen(journal);
+        const membership = journal.state.groups.get(groupId)?.membership;
+        if (membership?.type === "consumer") return this.#heartbeatOfConsumer(journal, request, limited);
         const group = classicGroup(journal, groupId);
-        // Whether there is another protocol or no such group, the fold's answer is a strong one.
+        // That there is no such group is the fold's to say.
         if (group === undefined) return this.#journaledHeartbeat(request, limited);
         const error = checkHeartbeat(group, request);
         const member = group.members.get(memberId);
@@ -74,6 +85,26 @@ export class MemberCalls {
       },
       (failed) => failed,
     );
+  }
+
+  /** In a consumer group (KIP-848) its members' heartbeats are what its target is kept up to date by. */
+  async #heartbeatOfConsumer(
+    journal: GroupJournal,
+    request: HeartbeatRequest,
+    signal: AbortSignal,
+  ): Promise<ErrorCode> {
+    const { groupId, memberId } = request;
+    await this.#targets.settle(journal, groupId, { signal });
+    const membership = journal.state.groups.get(groupId)?.membership;
+    if (membership?.type !== "consumer") return this.#journaledHeartbeat(request, signal);
+    const error = checkHeartbeatInConsumerGroup(membership, request);
+    const member = membership.members.get(memberId);
+    const isAlive = error === ErrorCode.NONE || error === ErrorCode.REBALANCE_IN_PROGRESS;
+    if (!isAlive || member?.classic === undefined) return this.#journaledHeartbeat(request, signal);
+    this.#access.watches.heard(groupId, memberId);
+    const key = `member ${member.seenSeq} ${memberId}`;
+    const isDue = this.#hasPassed(groupId, key, member.classic.sessionTimeoutMs / 3);
+    return isDue ? this.#journaledHeartbeat(request, signal) : error;
   }
 
   /** One error a member, in order. */
@@ -114,9 +145,14 @@ export class MemberCalls {
     if (isAwaitingOthers(group, member)) return false;
     const expiry = memberExpiry(groupId, group, member);
     if (expiry === undefined) return false;
+    return this.#hasPassed(groupId, expiry.key, member.sessionTimeoutMs / 3);
+  }
+
+  /** Whether so much time has passed since this process first saw the expiry. */
+  #hasPassed(groupId: string, expiryKey: string, ms: number): boolean {
     const { clock, watches } = this.#access;
-    const seenAtMs = watches.seenAtMs(groupId, expiry.key);
-    return seenAtMs !== undefined && clock.monotonicMs() - seenAtMs >= member.sessionTimeoutMs / 3;
+    const seenAtMs = watches.seenAtMs(groupId, expiryKey);
+    return seenAtMs !== undefined && clock.monotonicMs() - seenAtMs >= ms;
   }
 }
 

@@ -2,7 +2,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { JournalSeq, TimestampMs, TopicId } from "#lib/util/branded.ts";
 import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
 import type { CommitOffsetsCommand } from "../group-command.ts";
-import type { CommittedOffset } from "../group-state.ts";
+import type { CommittedOffset, GroupState } from "../group-state.ts";
 import type { GroupAccess } from "./group-access.ts";
 
 export type CommitRequest = Omit<CommitOffsetsCommand, "kind" | "clusterSeq" | "topics">;
@@ -14,6 +14,15 @@ export interface ResolvedCommit {
 }
 
 export type CommittedOffsets = ReadonlyMap<TopicId, ReadonlyMap<number, CommittedOffset>>;
+
+/** OffsetFetch v9 and above. */
+export interface OffsetAsker {
+  /** undefined: not a member. */
+  readonly memberId: string | undefined;
+  readonly memberEpoch: number;
+}
+
+export const NOT_A_MEMBER: OffsetAsker = { memberId: undefined, memberEpoch: -1 };
 
 const NOTHING: CommittedOffsets = new Map();
 
@@ -58,16 +67,30 @@ export class OffsetCalls {
     );
   }
 
-  /** What the group has committed, as of a strong read that began after this call. Read it in the same turn. */
-  fetch(groupId: string, signal: AbortSignal): Promise<CommittedOffsets | ErrorCode> {
+  /**
+   * What the group has committed, as of a strong read that began after this call. Read it in the same turn. A member of a
+   * consumer group may say so, and is refused if it is none or at another epoch.
+   */
+  fetch(groupId: string, asker: OffsetAsker, signal: AbortSignal): Promise<CommittedOffsets | ErrorCode> {
     return this.#access.limited<CommittedOffsets | ErrorCode>(
       signal,
       async (limited) => {
         const journal = await this.#access.journalOf(groupId, limited);
         await journal.readBarrier(limited);
-        return journal.state.groups.get(groupId)?.offsets ?? NOTHING;
+        const group = journal.state.groups.get(groupId);
+        const error = checkAsker(group, asker);
+        return error === ErrorCode.NONE ? (group?.offsets ?? NOTHING) : error;
       },
       (failed) => failed,
     );
   }
+}
+
+function checkAsker(group: GroupState | undefined, { memberId, memberEpoch }: OffsetAsker): ErrorCode {
+  if ((memberId === undefined || memberId === "") && memberEpoch < 0) return ErrorCode.NONE;
+  if (group === undefined) return ErrorCode.GROUP_ID_NOT_FOUND;
+  if (group.membership.type === "classic") return ErrorCode.NONE;
+  const member = group.membership.members.get(memberId ?? "");
+  if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
+  return member.memberEpoch === memberEpoch ? ErrorCode.NONE : ErrorCode.STALE_MEMBER_EPOCH;
 }

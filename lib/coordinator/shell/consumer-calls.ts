@@ -1,0 +1,104 @@
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { assert } from "#lib/util/assert.ts";
+import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
+import { upgradeOf } from "../consumer-classic-answers.ts";
+import type { ConsumerHeartbeatCommand } from "../consumer-command.ts";
+import { followUpHeartbeat, joinedOutcomes, unchangedHeartbeat } from "../consumer-heartbeat.ts";
+import type { GroupJournal } from "../group-journals.ts";
+import type { ConsumerHeartbeatOutcome, GroupOutcome } from "../group-outcome.ts";
+import { type ConsumerHeartbeatRequest, consumerRequestFault } from "./consumer-request-check.ts";
+import type { ConsumerTargets } from "./consumer-targets.ts";
+import type { GroupAccess } from "./group-access.ts";
+import { newMemberId } from "./member-ids.ts";
+
+export type ConsumerHeartbeatResult =
+  | { readonly kind: "refused"; readonly error: ErrorCode; readonly message: string | undefined }
+  | (ConsumerHeartbeatOutcome & { readonly memberId: string; readonly heartbeatIntervalMs: number });
+
+const UPGRADING_POLICIES = ["upgrade", "bidirectional"];
+
+/** ConsumerGroupHeartbeat (KIP-848). */
+export class ConsumerCalls {
+  readonly #access: GroupAccess;
+  readonly #targets: ConsumerTargets;
+
+  constructor(access: GroupAccess, targets: ConsumerTargets) {
+    this.#access = access;
+    this.#targets = targets;
+  }
+
+  async heartbeat(request: ConsumerHeartbeatRequest, signal: AbortSignal): Promise<ConsumerHeartbeatResult> {
+    const { topics } = this.#access;
+    const fault = consumerRequestFault(request, topics.brokerList("group.consumer.assignors"));
+    if (fault !== undefined) return { kind: "refused", ...fault };
+    const command = this.#commandOf(request);
+    return this.#access.limited<ConsumerHeartbeatResult>(
+      signal,
+      async (limited) => {
+        const outcome = await this.#beat(command, limited);
+        if (outcome.kind === "refused") return { ...outcome, message: undefined };
+        assert(outcome.kind === "consumer-heartbeat", "a heartbeat is taken or refused");
+        const heartbeatIntervalMs = topics.brokerInteger("group.consumer.heartbeat.interval.ms");
+        return { ...outcome, memberId: command.memberId, heartbeatIntervalMs };
+      },
+      (error) => ({ kind: "refused", error, message: undefined }),
+    );
+  }
+
+  #commandOf({ makesOwnMemberId: _, ...request }: ConsumerHeartbeatRequest): ConsumerHeartbeatCommand {
+    const { topics, random } = this.#access;
+    const { memberId, subscribedTopicNames: names } = request;
+    return {
+      ...request,
+      kind: "consumer-heartbeat",
+      memberId: memberId === "" ? newMemberId(request.clientId, random) : memberId,
+      subscribedTopicNames: names === undefined ? undefined : [...new Set(names)].sort(),
+      groupSizeMax: topics.brokerInteger("group.consumer.max.size"),
+      upgrade: undefined,
+    };
+  }
+
+  async #beat(command: ConsumerHeartbeatCommand, signal: AbortSignal): Promise<GroupOutcome> {
+    const { groupId, memberId } = command;
+    const journal = await this.#access.journalOf(groupId, signal);
+    await this.#access.freshen(journal);
+    const unchanged = this.#unjournaled(journal, command);
+    const first = unchanged ?? (await this.#propose(journal, command, signal));
+    if (first.kind !== "consumer-heartbeat") return first;
+    this.#access.watches.heard(groupId, memberId);
+    if (first.memberEpoch < 0) return first;
+    const followUp = () => this.#access.propose(followUpHeartbeat(command, first), signal);
+    const second = await this.#targets.settle(journal, groupId, { signal, followUp });
+    return second?.kind === "consumer-heartbeat" ? joinedOutcomes(first, second) : first;
+  }
+
+  /** The answer if nothing changes and the journal shows the member alive. */
+  #unjournaled(journal: GroupJournal, command: ConsumerHeartbeatCommand): ConsumerHeartbeatOutcome | undefined {
+    const { groupId, memberId } = command;
+    const membership = journal.state.groups.get(groupId)?.membership;
+    if (membership?.type !== "consumer") return undefined;
+    const member = membership.members.get(memberId);
+    const outcome = unchangedHeartbeat(membership, command);
+    if (member === undefined || outcome === undefined) return undefined;
+    const { clock, watches, topics } = this.#access;
+    const seenAtMs = watches.seenAtMs(groupId, `member ${member.seenSeq} ${memberId}`);
+    const thirdMs = topics.brokerInteger("group.consumer.session.timeout.ms") / 3;
+    const isFresh = seenAtMs === undefined || clock.monotonicMs() - seenAtMs < thirdMs;
+    return isFresh ? outcome : undefined;
+  }
+
+  async #propose(journal: GroupJournal, command: ConsumerHeartbeatCommand, signal: AbortSignal): Promise<GroupOutcome> {
+    let outcome = await this.#access.propose(command, signal);
+    for (let attempt = 0; outcome.kind === "upgrade-needed" && attempt < GROUP_ATTEMPTS_MAX; attempt++) {
+      const [policy = ""] = this.#access.topics.brokerList("group.consumer.migration.policy");
+      const group = journal.state.groups.get(command.groupId);
+      const view = this.#access.topics.view();
+      const isPermitted = group !== undefined && UPGRADING_POLICIES.includes(policy);
+      const upgrade = isPermitted ? upgradeOf(group, (name) => view.topic(name)?.topicId) : undefined;
+      if (upgrade === undefined) return { kind: "refused", error: ErrorCode.GROUP_ID_NOT_FOUND };
+      outcome = await this.#access.propose({ ...command, upgrade }, signal);
+    }
+    const isUndecided = outcome.kind === "upgrade-needed";
+    return isUndecided ? { kind: "refused", error: ErrorCode.COORDINATOR_LOAD_IN_PROGRESS } : outcome;
+  }
+}

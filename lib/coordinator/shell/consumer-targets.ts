@@ -1,0 +1,61 @@
+import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
+import { dueProposal } from "../consumer-target.ts";
+import type { GroupJournal } from "../group-journals.ts";
+import type { GroupOutcome } from "../group-outcome.ts";
+import type { GroupState } from "../group-state.ts";
+import { TopicRegexes } from "../topic-regex.ts";
+import type { GroupAccess } from "./group-access.ts";
+
+/**
+ * Keeps the target assignments of consumer groups up to date: whoever hears of a group looks whether its topics or its
+ * members have changed since the last target was computed, and proposes what is due. The fold takes the first.
+ */
+export class ConsumerTargets {
+  readonly #access: GroupAccess;
+  readonly #regexes = new TopicRegexes();
+  /** As what a group was last found to need nothing. */
+  readonly #settledAs = new WeakMap<GroupState, string>();
+
+  constructor(access: GroupAccess) {
+    this.#access = access;
+  }
+
+  /**
+   * Proposes what is due. `followUp` is called in the turn of the last proposal, so that what it proposes rides in the same
+   * record and already finds the new target; its outcome is answered, or undefined if nothing was due.
+   */
+  async settle(
+    journal: GroupJournal,
+    groupId: string,
+    options: { readonly signal: AbortSignal; readonly followUp?: () => Promise<GroupOutcome> },
+  ): Promise<GroupOutcome | undefined> {
+    this.#access.topics.freshen();
+    let followed: GroupOutcome | undefined;
+    for (let attempt = 0; attempt < GROUP_ATTEMPTS_MAX; attempt++) {
+      const due = this.#due(journal, groupId);
+      if (due === undefined) break;
+      const proposed = this.#access.propose(due, options.signal);
+      if (due.kind === "metadata-changed") {
+        await proposed;
+        continue;
+      }
+      const [, outcome] = await Promise.all([proposed, options.followUp?.()]);
+      followed = outcome;
+    }
+    return followed;
+  }
+
+  #due(journal: GroupJournal, groupId: string) {
+    const group = journal.state.groups.get(groupId);
+    if (group?.membership.type !== "consumer") return undefined;
+    const { topics } = this.#access;
+    const view = topics.view();
+    const { groupEpoch, assignmentEpoch } = group.membership;
+    const seen = `${view.clusterSeq} ${group.changedSeq} ${groupEpoch} ${assignmentEpoch}`;
+    if (this.#settledAs.get(group) === seen) return undefined;
+    const assignors = topics.brokerList("group.consumer.assignors");
+    const due = dueProposal(group, { view, regexes: this.#regexes, assignors });
+    if (due === undefined) this.#settledAs.set(group, seen);
+    return due;
+  }
+}
