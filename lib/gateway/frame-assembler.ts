@@ -5,13 +5,16 @@ import type { FrameMemory } from "./frame-memory.ts";
 
 const NOTHING = new Uint8Array(0);
 
+/** The least that a frame gets when it comes in pieces. */
+const GROWTH_BYTES_MIN = 1_024;
+
 /**
  * Cuts what a socket brings into frames, as lib/protocol/frame.ts does for clients, but copies every byte once: the chunks
  * lie in a buffer that the next read overwrites.
  *
  *     | size int32 | api key int16 … size bytes | size int32 | …
  *
- * A frame begins with little memory and gets more as it arrives, so a size that is only announced holds nothing. Large
+ * A frame that comes in pieces gets memory as it arrives, so a size that is only announced holds nothing. Large
  * Produce requests, whose bytes nobody keeps, lie in memory that is used again: they must be given back. Other requests
  * may be referred to for ever.
  */
@@ -73,7 +76,8 @@ export class FrameAssembler {
     if (size > this.#frameBytesMax) throw new ProtocolError(`frame of ${size} bytes is over ${this.#frameBytesMax}`);
     this.#frameBytes = size;
     this.#filled = 0;
-    this.#frame = size <= FRAME_START_BYTES ? Buffer.allocUnsafe(size) : NOTHING;
+    const isHere = size <= chunk.byteLength - at;
+    this.#frame = isHere && size <= FRAME_START_BYTES ? Buffer.allocUnsafe(size) : NOTHING;
     return at;
   }
 
@@ -91,16 +95,19 @@ export class FrameAssembler {
 
   /** Memory for `filled` bytes at least; `part` is the frame's beginning if nothing has come before. */
   #longer(part: Uint8Array, filled: number): Uint8Array {
-    const start = this.#filled === 0 ? part : this.#frame;
-    const isProduce = start !== undefined && start.byteLength >= 2 && apiKeyOf(start) === ApiKey.PRODUCE;
-    const borrowed = isProduce && filled >= FRAME_START_BYTES ? this.#memory.take(this.#frameBytes) : undefined;
+    const isLarge = filled > FRAME_START_BYTES;
+    const borrowed = isLarge && this.#isProduce(part) ? this.#memory.take(this.#frameBytes) : undefined;
     if (borrowed !== undefined) return borrowed;
     // Twice as long each time: no more than two thirds of all bytes are ever copied again, and held for nothing.
-    const byteLength = Math.max(FRAME_START_BYTES, filled, this.#filled * 2);
-    return Buffer.allocUnsafeSlow(Math.min(this.#frameBytes, byteLength));
+    const byteLength = Math.max(GROWTH_BYTES_MIN, filled, this.#filled * 2);
+    // Not beyond the point where it may be lent memory.
+    const byteLengthMax = isLarge ? this.#frameBytes : Math.min(this.#frameBytes, FRAME_START_BYTES);
+    return Buffer.allocUnsafeSlow(Math.min(byteLength, byteLengthMax));
   }
-}
 
-function apiKeyOf(start: Uint8Array): number {
-  return ((start[0] ?? 0) << 8) + (start[1] ?? 0);
+  /** By the first two bytes, which need not have come together. */
+  #isProduce(part: Uint8Array): boolean {
+    const byteAt = (at: number) => (at < this.#filled ? this.#frame?.[at] : part[at - this.#filled]);
+    return byteAt(0) === ApiKey.PRODUCE >> 8 && byteAt(1) === (ApiKey.PRODUCE & 0xff);
+  }
 }

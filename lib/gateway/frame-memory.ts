@@ -8,7 +8,7 @@ import { FRAME_BLOCK_BYTES, FRAME_BLOCKS_MAX } from "#lib/util/limits.ts";
  */
 export class FrameMemory {
   readonly #free: ArrayBuffer[] = [];
-  readonly #lent = new Set<ArrayBufferLike>();
+  readonly #lent = new Map<Uint8Array, ArrayBuffer>();
 
   /** Bytes lent or kept for the next frames. */
   get byteLength(): number {
@@ -20,12 +20,17 @@ export class FrameMemory {
     if (byteLength > FRAME_BLOCK_BYTES) return undefined;
     if (this.#free.length === 0 && this.#lent.size >= FRAME_BLOCKS_MAX) return undefined;
     const block = this.#free.pop() ?? new ArrayBuffer(FRAME_BLOCK_BYTES);
-    this.#lent.add(block);
-    return new Uint8Array(block, 0, byteLength);
+    const frame = new Uint8Array(block, 0, byteLength);
+    this.#lent.set(frame, block);
+    return frame;
   }
 
   /** Nothing happens to frames whose memory is not from here, or was given back before. */
   giveBack(frame: Uint8Array): void {
-    if (this.#lent.delete(frame.buffer)) this.#free.push(frame.buffer as ArrayBuffer);
+    const block = this.#lent.get(frame);
+    if (block === undefined) return;
+    // By the frame and not by its block, which may be lent to the next one already.
+    this.#lent.delete(frame);
+    this.#free.push(block);
   }
 }

@@ -173,7 +173,7 @@ export const MESSAGE_BYTES_MAX = 1 * MIB + 12;
 export const RECEIVED_BYTES_MAX = 256 * MIB;
 /** What one read takes from a socket at most. */
 export const SOCKET_READ_BYTES_MAX = 256 * KIB;
-/** Memory for a request whose size is known and whose bytes are still to come. */
+/** Produce requests larger than this lie in memory that is used again. */
 export const FRAME_START_BYTES = 64 * KIB;
 /** A block of memory that large Produce requests lie in: the usual `max.request.size` of clients, with room for a header. */
 export const FRAME_BLOCK_BYTES = 1 * MIB + 64 * KIB;
