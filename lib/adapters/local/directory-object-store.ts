@@ -120,12 +120,12 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     return store;
   }
 
-  /** Once handed to the thread it goes on to its end, abort or not: until then the chunks are read. */
+  /** Once the thread has begun with it, it goes on to its end, abort or not: until then the chunks are read. */
   async putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
     parseObjectKey(key);
     signal.throwIfAborted();
     try {
-      return await this.#publish(key, chunks);
+      return await this.#publish(key, chunks, signal);
     } catch (error) {
       throw translated(error, this.#directory);
     }
@@ -227,12 +227,13 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     return this.#openFiles.use(`${this.#directory}/${key}`, work);
   }
 
-  async #publish(key: ObjectKey, chunks: readonly Uint8Array[]): Promise<PutResult> {
+  async #publish(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
     for (let attempt = 1; ; attempt++) {
       // The thread looks whether the root is still the one that was checked last.
       if (attempt > 1 || this.#root.fingerprint === undefined) await this.#root.check();
       const rootFingerprint = this.#root.fingerprint ?? "";
-      const result = await this.#publisher.publish({ key, chunks, rootFingerprint, isAgain: attempt > 1 });
+      const request = { key, chunks, rootFingerprint, isAgain: attempt > 1 };
+      const result = await this.#publisher.publish(request, signal);
       if (result.kind === "written" || result.kind === "already-exists") return result;
       // A folder went away: with its last object, or with the whole root, which the next check finds.
       const isMoved = result.kind === "other-root" || result.code === "ENOENT";

@@ -49,7 +49,17 @@ function createDirect(files: SyncFiles, path: string): number | undefined {
     return files.create(path, true);
   } catch (error) {
     if (errorCodeOf(error) !== "EINVAL") throw error;
+    removeIfThere(files, path);
     return undefined;
+  }
+}
+
+/** Linux makes the file before it finds that the file system cannot do without its cache. */
+function removeIfThere(files: SyncFiles, path: string): void {
+  try {
+    files.unlink(path);
+  } catch (error) {
+    if (errorCodeOf(error) !== "ENOENT") throw error;
   }
 }
 

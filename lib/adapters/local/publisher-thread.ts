@@ -1,12 +1,16 @@
 import { Worker } from "node:worker_threads";
 import { type Deferred, deferred } from "#lib/runtime/deferred.ts";
+import { describeError } from "#lib/runtime/logger.ts";
 import { isSharedPages } from "#lib/storage/segment-memory.ts";
 import type { PublisherSettings, PublishRequest, PublishResult } from "./object-publisher.ts";
 
 /** Publishes objects for a store. */
 export interface Publisher extends AsyncDisposable {
-  /** Reads the request's chunks until the promise settles. Never rejects but for a fault of our own. */
-  publish(request: PublishRequest): Promise<PublishResult>;
+  /**
+   * Reads the request's chunks until the promise settles. Rejects with the signal's reason if it aborts before the work
+   * has begun, and otherwise only for a fault of our own.
+   */
+  publish(request: PublishRequest, signal: AbortSignal): Promise<PublishResult>;
   forget(folders: readonly string[]): void;
 }
 
@@ -22,38 +26,59 @@ export interface FromWorker {
 
 interface Waiting {
   readonly request: PublishRequest;
+  readonly signal: AbortSignal;
+  readonly onAbort: () => void;
   readonly result: Deferred<PublishResult>;
 }
 
+/** What the thread is given at once: a disk that hangs must not gather copies of all that comes meanwhile. */
+const BATCHES_UNDER_WAY_MAX = 2;
+
 /**
  * Publishes in a thread of its own, which waits for the disk at each of a dozen steps: handing each step to the threads
- * of libuv instead took more time than the steps themselves. What one turn of the event loop brings goes together. The
+ * of libuv instead took more time than the steps themselves. What comes while the thread is busy goes together. The
  * thread begins with the first object.
  */
 export class PublisherThread implements Publisher {
   readonly #settings: PublisherSettings;
   readonly #sent = new Map<number, readonly Waiting[]>();
-  #queue: Waiting[] = [];
+  readonly #queue = new Set<Waiting>();
+  #isSendingSoon = false;
+  #isClosed = false;
   #batches = 0;
+  #threads = 0;
   #worker: Worker | undefined;
 
   constructor(settings: PublisherSettings) {
     this.#settings = settings;
   }
 
-  publish(request: PublishRequest): Promise<PublishResult> {
-    const waiting: Waiting = { request, result: deferred() };
-    this.#queue.push(waiting);
-    if (this.#queue.length === 1) queueMicrotask(() => this.#send());
-    return waiting.result.promise;
+  publish(request: PublishRequest, signal: AbortSignal): Promise<PublishResult> {
+    if (this.#isClosed) return Promise.resolve(failed("the store is closed"));
+    const result = deferred<PublishResult>();
+    const waiting: Waiting = {
+      request,
+      signal,
+      result,
+      onAbort: () => {
+        if (this.#queue.delete(waiting)) result.reject(signal.reason);
+      },
+    };
+    signal.addEventListener("abort", waiting.onAbort, { once: true });
+    this.#queue.add(waiting);
+    this.#sendSoon();
+    return result.promise;
   }
 
   forget(folders: readonly string[]): void {
     this.#worker?.postMessage({ kind: "forget", folders } satisfies ToWorker);
   }
 
-  /** Waits for what was handed over. */
+  /** Waits for what has come, and takes nothing more. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    const waiting = [...[...this.#sent.values()].flat(), ...this.#queue];
+    await Promise.allSettled(waiting.map(({ result }) => result.promise));
     const worker = this.#worker;
     if (worker === undefined) return;
     const exited = deferred<void>();
@@ -63,21 +88,41 @@ export class PublisherThread implements Publisher {
     await exited.promise;
   }
 
+  #sendSoon(): void {
+    if (this.#isSendingSoon) return;
+    this.#isSendingSoon = true;
+    queueMicrotask(() => {
+      this.#isSendingSoon = false;
+      this.#send();
+    });
+  }
+
   #send(): void {
-    const waiting = this.#queue;
-    this.#queue = [];
+    if (this.#queue.size === 0 || this.#sent.size >= BATCHES_UNDER_WAY_MAX) return;
+    const waiting = [...this.#queue];
+    this.#queue.clear();
+    for (const { signal, onAbort } of waiting) signal.removeEventListener("abort", onAbort);
     const batch = this.#batches++;
     const requests = waiting.map(({ request }) => ({ ...request, chunks: sendable(request.chunks) }));
     const owned = requests.flatMap(({ chunks }) => chunks.flatMap(({ buffer }) => ownBuffer(buffer)));
-    this.#sent.set(batch, waiting);
-    this.#worker ??= this.#start();
-    // Only work under way keeps the process alive.
-    this.#worker.ref();
-    this.#worker.postMessage({ kind: "publish", batch, requests } satisfies ToWorker, owned);
+    try {
+      this.#worker ??= this.#start();
+      // Only work under way keeps the process alive.
+      this.#worker.ref();
+      this.#worker.postMessage({ kind: "publish", batch, requests } satisfies ToWorker, owned);
+      this.#sent.set(batch, waiting);
+    } catch (error) {
+      // No further thread can be had.
+      for (const { result } of waiting) result.resolve(failed(describeError(error)));
+    }
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL("./publisher-worker.ts", import.meta.url), { workerData: this.#settings });
+    // What a thread that died has left unfinished stays in the way of no other.
+    const threads = this.#threads++;
+    const runPrefix = threads === 0 ? this.#settings.runPrefix : `${this.#settings.runPrefix}${threads}-`;
+    const workerData: PublisherSettings = { ...this.#settings, runPrefix };
+    const worker = new Worker(new URL("./publisher-worker.ts", import.meta.url), { workerData });
     worker.on("message", ({ batch, results }: FromWorker) => this.#receive(batch, results));
     worker.on("error", (error) => this.#fail(worker, `the store's thread has died: ${error.message}`));
     worker.on("exit", () => this.#fail(worker, "the store's thread has ended"));
@@ -87,11 +132,10 @@ export class PublisherThread implements Publisher {
   #receive(batch: number, results: readonly PublishResult[]): void {
     const waiting = this.#sent.get(batch) ?? [];
     this.#sent.delete(batch);
+    this.#send();
     if (this.#sent.size === 0) this.#worker?.unref();
     for (const [index, { result }] of waiting.entries()) {
-      result.resolve(
-        results[index] ?? { kind: "failed", code: undefined, message: "the store's thread gave no result" },
-      );
+      result.resolve(results[index] ?? failed("the store's thread gave no result"));
     }
   }
 
@@ -101,8 +145,13 @@ export class PublisherThread implements Publisher {
     this.#worker = undefined;
     const lost = [...this.#sent.values()].flat();
     this.#sent.clear();
-    for (const { result } of lost) result.resolve({ kind: "failed", code: "EIO", message });
+    for (const { result } of lost) result.resolve(failed(message));
+    this.#send();
   }
+}
+
+function failed(message: string): PublishResult {
+  return { kind: "failed", code: "EIO", message };
 }
 
 /** Shared memory goes by reference; other chunks are joined, for the whole memory around a view would be copied with it. */
