@@ -10,7 +10,8 @@ import { BLOCK_BYTES } from "#lib/util/limits.ts";
 // A run is what one read brought: adjacent blocks in one array. It is kept and evicted as one, because a view of any
 // block keeps the whole array alive; so the bytes counted here are the bytes held.
 
-/** Adjacent blocks of one object, loaded together. Its memory is used again when nobody holds it any more. */
+/** Adjacent blocks of one object, loaded together. Its memory is used again when nobody holds it any more; never, if somebody does
+ * not let go. */
 export class BlockRun {
   readonly key: ObjectKey;
   readonly firstBlock: number;
@@ -20,7 +21,6 @@ export class BlockRun {
   readonly storeId: StoreId;
   readonly #giveBack: (bytes: Uint8Array) => void;
   #holders = 1;
-  #stays = false;
 
   /** Held once, by who makes it. */
   constructor(
@@ -43,12 +43,7 @@ export class BlockRun {
   release(): void {
     assert(this.#holders > 0, "released more often than held");
     this.#holders--;
-    if (this.#holders === 0 && !this.#stays) this.#giveBack(this.bytes);
-  }
-
-  /** Somebody keeps views of it for as long as they like: its memory is not used again. */
-  letStay(): void {
-    this.#stays = true;
+    if (this.#holders === 0) this.#giveBack(this.bytes);
   }
 }
 

@@ -78,8 +78,8 @@ export class RangeReader implements Disposable {
     try {
       const ready = holds.flatMap(({ run }) => (run === undefined ? [] : [run]));
       const runs = ready.length === holds.length ? ready : await abortable(allRuns(holds), signal);
-      if (borrowed === undefined) for (const run of runs) run.letStay();
       const views = cut(runs, range);
+      // Without a collector the runs stay held for good, and are left to V8.
       borrowed?.add(() => letGo(holds));
       return views;
     } catch (error) {

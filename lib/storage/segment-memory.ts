@@ -58,12 +58,14 @@ export class SegmentMemory {
 
   /** Copies the chunks one behind the other; undefined if there is no room because too much is held. */
   gather(chunks: readonly Uint8Array[], byteLength: number): HeldBytes | undefined {
+    // Before anything is copied: beyond its region lies what others hold.
+    const sum = chunks.reduce((bytes, chunk) => bytes + chunk.byteLength, 0);
+    assert(sum === byteLength, "the chunks have the length that was said");
     const region = this.#reserve(Math.max(1, Math.ceil(byteLength / MEMORY_PAGE_BYTES)) * MEMORY_PAGE_BYTES);
     if (region === undefined) return undefined;
-    const end = region.at + byteLength;
-    assert(this.#fill(region.at, chunks) === end, "the chunks have the length that was said");
+    this.#fill(region.at, chunks);
     return {
-      bytes: this.#bytes.subarray(region.at, end),
+      bytes: this.#bytes.subarray(region.at, region.at + byteLength),
       retain: () => {
         assert(region.holderCount > 0, "retained after the last release");
         region.holderCount++;
@@ -83,7 +85,7 @@ export class SegmentMemory {
    * Copies by way of memory that is not shared. V8 copies into shared memory word by word if both sides are aligned, as
    * here, but otherwise byte by byte, which is some ten times slower than this detour.
    */
-  #fill(begin: number, chunks: readonly Uint8Array[]): number {
+  #fill(begin: number, chunks: readonly Uint8Array[]): void {
     const scratch = this.#scratch;
     let at = begin;
     let filled = 0;
@@ -100,7 +102,6 @@ export class SegmentMemory {
       }
     }
     this.#bytes.set(scratch.subarray(0, filled), at);
-    return at + filled;
   }
 
   #reserve(byteLength: number): Region | undefined {
