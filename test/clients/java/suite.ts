@@ -26,7 +26,7 @@ export const olderJavaSuite = suiteOf("java-3.9", OLDER);
 function suiteOf(name: string, release: Release): Suite {
   return {
     name,
-    budgetMinutes: 3,
+    budgetMinutes: 5,
     what: `Apache Kafka's own tools, ${release.version}: topics, configs, offsets, groups, producers, replicas, compatibility`,
     async run(facts, { target }) {
       await provideJava(release.version);
