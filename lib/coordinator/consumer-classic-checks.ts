@@ -25,9 +25,11 @@ function isClassic(member: ConsumerMember): member is ClassicConsumerMember {
   return member.classic !== undefined;
 }
 
-/** Whether a classic member is to join again: to give up partitions, to have more, or to follow the group's epoch. */
+/**
+ * Whether a classic member is to join again: to follow the group's epoch, which takes a member with partitions to give up
+ * two rounds, or to have what others have released meanwhile.
+ */
 export function mustRejoin(group: ConsumerGroup, member: ConsumerMember): boolean {
-  if (member.state === "UnrevokedPartitions") return true;
   if (!isTargetCurrent(group, member)) return false;
   if (member.memberEpoch < group.assignmentEpoch) return true;
   return member.state === "UnreleasedPartitions" && !awaitsRelease(group, member);

@@ -116,6 +116,21 @@ describe("a member's epoch", () => {
   });
 });
 
+test("a member that gets more at the epoch that it is at keeps its previous one", () => {
+  const groups = reconciledGroup("a");
+  groups.beat(heartbeatOf("b"));
+  groups.settle();
+  const { memberEpoch, assigned } = groups.consumerMember("a");
+  groups.beat(beatOf("a", memberEpoch, { owned: assigned }));
+  const waiting = groups.beat(beatOf("b", groups.consumerMember("b").memberEpoch, { owned: new Map() }));
+  const { previousMemberEpoch } = groups.consumerMember("b");
+  expect(groups.consumerMember("b").state).toBe("UnreleasedPartitions");
+  groups.beat(beatOf("a", memberEpoch, { owned: groups.consumerMember("a").assigned }));
+  groups.beat(beatOf("b", waiting.memberEpoch));
+  expect(groups.consumerMember("b")).toMatchObject({ state: "Stable", previousMemberEpoch });
+  expect(previousMemberEpoch).toBeLessThan(waiting.memberEpoch);
+});
+
 describe("a heartbeat", () => {
   test("tells the assignment to whoever tells everything, and else only when it has changed", () => {
     const groups = reconciledGroup("a");
@@ -147,6 +162,7 @@ describe("a heartbeat", () => {
     expect(groups.consumer.groupEpoch).toBe(groupEpoch);
     groups.beat(beatOf("a", groupEpoch, { subscribedTopicNames: ["t1", "t2"] }));
     expect(groups.consumer.groupEpoch).toBe(groupEpoch + 1);
+    expect(groups.group.changedSeq).toBe(groups.seq);
     groups.beat(beatOf("a", groupEpoch, { subscribedTopicRegex: "x.*" }));
     expect(groups.consumer.groupEpoch).toBe(groupEpoch + 2);
     groups.beat(beatOf("a", groupEpoch, { subscribedTopicRegex: "" }));
@@ -211,10 +227,12 @@ describe("a member that leaves", () => {
     const { groupEpoch } = groups.consumer;
     groups.nowMs += 1_000;
     groups.beat(beatOf("a", -1));
-    expect(groups.group.stateSinceMs).toBe(groups.nowMs);
+    expect(groups.group).toMatchObject({ stateSinceMs: groups.nowMs, changedSeq: groups.seq });
     expect(groups.due()).toBeUndefined();
+    groups.nowMs += 1_000;
     groups.beat(heartbeatOf("b"));
     expect(groups.consumer.groupEpoch).toBe(groupEpoch + 2);
+    expect(groups.group.stateSinceMs).toBe(groups.nowMs);
     groups.beat(beatOf("b", -1));
     expect(groups.brief({ kind: "delete-group", groupId: GROUP })).toBe("done");
   });

@@ -46,6 +46,13 @@ describe("a static member", () => {
     expect(groups.consumer.groupEpoch).toBe(back.memberEpoch + 1);
   });
 
+  test("that comes back under its id with another subscription has an epoch again", () => {
+    const groups = staticGroup();
+    groups.beat(beatOf("a", -2, { instanceId: "i" }));
+    const { memberEpoch } = groups.beat(heartbeatOf("a", { instanceId: "i", subscribedTopicNames: ["t2"] }));
+    expect(memberEpoch).toBe(groups.consumer.assignmentEpoch);
+  });
+
   test("that comes back while a target is computed makes it void, for it names the old id", () => {
     const groups = staticGroup();
     groups.beat(heartbeatOf("c"));

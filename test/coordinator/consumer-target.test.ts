@@ -84,6 +84,8 @@ describe("changed metadata", () => {
     expect(groups.consumer.groupEpoch).toBe(groupEpoch + 1);
     groups.fold(metadataOf(groups, { resolvedRegexes: [{ regex: "t.*", topicNames: ["t1", "t2"] }] }));
     expect(groups.consumer.groupEpoch).toBe(groupEpoch + 2);
+    groups.fold(metadataOf(groups, { resolvedRegexes: [] }));
+    expect(groups.consumer.resolvedRegexes.size).toBe(0);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { joinAnswer, syncAnswer } from "#lib/coordinator/classic-answers.ts";
 import type { JoinCommand } from "#lib/coordinator/classic-command.ts";
 import { subscriptionOf, syncAnswerInConsumerGroup, upgradeOf } from "#lib/coordinator/consumer-classic-answers.ts";
+import { unchangedHeartbeat } from "#lib/coordinator/consumer-heartbeat.ts";
 import { decodeAssignment, encodeAssignment, encodeSubscription } from "#lib/protocol/consumer-protocol.ts";
 import type { TopicId } from "#lib/util/branded.ts";
 import { beatOf, FoldedConsumers, heartbeatOf, partitions, viewOf } from "./consumer-fixtures.ts";
@@ -65,7 +66,7 @@ function heartbeat(groups: FoldedConsumers, memberId: string): string {
   return groups.heartbeat(memberId, { generationId: memberEpoch });
 }
 
-function syncedPartitions(groups: FoldedConsumers, memberId: string): readonly number[] {
+function syncedPartitions(groups: FoldedConsumers, memberId: string, expectedVersion = 1): readonly number[] {
   const generationId = groups.consumerMember(memberId).memberEpoch;
   const request = {
     groupId: GROUP,
@@ -79,7 +80,7 @@ function syncedPartitions(groups: FoldedConsumers, memberId: string): readonly n
   const answer = syncAnswerInConsumerGroup(groups.consumer, request, topicName);
   if (answer.kind !== "synced") throw new Error(JSON.stringify(answer));
   const { assignedPartitions, version } = decodeAssignment(answer.assignment);
-  expect(version).toBe(1);
+  expect(version).toBe(expectedVersion);
   return assignedPartitions.flatMap((topic) => topic.partitions);
 }
 
@@ -93,6 +94,9 @@ describe("a classic group that a member of the consumer protocol joins", () => {
     const members = upgradeOf(groups.group, topicIdByName)?.members.slice(1) ?? [];
     const partial = { changedSeq: groups.group.changedSeq, members };
     expect(groups.fold(heartbeatOf("c", { upgrade: partial }))).toEqual({ kind: "upgrade-needed" });
+    const whole = upgradeOf(groups.group, topicIdByName)?.members ?? [];
+    const stale = { changedSeq: groups.group.changedSeq - 1, members: whole };
+    expect(groups.fold(heartbeatOf("c", { upgrade: stale }))).toEqual({ kind: "upgrade-needed" });
     expect(groups.classic.members.size).toBe(3);
   });
 
@@ -184,17 +188,76 @@ describe("a classic member of a consumer group", () => {
     const protocols = [{ name: "cooperative-sticky", metadata: encodeSubscription({ topics: ["t1"] }, 0) }];
     const subscription = subscriptionOf(protocols, topicIdByName);
     expect(subscription).toEqual({ topicNames: ["t1"], owned: undefined, rackId: undefined });
-    groups.fold(rejoinOf("a", { protocols, subscription }));
-    expect(groups.consumerMember("a")).toMatchObject({ state: "Stable", memberEpoch: groups.consumer.groupEpoch });
+    groups.fold(rejoinOf("b", { protocols, subscription }));
+    expect(groups.consumerMember("b")).toMatchObject({ state: "Stable", memberEpoch: groups.consumer.groupEpoch });
+    expect(syncedPartitions(groups, "b", 0)).toEqual([2]);
   });
 
-  test("need not join again before there is a target, nor while others hold what it is to get", () => {
+  test("need not join again before there is a target that knows of its subscription", () => {
     const groups = upgradedGroup();
-    groups.beat(heartbeatOf("d"));
-    rejoin(groups, "a");
+    const subscription = { topicNames: ["t1", "t2"], owned: partitions({ 1: [0, 1] }), rackId: undefined };
+    expect(heartbeat(groups, "a")).toBe("REBALANCE_IN_PROGRESS");
+    groups.fold(rejoinOf("a", { protocols: PROTOCOLS, subscription }));
+    const { memberEpoch } = groups.consumerMember("a");
+    expect(memberEpoch).toBeLessThan(groups.consumer.assignmentEpoch);
     expect(heartbeat(groups, "a")).toBe("done");
+    expect(syncedPartitions(groups, "a")).toEqual([0, 1]);
     groups.settle();
     expect(heartbeat(groups, "a")).toBe("REBALANCE_IN_PROGRESS");
+  });
+
+  test("need not join again while others hold what it is to get", () => {
+    const groups = upgradedGroup();
+    rejoin(groups, "d");
+    groups.settle();
+    groups.setTarget({});
+    groups.beat(heartbeatOf("e"));
+    groups.setTarget({ d: partitions({ 1: [3] }) });
+    rejoin(groups, "d");
+    expect(groups.consumerMember("d").state).toBe("UnreleasedPartitions");
+    expect(heartbeat(groups, "d")).toBe("done");
+    rejoin(groups, "b", 2, 3);
+    expect(heartbeat(groups, "d")).toBe("done");
+    rejoin(groups, "b");
+    expect(heartbeat(groups, "d")).toBe("REBALANCE_IN_PROGRESS");
+    rejoin(groups, "d");
+    expect(syncedPartitions(groups, "d")).toEqual([3]);
+  });
+
+  test("may change its protocols, is never answered as if it spoke the other one, and takes no other member's id", () => {
+    const groups = upgradedGroup();
+    expect(groups.leave("b")).toEqual(["NONE"]);
+    const subscription = subscriptionOf(PROTOCOLS, topicIdByName);
+    const protocols = [{ name: "range", metadata: SUBSCRIPTION }];
+    expect(groups.brief(rejoinOf("a", { subscription, protocols }))).toBe("joined-consumer-group");
+    const { memberEpoch } = groups.consumerMember("a");
+    expect(unchangedHeartbeat(groups.consumer, beatOf("a", memberEpoch))).toBeUndefined();
+    groups.beat(heartbeatOf("s", { instanceId: "i", subscribedTopicNames: [], subscribedTopicRegex: "t." }));
+    const taking = { subscription, protocols, groupInstanceId: "i" };
+    expect(groups.brief(classicJoin("c", taking))).toBe("FENCED_INSTANCE_ID");
+    expect(groups.brief(classicJoin("s2", taking))).toBe("joined-consumer-group");
+    // Classic members have no expressions.
+    expect(groups.consumerMember("s2")).toMatchObject({
+      subscribedTopicRegex: undefined,
+      subscribedTopicNames: ["t1"],
+    });
+  });
+
+  test("has given up what it was to give up when its next self comes", () => {
+    const groups = upgradedGroup();
+    const subscription = subscriptionOf(PROTOCOLS, topicIdByName);
+    groups.fold(classicJoin("s", { subscription, groupInstanceId: "i" }));
+    groups.setTarget({ s: partitions({ 1: [0] }) });
+    for (const memberId of ["a", "b"]) rejoin(groups, memberId);
+    const owned = { topicNames: ["t1"], owned: partitions({ 1: [0] }), rackId: undefined };
+    const again = rejoinOf("s", { subscription: owned, protocols: PROTOCOLS, groupInstanceId: "i" });
+    groups.fold(again);
+    groups.beat(heartbeatOf("e"));
+    groups.setTarget({});
+    groups.fold(again);
+    expect(groups.consumerMember("s")).toMatchObject({ pendingRevocation: partitions({ 1: [0] }) });
+    groups.beat(heartbeatOf("s2", { instanceId: "i" }));
+    expect(groups.consumerMember("s2")).toMatchObject({ state: "Stable", pendingRevocation: new Map() });
   });
 
   test("is known by its id, its instance and its generation", () => {
