@@ -11,6 +11,7 @@ import { Broker } from "../support/broker.ts";
 import { readTopic } from "../support/reader.ts";
 import type { Facts, Suite } from "../support/suite.ts";
 import { eventually, newTopic } from "../support/topics.ts";
+import { checkGroups } from "./groups.ts";
 import { checkVersions } from "./version-facts.ts";
 
 const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
@@ -18,8 +19,8 @@ const [SET, DELETE, APPEND] = [0, 1, 2] as const;
 
 export const platformaticSuite: Suite = {
   name: "platformatic",
-  budgetMinutes: 1,
-  what: "@platformatic/kafka: every codec and version it speaks, admin, fetch sessions",
+  budgetMinutes: 2,
+  what: "@platformatic/kafka: every codec and version it speaks, admin, groups, fetch sessions",
   async run(facts, { target }) {
     await using broker = await Broker.start(target);
     const admin = new Admin({ clientId: "platformatic", bootstrapBrokers: [broker.address], retries: 3 });
@@ -29,6 +30,7 @@ export const platformaticSuite: Suite = {
       await checkProducers(facts, broker);
       await checkOffsets(facts, broker, admin);
       await checkVersions(facts, broker);
+      await checkGroups(facts, broker, admin);
     } finally {
       await admin.close();
     }

@@ -1,0 +1,104 @@
+import { equal } from "node:assert/strict";
+import {
+  type Admin,
+  Consumer,
+  type Message,
+  Producer,
+  stringDeserializers,
+  stringSerializers,
+} from "@platformatic/kafka";
+import type { Broker } from "../support/broker.ts";
+import type { Facts } from "../support/suite.ts";
+import { eventually, newTopic } from "../support/topics.ts";
+
+// Groups as @platformatic/kafka speaks them, in both protocols.
+
+const PARTITIONS = 4;
+
+interface GroupMember extends AsyncDisposable {
+  readonly consumer: Consumer<string, string, string, string>;
+  readonly seen: string[];
+}
+
+export async function checkGroups(facts: Facts, broker: Broker, admin: Admin): Promise<void> {
+  for (const groupProtocol of ["classic", "consumer"] as const) {
+    const topic = await newTopic(broker, `platformatic-${groupProtocol}`, { partitions: PARTITIONS });
+    const groupId = `platformatic-${groupProtocol}`;
+    const join = (): Promise<GroupMember> => joinGroup(broker, { topic, groupId, groupProtocol });
+    await facts.check(`${groupProtocol}: two members share the partitions and read every record once`, async () => {
+      await produce(broker, topic, 100);
+      await using one = await join();
+      await using other = await join();
+      await eventually("both have partitions", async () => isShared([one, other]), 20_000);
+      await produce(broker, topic, 100);
+      await eventually("all records", async () => new Set([...one.seen, ...other.seen]).size === 200, 20_000);
+    });
+    await facts.check(`${groupProtocol}: the next member goes on where the group has come to`, async () => {
+      await using member = await join();
+      await produce(broker, topic, 8);
+      await eventually("the new records", async () => member.seen.length >= 8, 20_000);
+      equal(new Set(member.seen).size, 8);
+    });
+    await facts.check(`${groupProtocol}: listGroups and deleteGroups know the group`, async () => {
+      const typeOf = async (): Promise<string | undefined> =>
+        (await admin.listGroups({ types: ["classic", "consumer"] })).get(groupId)?.groupType;
+      equal(await typeOf(), groupProtocol);
+      await admin.deleteGroups({ groups: [groupId] });
+      equal(await typeOf(), undefined);
+    });
+  }
+}
+
+function isShared(members: readonly GroupMember[]): boolean {
+  const owned = members.map(({ consumer }) => (consumer.assignments ?? []).flatMap(({ partitions }) => partitions));
+  return owned.every(({ length }) => length > 0) && owned.flat().length === PARTITIONS;
+}
+
+async function joinGroup(
+  broker: Broker,
+  options: { readonly topic: string; readonly groupId: string; readonly groupProtocol: "classic" | "consumer" },
+): Promise<GroupMember> {
+  const { topic, groupId, groupProtocol } = options;
+  const consumer = new Consumer({
+    clientId: "platformatic",
+    bootstrapBrokers: [broker.address],
+    groupId,
+    groupProtocol,
+    ...(groupProtocol === "classic" ? { sessionTimeout: 10_000, heartbeatInterval: 500 } : {}),
+    maxWaitTime: 200,
+    deserializers: stringDeserializers,
+    autocommit: true,
+  });
+  const seen: string[] = [];
+  const stream = await consumer.consume({ topics: [topic], mode: "committed", fallbackMode: "earliest" });
+  stream.on("data", ({ partition, offset }: Message<string, string, string, string>) => {
+    seen.push(`${partition} ${offset}`);
+  });
+  return {
+    consumer,
+    seen,
+    async [Symbol.asyncDispose]() {
+      await stream.close();
+      await consumer.close(true);
+    },
+  };
+}
+
+async function produce(broker: Broker, topic: string, count: number): Promise<void> {
+  const producer = new Producer({
+    clientId: "platformatic",
+    bootstrapBrokers: [broker.address],
+    serializers: stringSerializers,
+  });
+  try {
+    const messages = Array.from({ length: count }, (_, i) => ({
+      topic,
+      partition: i % PARTITIONS,
+      key: "",
+      value: `value ${i}`,
+    }));
+    await producer.send({ messages });
+  } finally {
+    await producer.close();
+  }
+}
