@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { TailCache } from "#lib/log/tail-cache.ts";
-import { journalId, objectKey } from "#lib/util/branded.ts";
+import { SegmentMemory } from "#lib/storage/segment-memory.ts";
+import { defined } from "#lib/util/assert.ts";
+import { Borrowed } from "#lib/util/borrowed.ts";
+import { journalId, type ObjectKey, objectKey } from "#lib/util/branded.ts";
 import { joined } from "./fetch-fixtures.ts";
 
 const KEY = objectKey("wal/1");
@@ -96,4 +99,86 @@ test("the bound holds whatever is added", () => {
     },
   );
   fc.assert(property, { numRuns: 100 });
+});
+
+/** An object in a ring of memory, as flushes leave it: one part of each length, all its bytes `byte`. */
+function addHeld(
+  { cache, memory }: { readonly cache: TailCache; readonly memory: SegmentMemory },
+  key: ObjectKey,
+  lengths: readonly number[],
+  byte: number,
+): void {
+  const byteLength = lengths.reduce((sum, length) => sum + length, 0);
+  const held = defined(memory.gather([new Uint8Array(byteLength).fill(byte)], byteLength));
+  let end = 0;
+  const parts = lengths.map((length) => {
+    end += length;
+    return { position: end - length, chunks: [held.bytes.subarray(end - length, end)], byteLength: length };
+  });
+  cache.addObject(key, parts, held);
+  held.release();
+}
+
+const RING_BYTES = 64 * 1024;
+
+test("objects in a ring of memory are found until it is wanted again, then they are gone", () => {
+  const cache = new TailCache(1_000_000);
+  const memory = new SegmentMemory(RING_BYTES);
+  const keys = Array.from({ length: 10 }, (_, at) => objectKey(`wal/${at}`));
+  for (const [at, key] of keys.entries()) {
+    addHeld({ cache, memory }, key, [RING_BYTES / 4 - 1_000, 500], at);
+    const found = keys.map((each) => cache.object(each, { position: 100, byteLength: 3 })?.[0]?.[0]);
+    expect(found).toEqual(keys.map((_, index) => (index <= at && index > at - 4 ? index : undefined)));
+  }
+  expect(cache.retainedBytes).toBe(0);
+});
+
+test("what a reader was given of a ring stays when the ring turns", () => {
+  const cache = new TailCache(1_000_000);
+  const memory = new SegmentMemory(RING_BYTES);
+  addHeld({ cache, memory }, KEY, [10_000, 20_000], 7);
+  const borrowed = new Borrowed();
+  const found = [
+    cache.object(KEY, { position: 0, byteLength: 10_000 }),
+    cache.object(KEY, { position: 10_000, byteLength: 20_000 }, borrowed),
+    cache.object(KEY, { position: 15_000, byteLength: 100 }, borrowed),
+  ];
+  addHeld({ cache, memory }, objectKey("wal/2"), [RING_BYTES], 8);
+  expect(cache.object(KEY, { position: 0, byteLength: 1 })).toBeUndefined();
+  for (const chunks of found) expect(joined(chunks ?? []).every((byte) => byte === 7)).toBe(true);
+  expect(found.map((chunks) => joined(chunks ?? []).byteLength)).toEqual([10_000, 20_000, 100]);
+});
+
+test("copies that were lent are used again only when they were given back", () => {
+  const cache = new TailCache(1_000_000);
+  const memory = new SegmentMemory(16 * RING_BYTES);
+  addHeld({ cache, memory }, KEY, [300_000], 7);
+  addHeld({ cache, memory }, objectKey("wal/2"), [300_000], 8);
+  const range = { position: 0, byteLength: 300_000 };
+  const first = new Borrowed();
+  const sevens = defined(cache.object(KEY, range, first)?.[0]);
+  const eights = defined(cache.object(objectKey("wal/2"), range, new Borrowed())?.[0]);
+  const kept = defined(cache.object(objectKey("wal/2"), range)?.[0]);
+  expect(sevens.every((byte) => byte === 7)).toBe(true);
+  first.release();
+  first.release();
+  const again = [0, 1].map(() => defined(cache.object(objectKey("wal/2"), range, new Borrowed())?.[0]));
+  expect(again[0]?.buffer).toBe(sevens.buffer);
+  const buffers = new Set([eights, kept, ...again].map(({ buffer }) => buffer));
+  expect(buffers.size).toBe(4);
+});
+
+test("memory that is evicted late does not take an object that came under its key meanwhile", () => {
+  const cache = new TailCache(1_000_000);
+  const memory = new SegmentMemory(RING_BYTES);
+  addHeld({ cache, memory }, KEY, [RING_BYTES / 2], 7);
+  addHeld({ cache, memory }, KEY, [RING_BYTES / 2], 8);
+  addHeld({ cache, memory }, objectKey("wal/2"), [RING_BYTES / 2], 9);
+  expect(cache.object(KEY, { position: 0, byteLength: 1 })?.[0]?.[0]).toBe(8);
+});
+
+test("without room nothing is kept, in a ring or not", () => {
+  const cache = new TailCache(0);
+  addHeld({ cache, memory: new SegmentMemory(RING_BYTES) }, KEY, [100], 7);
+  expect(cache.object(KEY, { position: 0, byteLength: 1 })).toBeUndefined();
 });
