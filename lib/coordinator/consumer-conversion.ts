@@ -1,4 +1,4 @@
-import { difference, normalized } from "./assignment-sets.ts";
+import { filtered } from "./assignment-sets.ts";
 import { type ClassicGroup, type ClassicMember, newClassicGroup } from "./classic-group.ts";
 import { addMember, selectProtocol } from "./classic-members.ts";
 import { rebalanceAfterRemoval } from "./classic-round.ts";
@@ -26,7 +26,7 @@ export function upgradedGroup(classic: ClassicGroup, upgraded: readonly Upgraded
   for (const member of classic.members.values()) {
     const facts = byId.get(member.memberId);
     if (facts === undefined) return undefined;
-    const assigned = withoutHeld(group, normalized(facts.assigned));
+    const assigned = withoutHeld(group, facts.assigned);
     setMember(group, newConsumerMember(member.memberId), {
       ...upgradedFields(member, facts),
       memberEpoch: group.groupEpoch,
@@ -54,9 +54,7 @@ function upgradedFields(member: ClassicMember, { subscription }: UpgradedMember)
 
 /** What no member before it has: a leader's assignor may have given a partition to two. */
 function withoutHeld(group: ConsumerGroup, assigned: Assignment): Assignment {
-  let free = assigned;
-  for (const other of group.members.values()) free = difference(free, other.assigned);
-  return free;
+  return filtered(assigned, (topicId, partition) => !group.partitionEpochs.get(topicId)?.has(partition));
 }
 
 /** Makes the group classic again, of members that all speak the classic protocol, and begins a round of rebalancing. */

@@ -73,6 +73,11 @@ describe("a stable member", () => {
   });
 });
 
+test("a member that joins owns nothing, also if it does not say so", () => {
+  const { next } = groupWith(partitions({ 1: [1] }), { memberEpoch: 0, assigned: partitions({ 1: [0] }) });
+  expect(next(undefined)).toMatchObject({ memberEpoch: 5, state: "Stable", assigned: partitions({ 1: [1] }) });
+});
+
 describe("a member with partitions to give up", () => {
   const revoking = {
     state: "UnrevokedPartitions",

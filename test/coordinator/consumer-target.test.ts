@@ -120,6 +120,14 @@ describe("what is due", () => {
     ]);
   });
 
+  test("is a new target when a topic is another one of the same name and size", () => {
+    const groups = reconciledGroup("a");
+    const topicId = topicIdOf(77);
+    groups.view = { clusterSeq: 2, names: ["t1"], topic: () => ({ topicId, partitionCount: 4 }) };
+    groups.settle();
+    expect(groups.consumer.targetAssignment.get("a")).toEqual(partitions({ 77: [0, 1, 2, 3] }));
+  });
+
   test("is a new target when a new topic matches an expression, but for a name that merely begins alike", () => {
     const groups = new FoldedConsumers();
     groups.view = viewOf({ 1: 1 }, 1);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { joinAnswer, syncAnswer } from "#lib/coordinator/classic-answers.ts";
 import type { JoinCommand } from "#lib/coordinator/classic-command.ts";
 import { subscriptionOf, syncAnswerInConsumerGroup, upgradeOf } from "#lib/coordinator/consumer-classic-answers.ts";
+import { consumerExpiries } from "#lib/coordinator/consumer-expiries.ts";
 import { unchangedHeartbeat } from "#lib/coordinator/consumer-heartbeat.ts";
 import { decodeAssignment, encodeAssignment, encodeSubscription } from "#lib/protocol/consumer-protocol.ts";
 import type { TopicId } from "#lib/util/branded.ts";
@@ -310,6 +311,8 @@ describe("a classic member of a consumer group", () => {
   test("commits as in its generation, and expires by its own session time-out", () => {
     const groups = upgradedGroup();
     const { memberEpoch, seenSeq } = groups.consumerMember("a");
+    const sessions = consumerExpiries(GROUP, groups.consumer, 45_000).filter(({ key }) => key.startsWith("member"));
+    expect(sessions.map(({ afterMs }) => afterMs)).toEqual([30_000, 30_000, 45_000]);
     const commit = {
       kind: "commit-offsets",
       groupId: GROUP,
