@@ -1,7 +1,7 @@
 import {
-  APPEND_INLINE_BYTES_MAX,
   BLOCK_CACHE_BYTES_MAX,
   DRAIN_MS_MAX,
+  EMBEDDED_INLINE_BYTES_MAX,
   INLINE_BYTES_MAX,
   LINGER_MS_MAX,
   MIB,
@@ -64,7 +64,7 @@ export const SERVE_OPTIONS = [
     name: "inline-bytes",
     value: "BYTES",
     description: `flushes up to this size travel in the journal and make no object, 0 to ${INLINE_BYTES_MAX}`,
-    default: String(APPEND_INLINE_BYTES_MAX),
+    default: String(EMBEDDED_INLINE_BYTES_MAX),
   },
   {
     name: "tail-cache-bytes",

@@ -48,6 +48,8 @@ export const FLUSH_BATCHES_MAX = 4_096;
 export const LINGER_MS_MAX = 10_000;
 /** Flushes up to this size are inlined in the journal record unless set otherwise. */
 export const APPEND_INLINE_BYTES_MAX = 8 * KIB;
+/** The same where journals are a file: a record costs one sync of the disk, an object three and a record. */
+export const EMBEDDED_INLINE_BYTES_MAX = 64 * KIB;
 /** Largest flush that may be inlined at all: with its facts it must fit in a journal record. */
 export const INLINE_BYTES_MAX = 128 * KIB;
 /** What may wait for its commit in one process; beyond it connections are no longer read. */

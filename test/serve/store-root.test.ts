@@ -2,11 +2,13 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, write
 import { expect, test } from "vitest";
 import type { KafkaConnection } from "#lib/client/kafka-connection.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { EMBEDDED_INLINE_BYTES_MAX } from "#lib/util/limits.ts";
 import { Embedded } from "./embedded.ts";
 import { batchOf, createTopic, produce, readAll } from "./kafka-calls.ts";
 import { refusal, TemporaryDirectory } from "./serve-process.ts";
 
-const LARGE = "x".repeat(50_000);
+/** Too large for the journal. */
+const LARGE = "x".repeat(EMBEDDED_INLINE_BYTES_MAX);
 
 /** What may happen to a store's root: what is put in its place, and what must be untouched afterwards. */
 const OUTAGES: readonly (readonly [string, (root: string) => void, (root: string) => boolean])[] = [

@@ -12,6 +12,7 @@ import {
   sumBatch,
 } from "#lib/record/record-batch.ts";
 import { defined } from "#lib/util/assert.ts";
+import { EMBEDDED_INLINE_BYTES_MAX } from "#lib/util/limits.ts";
 import { type MemoryBroker, startMemoryBroker } from "../support/memory-broker.ts";
 import { Embedded } from "./embedded.ts";
 import { batchOf, createTopic, produce, readAll } from "./kafka-calls.ts";
@@ -100,7 +101,7 @@ test("the objects of a deleted topic stay", async () => {
   await using embedded = await Embedded.start(directory.path);
   await using client = await embedded.connect();
   await createTopic(client, "gone");
-  await produce(client, { topic: "gone" }, batchOf(["x".repeat(50_000)]));
+  await produce(client, { topic: "gone" }, batchOf(["x".repeat(EMBEDDED_INLINE_BYTES_MAX)]));
   const segments = () => readdirSync(directory.file("store-0", "wal"), { recursive: true, encoding: "utf8" }).length;
   const before = segments();
   const deleted = await client.send(Apis.DELETE_TOPICS, 4, { topicNames: ["gone"], timeoutMs: 10_000 });

@@ -1,5 +1,8 @@
 import type { ClusterState } from "#lib/cluster/cluster-state.ts";
 import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
+import { groupJournalId } from "#lib/coordinator/group-journals.ts";
+import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
+import type { StateMachine } from "#lib/journal/state-machine.ts";
 import type { JournalId } from "#lib/util/branded.ts";
 import { type Findings, RESTORE_JOURNAL } from "./finding.ts";
 import { JournalWalk } from "./journal-walk.ts";
@@ -24,8 +27,9 @@ export async function examine(ports: DoctorPorts, findings: Findings, signal: Ab
     const what = "it has no record: no topic and no store is known";
     findings.add({ kind: "journal-missing", where: `journal ${CLUSTER_JOURNAL_ID}`, what, remedy: RESTORE_JOURNAL });
   }
-  const numbers = logNumbers(ids, findings);
-  const states = await examineLogJournals(numbers, context);
+  const numbers = journalNumbers(ids, findings);
+  const states = await examineLogJournals(numbers.log, context);
+  for (const number of numbers.group) await walkWhole(groupJournalId(number), groupStateMachine, context);
   await examineLogStates(states, context);
   const after = await foldCluster({ ...context, findings: findings.muted() });
   const clusters = [before, after].filter((state) => state !== undefined);
@@ -37,23 +41,42 @@ export async function examine(ports: DoctorPorts, findings: Findings, signal: Ab
   await countOrphans(context, (key) => objects.isNamed(key));
 }
 
-async function foldCluster(context: SnapshotContext): Promise<ClusterState | undefined> {
-  const walk = new JournalWalk(CLUSTER_JOURNAL_ID, clusterStateMachine, context);
+function foldCluster(context: SnapshotContext): Promise<ClusterState | undefined> {
+  return walkWhole(CLUSTER_JOURNAL_ID, clusterStateMachine, context);
+}
+
+/** Folds a journal from its beginning or its snapshot to its end; the state there, undefined if it cannot be had. */
+async function walkWhole<State, Command, Outcome>(
+  id: JournalId,
+  machine: StateMachine<State, Command, Outcome>,
+  context: SnapshotContext,
+): Promise<State | undefined> {
+  const walk = new JournalWalk(id, machine, context);
   const records = walk.records();
   while ((await records.next()).done !== true);
   return walk.state;
 }
 
-/** The log journals' numbers, ascending. A name that no journal has is what a damaged table of names shows. */
-function logNumbers(ids: readonly JournalId[], findings: Findings): readonly number[] {
-  const numbers = new Set<number>();
+interface JournalNumbers {
+  readonly log: readonly number[];
+  readonly group: readonly number[];
+}
+
+/** The numbers of the log and group journals, ascending. A name that no journal has is what a damaged table of names shows. */
+function journalNumbers(ids: readonly JournalId[], findings: Findings): JournalNumbers {
+  const log = new Set<number>();
+  const group = new Set<number>();
   for (const id of ids) {
-    const match = /^(?:cluster|log-(\d{1,9}))(?:\/snapshots)?$/.exec(id);
+    const match = /^(?:cluster|(log|group)-(\d{1,9}))(?:\/snapshots)?$/.exec(id);
     if (match === null) {
       const what = "no journal of this version has that name";
       const remedy = `run a newer version if there is one; otherwise ${RESTORE_JOURNAL}`;
       findings.add({ kind: "journal-name", where: `journal ${id}`, what, remedy });
-    } else if (match[1] !== undefined) numbers.add(Number(match[1]));
+    } else if (match[2] !== undefined) (match[1] === "log" ? log : group).add(Number(match[2]));
   }
+  return { log: ascending(log), group: ascending(group) };
+}
+
+function ascending(numbers: ReadonlySet<number>): readonly number[] {
   return [...numbers].sort((a, b) => a - b);
 }
