@@ -25,13 +25,13 @@ export async function checkGroups(facts: Facts, broker: Broker, admin: Admin): P
     const topic = await newTopic(broker, `platformatic-${groupProtocol}`, { partitions: PARTITIONS });
     const groupId = `platformatic-${groupProtocol}`;
     const join = (): Promise<GroupMember> => joinGroup(broker, { topic, groupId, groupProtocol });
-    await facts.check(`${groupProtocol}: two members share the partitions and read every record once`, async () => {
+    await facts.check(`${groupProtocol}: two members share the partitions and read every record`, async () => {
       await produce(broker, topic, 100);
       await using one = await join();
       await using other = await join();
       await eventually("both have partitions", async () => isShared([one, other]), 20_000);
       await produce(broker, topic, 100);
-      await eventually("all records", async () => new Set([...one.seen, ...other.seen]).size === 200, 20_000);
+      await eventually("all records", async () => hasWhole([...one.seen, ...other.seen], 200), 20_000);
     });
     await facts.check(`${groupProtocol}: the next member goes on where the group has come to`, async () => {
       await using member = await join();
@@ -47,6 +47,16 @@ export async function checkGroups(facts: Facts, broker: Broker, admin: Admin): P
       equal(await typeOf(), undefined);
     });
   }
+}
+
+/** Whether so many records came, and no offset is missing. There may be more: this client's producer sends again what failed for some. */
+function hasWhole(seen: readonly string[], count: number): boolean {
+  const distinct = new Set(seen);
+  if (distinct.size < count) return false;
+  return [...distinct].every((each) => {
+    const [partition, offset] = each.split(" ");
+    return offset === "0" || distinct.has(`${partition} ${Number(offset) - 1}`);
+  });
 }
 
 function isShared(members: readonly GroupMember[]): boolean {
