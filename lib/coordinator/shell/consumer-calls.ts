@@ -61,7 +61,7 @@ export class ConsumerCalls {
   async #beat(command: ConsumerHeartbeatCommand, signal: AbortSignal): Promise<GroupOutcome> {
     const { groupId, memberId } = command;
     const journal = await this.#access.journalOf(groupId, signal);
-    await this.#access.freshen(journal);
+    await this.#access.freshen(journal, signal);
     const unchanged = this.#unjournaled(journal, command);
     const first = unchanged ?? (await this.#propose(journal, command, signal));
     if (first.kind !== "consumer-heartbeat") return first;

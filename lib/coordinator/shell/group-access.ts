@@ -1,9 +1,11 @@
 import { JournalPoller } from "#lib/log/journal-poller.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
-import { TimeLimitError, timeLimit } from "#lib/runtime/deadline.ts";
+import { abortable, TimeLimitError, timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
+import { SingleFlight } from "#lib/runtime/single-flight.ts";
+import type { JournalId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { GROUP_REQUEST_MS_MAX } from "#lib/util/limits.ts";
 import type { GroupCommand } from "../group-command.ts";
@@ -36,6 +38,9 @@ export class GroupAccess implements Disposable {
   readonly #options: GroupAccessOptions;
   readonly #waiters = new GroupWaiters();
   readonly #poller: JournalPoller;
+  readonly #freshening = new SingleFlight<JournalId, void>();
+  /** When each journal was last known to be up to date, by the monotonic clock. */
+  readonly #freshAtMs = new Map<JournalId, number>();
   readonly #stopListening: readonly (() => void)[];
 
   constructor(options: GroupAccessOptions) {
@@ -51,7 +56,9 @@ export class GroupAccess implements Disposable {
     });
     this.#poller = new JournalPoller({ ...options, pollMs });
     this.#stopListening = [
-      journals.onFold((_journal, command) => {
+      journals.onFold((journal, command) => {
+        // Whoever appends has folded all that came before.
+        this.#freshAtMs.set(journal.id, this.clock.monotonicMs());
         if (command.kind !== "drop-topic") this.#waiters.touch(command.groupId);
       }),
       journals.onReload(() => this.#waiters.touchAll()),
@@ -83,9 +90,21 @@ export class GroupAccess implements Disposable {
     return (await journal.propose(command, { lane: LANE, signal })).outcome;
   }
 
-  /** Brings the journal up to what other processes have committed, unless that was done just now. */
-  freshen(journal: GroupJournal): Promise<void> {
-    return this.#poller.freshen(journal);
+  /** Brings the journal up to what other processes have committed, unless that was done just now. Rejects only if aborted. */
+  async freshen(journal: GroupJournal, signal: AbortSignal): Promise<void> {
+    const { journalPollMs, clock, logger } = this.#options;
+    const freshAtMs = this.#freshAtMs.get(journal.id) ?? Number.NEGATIVE_INFINITY;
+    if (journalPollMs === 0 || clock.monotonicMs() - freshAtMs < journalPollMs) return;
+    const running = this.#freshening.run(journal.id, async () => {
+      const startedAtMs = clock.monotonicMs();
+      try {
+        await journal.catchUp(this.#options.signal);
+        this.#freshAtMs.set(journal.id, startedAtMs);
+      } catch (error) {
+        logger.debug("a group's journal cannot be followed", { journal: journal.id, error: describeError(error) });
+      }
+    });
+    await abortable(running, signal);
   }
 
   /** Waits for others: asks again after each fold of the group, here or by another process. */

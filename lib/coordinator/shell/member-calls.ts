@@ -70,7 +70,7 @@ export class MemberCalls {
       signal,
       async (limited) => {
         const journal = await this.#access.journalOf(groupId, limited);
-        await this.#access.freshen(journal);
+        await this.#access.freshen(journal, limited);
         const membership = journal.state.groups.get(groupId)?.membership;
         if (membership?.type === "consumer") return this.#heartbeatOfConsumer(journal, request, limited);
         const group = classicGroup(journal, groupId);

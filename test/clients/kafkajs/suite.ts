@@ -11,7 +11,7 @@ const { CompressionTypes, ConfigResourceTypes, logLevel } = kafkajs;
 
 export const kafkajsSuite: Suite = {
   name: "kafkajs",
-  budgetMinutes: 1,
+  budgetMinutes: 2,
   what: "kafkajs: producers with and without idempotence, groups, admin",
   async run(facts, { target }) {
     await using broker = await Broker.start(target);
