@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { makeDataDirectory } from "#lib/adapters/local/data-directory.ts";
 import { ProcessLock } from "#lib/adapters/local/process-lock.ts";
 import { SqliteJournal } from "#lib/adapters/local/sqlite-journal.ts";
@@ -9,9 +10,10 @@ import type { ServeSettings } from "#lib/config/serve-settings.ts";
 import { startBroker } from "#lib/gateway/start-broker.ts";
 import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
-import { EMBEDDED_UPLOADS_IN_FLIGHT_MAX, JOURNAL_POLL_MS } from "#lib/util/limits.ts";
+import { StoreSet } from "#lib/storage/store-set.ts";
+import { EMBEDDED_UPLOADS_IN_FLIGHT_MAX, JOURNAL_POLL_MS, STORE_CLOSE_MS_MAX } from "#lib/util/limits.ts";
 import { JOURNAL_FILE } from "./data-dir.ts";
-import { openEmbeddedStores } from "./embedded-stores.ts";
+import { EMBEDDED_STORE_ID, openEmbeddedStore } from "./embedded-stores.ts";
 import { startConfigs } from "./start-configs.ts";
 
 export interface EmbeddedBroker {
@@ -35,7 +37,12 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   opened.defer(() => journal.close());
   const { dataDir, brokerId } = settings;
   const signal = new AbortController().signal;
-  const stores = await openEmbeddedStores({ dataDir, brokerId, journal, clock, random, logger, signal });
+  const store = await openEmbeddedStore({ dataDir, brokerId, journal, clock, random, logger, signal });
+  // A disk that hangs must not hold up the end.
+  opened.defer(() =>
+    Promise.race([store[Symbol.asyncDispose](), sleep(STORE_CLOSE_MS_MAX, undefined, { ref: false })]),
+  );
+  const stores = new StoreSet(new Map([[EMBEDDED_STORE_ID, store]]));
   const broker = await startBroker(
     { journal, stores, clock, random, logger },
     {

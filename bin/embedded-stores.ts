@@ -18,41 +18,43 @@ export interface EmbeddedStoreOptions extends Omit<BrokerPorts, "stores"> {
   readonly signal: AbortSignal;
 }
 
-const STORE_ID: StoreId = 0;
+export const EMBEDDED_STORE_ID: StoreId = 0;
 
 /**
  * The store of a data directory, `store-0`. Only the first start makes it; from then on the cluster journal says which
  * store belongs here, and a directory that is missing or another one is an outage, never made anew.
  */
-export async function openEmbeddedStores(options: EmbeddedStoreOptions): Promise<StoreSet> {
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<DirectoryObjectStore> {
   const { random, logger, signal } = options;
-  const root = resolve(join(options.dataDir, `store-${STORE_ID}`));
+  const root = resolve(join(options.dataDir, `store-${EMBEDDED_STORE_ID}`));
   const storeOptions: DirectoryStoreOptions = { root, random, logger, owner: `broker-${options.brokerId}` };
   // The cluster journal's snapshot may lie in the very store that it is to tell us of; so it is read with whatever store
   // lies there (a snapshot's hash stands in the journal), and what it says is held against that store then.
   const found = await findMarker(root);
   const provisional = await DirectoryObjectStore.open(
     { ...storeOptions, logger: SILENT_LOGGER },
-    found ?? newStoreMarker(STORE_ID, random.bytes(16)),
+    found ?? newStoreMarker(EMBEDDED_STORE_ID, random.bytes(16)),
   );
-  const stores = new StoreSet(new Map([[STORE_ID, provisional]]));
+  const stores = new StoreSet(new Map([[EMBEDDED_STORE_ID, provisional]]));
   const writer = new ReplicatedWriter({ ...options, stores });
   using cluster = await openCluster(journalPorts({ ...options, stores }, writer), signal);
-  const registered = cluster.state.stores.get(STORE_ID);
+  const registered = cluster.state.stores.get(EMBEDDED_STORE_ID);
   if (registered !== undefined) {
-    const expected: StoreMarker = { storeId: STORE_ID, identity: hexOf(registered.identity) };
-    return new StoreSet(new Map([[STORE_ID, await DirectoryObjectStore.open(storeOptions, expected)]]));
+    const expected: StoreMarker = { storeId: EMBEDDED_STORE_ID, identity: hexOf(registered.identity) };
+    return DirectoryObjectStore.open(storeOptions, expected);
   }
-  const created = await DirectoryObjectStore.create(storeOptions, newStoreMarker(STORE_ID, random.bytes(16)));
+  const created = await DirectoryObjectStore.create(storeOptions, newStoreMarker(EMBEDDED_STORE_ID, random.bytes(16)));
   const identity = uuidFromBytes(Buffer.from(created.marker.identity, "hex"));
   const { outcome } = await cluster.propose(
-    { kind: "register-store", storeId: STORE_ID, identity, url: pathToFileURL(root).href },
+    { kind: "register-store", storeId: EMBEDDED_STORE_ID, identity, url: pathToFileURL(root).href },
     { lane: "cluster", signal },
   );
   if (outcome.kind === "refused") {
-    throw new StoreUnavailableError(`store ${STORE_ID} is registered with another identity`, { reason: "root" });
+    throw new StoreUnavailableError(`store ${EMBEDDED_STORE_ID} is registered with another identity`, {
+      reason: "root",
+    });
   }
-  return new StoreSet(new Map([[STORE_ID, created]]));
+  return created;
 }
 
 /** The marker that lies in the root; undefined if there is none that can be read, which the store itself reports. */

@@ -144,6 +144,8 @@ export const STORE_BACKGROUND_MS_MAX = 30_000;
 export const STORE_PUT_MS_MAX = 30_000;
 /** A store that has not answered a read by then is passed over for the next one. */
 export const STORE_READ_MS_MAX = 10_000;
+/** What is being written when a broker stops gets this long. */
+export const STORE_CLOSE_MS_MAX = 5_000;
 /** Files that a directory store keeps open for reading. */
 export const STORE_OPEN_FILES_MAX = 256;
 /** Files from this size on are written past the page cache. */
