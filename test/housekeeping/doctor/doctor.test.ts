@@ -175,6 +175,14 @@ describe("a journal", () => {
     expect(kinds).toContain("journal-name");
   });
 
+  test("of groups is folded like the others: commands of another kind of journal are found in it", async () => {
+    const { found, kinds } = await examined((dataDir) =>
+      sql(dataDir, "UPDATE journals SET name = 'group-1' WHERE name = 'log-1'"),
+    );
+    expect(kinds).not.toContain("journal-name");
+    expect(found.filter(({ where }) => where.includes("group-1")).map(({ kind }) => kind)).toContain("journal-record");
+  });
+
   test("whose last records are gone is found by its snapshot", async () => {
     const { kinds } = await examined((dataDir) =>
       sql(
