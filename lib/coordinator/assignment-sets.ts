@@ -1,5 +1,5 @@
 import type { TopicId } from "#lib/util/branded.ts";
-import type { Assignment } from "./group-state.ts";
+import type { Assignment } from "./member-types.ts";
 
 // Assignments as sets of partitions. Every result has its topics in the order of their ids and its partitions ascending,
 // so that equal sets have equal bytes whatever they were made from.

@@ -1,5 +1,5 @@
 import type { ConsumerSubscription } from "./consumer-command.ts";
-import type { MemberProtocol } from "./group-state.ts";
+import type { MemberProtocol } from "./member-types.ts";
 
 // Commands of the classic protocol. A group of the consumer protocol that has members takes them too, for members that
 // speak the classic one (KIP-848's online upgrade).

@@ -1,5 +1,5 @@
 import type { JournalSeq } from "#lib/util/branded.ts";
-import type { MemberProtocol } from "./group-state.ts";
+import type { MemberProtocol } from "./member-types.ts";
 
 // A group of the classic protocol: JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
 //

@@ -2,7 +2,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { JoinCommand } from "./classic-command.ts";
 import { type ClassicGroup, type ClassicMember, isAwaitingJoin } from "./classic-group.ts";
 import { copyProtocols } from "./group-fields.ts";
-import type { MemberProtocol } from "./group-state.ts";
+import type { MemberProtocol } from "./member-types.ts";
 
 // Who is in a classic group, and what its members have in common.
 

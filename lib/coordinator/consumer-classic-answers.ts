@@ -9,7 +9,8 @@ import type { ClassicGroup } from "./classic-group.ts";
 import { checkSyncInConsumerGroup, chosenProtocol, classicCaller } from "./consumer-classic-checks.ts";
 import type { ConsumerSubscription, GroupUpgrade, UpgradedMember } from "./consumer-command.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
-import type { Assignment, GroupState, MemberProtocol } from "./group-state.ts";
+import type { GroupState } from "./group-state.ts";
+import type { Assignment, MemberProtocol } from "./member-types.ts";
 
 // The bytes of classic consumers, where they meet a consumer group. Topics have names there and ids here; the caller
 // knows which is which from its view of the cluster.

@@ -1,5 +1,5 @@
 import type { JournalSeq } from "#lib/util/branded.ts";
-import type { Assignment } from "./group-state.ts";
+import type { Assignment } from "./member-types.ts";
 
 // Commands of the consumer protocol (KIP-848). Assignors and regular expressions need the topics' metadata, which this
 // fold does not have: a shell computes and proposes, and the fold accepts only for the group as it was seen.

@@ -6,7 +6,7 @@ import type { UpgradedMember } from "./consumer-command.ts";
 import { type ConsumerGroup, type ConsumerMember, newConsumerGroup } from "./consumer-group.ts";
 import { newConsumerMember, setMember } from "./consumer-members.ts";
 import { type GroupScope, replaceMembership } from "./group-scope.ts";
-import type { Assignment } from "./group-state.ts";
+import type { Assignment } from "./member-types.ts";
 
 // A group changes its protocol while it has members (KIP-848, online upgrade and downgrade): up when the first member of
 // the consumer protocol comes, down when the last one is gone.

@@ -1,5 +1,5 @@
 import type { JournalSeq, TopicId } from "#lib/util/branded.ts";
-import type { Assignment, MemberProtocol } from "./group-state.ts";
+import type { Assignment, MemberProtocol } from "./member-types.ts";
 
 // A group of the consumer protocol (KIP-848). Three numbers move in turn:
 //

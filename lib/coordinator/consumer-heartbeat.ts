@@ -5,7 +5,7 @@ import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
 import { checkMemberEpoch, JOIN_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, memberFor, staticMember } from "./consumer-members.ts";
 import { reconciled } from "./consumer-reconciliation.ts";
 import type { ConsumerHeartbeatOutcome } from "./group-outcome.ts";
-import type { Assignment } from "./group-state.ts";
+import type { Assignment } from "./member-types.ts";
 
 // What a heartbeat says, whether it may, and what it is answered.
 

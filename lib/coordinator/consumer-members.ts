@@ -2,7 +2,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { difference } from "./assignment-sets.ts";
 import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
 import { addToIndexes, removeFromIndexes } from "./consumer-group-index.ts";
-import type { Assignment } from "./group-state.ts";
+import type { Assignment } from "./member-types.ts";
 
 // Who is in a consumer group, and what its members may say they are.
 

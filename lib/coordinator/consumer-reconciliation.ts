@@ -10,7 +10,7 @@ import {
   union,
 } from "./assignment-sets.ts";
 import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
-import type { Assignment } from "./group-state.ts";
+import type { Assignment } from "./member-types.ts";
 
 // How a member comes from what it owns to what it is to own (KIP-848, "Reconciliation"), as Kafka's
 // CurrentAssignmentBuilder does it. First it gives up what its target lacks, staying at its epoch until it no longer says

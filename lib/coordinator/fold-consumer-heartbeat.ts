@@ -17,7 +17,8 @@ import { reconciled } from "./consumer-reconciliation.ts";
 import { raiseGroupEpoch } from "./consumer-removal.ts";
 import type { GroupOutcome } from "./group-outcome.ts";
 import { createGroup, type GroupScope, noteStateChange, refused, replaceMembership } from "./group-scope.ts";
-import type { Assignment, GroupJournalState, GroupState } from "./group-state.ts";
+import type { GroupJournalState, GroupState } from "./group-state.ts";
+import type { Assignment } from "./member-types.ts";
 
 /** A heartbeat that is no leave. Whoever shows epoch 0 joins, and makes the group if there is none. */
 export function foldHeartbeatOrJoin(

@@ -1,7 +1,7 @@
 import { decodeList, decodeNumbers, decodeTopicId, encodeNumbers, encodeTopicId } from "#lib/log/codec-fields.ts";
 import type { ByteReader } from "#lib/util/byte-reader.ts";
 import type { ByteWriter } from "#lib/util/byte-writer.ts";
-import type { Assignment, MemberProtocol } from "./group-state.ts";
+import type { Assignment, MemberProtocol } from "./member-types.ts";
 
 // Fields that the formats of this folder share. `list` is a count as uvarint and so many items; `text` a byte length as
 // uvarint and UTF-8; `bytes` a byte length as uvarint and the bytes; all numbers are big-endian.

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "#lib/protocol/error-code.ts";
-import type { Assignment } from "./group-state.ts";
+import type { Assignment } from "./member-types.ts";
 
 export type GroupOutcome =
   | { readonly kind: "done" }

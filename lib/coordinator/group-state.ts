@@ -7,6 +7,7 @@ import type { ConsumerGroup } from "./consumer-group.ts";
 //
 //   group-command.ts, group-outcome.ts        what can be asked of a group, and what the fold says to it
 //   group-state.ts                            this file: the journal's groups and their offsets
+//   member-types.ts                           what members of both protocols have
 //   classic-group.ts, consumer-group.ts       members of the two protocols, with their state diagrams
 //   group-state-machine.ts                    which fold takes which command
 //   fold-classic-*.ts, classic-*.ts           JoinGroup, SyncGroup, Heartbeat, LeaveGroup and their time-outs
@@ -71,17 +72,6 @@ export interface CommittedOffset {
   readonly expiresAtMs: TimestampMs;
   /** The record that committed it. */
   readonly commitSeq: JournalSeq;
-}
-
-/**
- * Partitions by topic, each list ascending and never empty. What a member is to own, owns, or is to give up.
- */
-export type Assignment = ReadonlyMap<TopicId, readonly number[]>;
-
-/** A protocol that a classic member supports, in its order of preference, with what it told the leader about itself. */
-export interface MemberProtocol {
-  readonly name: string;
-  readonly metadata: Uint8Array;
 }
 
 export function initialGroupJournalState(): GroupJournalState {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { MemberAssignment } from "#lib/coordinator/classic-command.ts";
 import type { ConsumerSubscription, GroupUpgrade } from "#lib/coordinator/consumer-command.ts";
 import type { GroupCommand } from "#lib/coordinator/group-command.ts";
-import type { Assignment, MemberProtocol } from "#lib/coordinator/group-state.ts";
+import type { Assignment, MemberProtocol } from "#lib/coordinator/member-types.ts";
 import { bytesOf, topicIdOf } from "./group-fixtures.ts";
 
 // Commands over few groups, members and numbers, so that they hit upon each other all the time.

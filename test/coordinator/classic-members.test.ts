@@ -128,6 +128,13 @@ describe("leaving", () => {
     expect(new FoldedGroups().leave("x")).toEqual(["UNKNOWN_MEMBER_ID"]);
   });
 
+  test("of a reserved id leaves a stable group as it is", () => {
+    const groups = stableGroup("a");
+    groups.fold(joinOf("b", { mustReserve: true }));
+    expect(groups.leave("b")).toEqual(["NONE"]);
+    expect(groups.classic).toMatchObject({ state: "Stable", generationId: 1, pendingMembers: { size: 0 } });
+  });
+
   test("completes the round that waited for this member", () => {
     const groups = stableGroup("a", "b");
     groups.fold(rejoinOf("b", renewed));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Assignment } from "#lib/coordinator/group-state.ts";
+import type { Assignment } from "#lib/coordinator/member-types.ts";
 import type { ConsumerHeartbeatRequest } from "#lib/coordinator/shell/consumer-request-check.ts";
 import { encodeAssignment, encodeSubscription } from "#lib/protocol/consumer-protocol.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";

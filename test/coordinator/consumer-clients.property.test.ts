@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { difference, haveSamePartitions, intersection, sizeOf } from "#lib/coordinator/assignment-sets.ts";
 import { followUpHeartbeat } from "#lib/coordinator/consumer-heartbeat.ts";
 import { topicNamesOf } from "#lib/coordinator/consumer-target.ts";
-import type { Assignment } from "#lib/coordinator/group-state.ts";
+import type { Assignment } from "#lib/coordinator/member-types.ts";
 import { checkConsumerGroup, PastEpochs } from "./consumer-checks.ts";
 import { beatOf, FoldedConsumers, heartbeatOf, viewOf } from "./consumer-fixtures.ts";
 import { encodedState, GROUP, reloaded } from "./group-fixtures.ts";

@@ -2,7 +2,7 @@ import type { ConsumerHeartbeatCommand } from "#lib/coordinator/consumer-command
 import type { ConsumerGroup, ConsumerMember } from "#lib/coordinator/consumer-group.ts";
 import { dueProposal, type TopicsView } from "#lib/coordinator/consumer-target.ts";
 import type { ConsumerHeartbeatOutcome } from "#lib/coordinator/group-outcome.ts";
-import type { Assignment } from "#lib/coordinator/group-state.ts";
+import type { Assignment } from "#lib/coordinator/member-types.ts";
 import { TopicRegexes } from "#lib/coordinator/topic-regex.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { TopicId } from "#lib/util/branded.ts";

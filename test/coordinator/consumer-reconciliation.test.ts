@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type ConsumerMember, newConsumerGroup } from "#lib/coordinator/consumer-group.ts";
 import { newConsumerMember, setMember } from "#lib/coordinator/consumer-members.ts";
 import { reconciled } from "#lib/coordinator/consumer-reconciliation.ts";
-import type { Assignment } from "#lib/coordinator/group-state.ts";
+import type { Assignment } from "#lib/coordinator/member-types.ts";
 import { partitions } from "./consumer-fixtures.ts";
 
 const NOTHING: Assignment = new Map();

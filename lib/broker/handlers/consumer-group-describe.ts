@@ -1,4 +1,4 @@
-import type { Assignment } from "#lib/coordinator/group-state.ts";
+import type { Assignment } from "#lib/coordinator/member-types.ts";
 import type {
   ConsumerGroupDescription,
   ConsumerMemberDescription,

@@ -1,4 +1,4 @@
-import type { Assignment } from "#lib/coordinator/group-state.ts";
+import type { Assignment } from "#lib/coordinator/member-types.ts";
 import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { errorMessage } from "#lib/protocol/error-message.ts";

@@ -1,5 +1,5 @@
 import type { TopicId } from "#lib/util/branded.ts";
-import type { Assignment } from "../group-state.ts";
+import type { Assignment } from "../member-types.ts";
 
 // Assignors compute who is to own what. They are pure, and deterministic in the order of the members that they are given.
 // Like Kafka's own they do not look at racks.

@@ -1,4 +1,4 @@
-import type { Assignment } from "../group-state.ts";
+import type { Assignment } from "../member-types.ts";
 import type { AssignorMember, PartitionCounts } from "./assignor.ts";
 import { assignMixedSubscriptions } from "./uniform-mixed.ts";
 import { assignSameSubscription } from "./uniform-same.ts";

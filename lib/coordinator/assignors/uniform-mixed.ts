@@ -1,6 +1,6 @@
 import type { TopicId } from "#lib/util/branded.ts";
 import { assignmentOf } from "../assignment-sets.ts";
-import type { Assignment } from "../group-state.ts";
+import type { Assignment } from "../member-types.ts";
 import { type AssignorMember, type PartitionCounts, subscribersByTopic } from "./assignor.ts";
 
 // Members subscribe to different topics: everybody keeps what it owns, what is left goes to whoever has least, and then

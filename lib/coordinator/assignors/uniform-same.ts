@@ -1,6 +1,6 @@
 import type { TopicId } from "#lib/util/branded.ts";
 import { assignmentOf } from "../assignment-sets.ts";
-import type { Assignment } from "../group-state.ts";
+import type { Assignment } from "../member-types.ts";
 import type { AssignorMember, PartitionCounts } from "./assignor.ts";
 
 // All members subscribe to the same topics: each gets the same number of partitions, some one more. Those who own more

@@ -1,6 +1,7 @@
 import type { ConsumerGroup, ConsumerMember } from "../consumer-group.ts";
 import { assignorOf } from "../consumer-target.ts";
-import type { Assignment, GroupState } from "../group-state.ts";
+import type { GroupState } from "../group-state.ts";
+import type { Assignment } from "../member-types.ts";
 import { consumerGroupState } from "./group-descriptions.ts";
 
 // Consumer groups (KIP-848) as ConsumerGroupDescribe shows them.

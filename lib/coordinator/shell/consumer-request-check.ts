@@ -1,5 +1,5 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import type { Assignment } from "../group-state.ts";
+import type { Assignment } from "../member-types.ts";
 import { isTopicRegex } from "../topic-regex.ts";
 
 /** ConsumerGroupHeartbeat; what the request does not mention is undefined, or -1 for the time-out. */

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect } from "vitest";
 import { sizeOf } from "#lib/coordinator/assignment-sets.ts";
 import type { Assignor, AssignorMember, PartitionCounts } from "#lib/coordinator/assignors/assignor.ts";
-import type { Assignment } from "#lib/coordinator/group-state.ts";
+import type { Assignment } from "#lib/coordinator/member-types.ts";
 import { partitions } from "../consumer-fixtures.ts";
 import { topicIdOf } from "../group-fixtures.ts";
 
