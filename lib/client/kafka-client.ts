@@ -23,6 +23,14 @@ export interface KafkaClientOptions {
   readonly random: Random;
 }
 
+export interface Destination {
+  /** Left out: any broker. */
+  readonly nodeId?: BrokerId | undefined;
+  readonly signal: AbortSignal;
+  /** Left out: as high as both sides go. */
+  readonly versionMax?: number;
+}
+
 export interface RetryLimits {
   /** Counted from the first try. */
   readonly timeoutMs: number;
@@ -49,6 +57,11 @@ export class KafkaClient implements AsyncDisposable {
     for (const { nodeId, host, port } of brokers) this.#brokers.set(nodeId, { host, port });
   }
 
+  /** Where one broker is, as another answer than Metadata says. */
+  learnBroker({ nodeId, host, port }: Endpoint & { readonly nodeId: BrokerId }): void {
+    this.#brokers.set(nodeId, { host, port });
+  }
+
   /** A connection to one broker, or to any if none is named. Fails with `ConnectionLostError`. */
   async connection(nodeId: BrokerId | undefined, signal: AbortSignal): Promise<KafkaConnection> {
     const known = nodeId === undefined ? undefined : this.#brokers.get(nodeId);
@@ -71,12 +84,22 @@ export class KafkaClient implements AsyncDisposable {
   async send<Req extends Fields, Res extends Fields>(
     api: Api<Req, Res>,
     request: InferInput<Req>,
-    to: { readonly nodeId?: BrokerId | undefined; readonly signal: AbortSignal },
+    to: Destination,
+  ): Promise<Infer<Res>> {
+    return this.sendAs(api, () => request, to);
+  }
+
+  /** `send` where older versions say the same in other fields: `requestOf` is told the version. */
+  async sendAs<Req extends Fields, Res extends Fields>(
+    api: Api<Req, Res>,
+    requestOf: (version: number) => InferInput<Req>,
+    to: Destination,
   ): Promise<Infer<Res>> {
     using limit = timeLimit(this.clock, CLIENT_REQUEST_MS_MAX, to.signal);
     const connection = await this.connection(to.nodeId, limit.signal);
     try {
-      return await connection.send(api, connection.versionOf(api), request, limit.signal);
+      const version = Math.min(connection.versionOf(api), to.versionMax ?? Number.POSITIVE_INFINITY);
+      return await connection.send(api, version, requestOf(version), limit.signal);
     } catch (error) {
       if (!(error instanceof TimeLimitError)) throw error;
       // What else waits there would wait as long.

@@ -27,11 +27,36 @@ export async function topicMetadata(
   names: readonly string[] | null,
   signal: AbortSignal,
 ): Promise<readonly TopicMetadata[]> {
+  return (await askMetadata(client, names, signal)).topics.map(toTopic);
+}
+
+/** Those of the named topics that exist, by name. Fails with `KafkaError` for one that cannot be had otherwise. */
+export async function findTopics(
+  client: KafkaClient,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, TopicMetadata>> {
+  if (names.length === 0) return new Map();
+  const { topics } = await askMetadata(client, names, signal);
+  const found = topics.filter(({ errorCode }) => errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION).map(toTopic);
+  return new Map(found.map((topic) => [topic.name, topic]));
+}
+
+/** The ids of all brokers. */
+export async function brokerIds(client: KafkaClient, signal: AbortSignal): Promise<readonly BrokerId[]> {
+  return (await askMetadata(client, [], signal)).brokers.map(({ nodeId }) => nodeId);
+}
+
+async function askMetadata(
+  client: KafkaClient,
+  names: readonly string[] | null,
+  signal: AbortSignal,
+): Promise<MetadataResponse> {
   const topics = names === null ? null : names.map((name) => ({ name }));
   const answer = await client.send(Apis.METADATA, { topics, allowAutoTopicCreation: false }, { signal });
   assertNoError(answer.errorCode, "metadata");
   client.learnBrokers(answer.brokers);
-  return answer.topics.map(toTopic);
+  return answer;
 }
 
 function toTopic(topic: MetadataResponse["topics"][number]): TopicMetadata {

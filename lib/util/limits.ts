@@ -121,6 +121,12 @@ export const CLIENT_FETCH_BYTES_MAX = 16 * MIB;
 export const CLIENT_FETCH_PARTITION_BYTES_MAX = 4 * MIB;
 /** How long a broker may wait for records to come. */
 export const CLIENT_FETCH_WAIT_MS = 500;
+/** How long a group's coordinator is waited for: Kafka makes the topic that it needs when it is first asked. */
+export const CLIENT_COORDINATOR_MS_MAX = 15_000;
+/** Partitions whose first unread records are looked up at once. */
+export const CLIENT_LOOK_UPS_AT_ONCE_MAX = 16;
+/** Batches passed over in search of a record: markers of transactions, and what compaction has emptied. */
+export const CLIENT_EMPTY_BATCHES_MAX = 64;
 
 // Doctor
 /** Objects that `millrace doctor` keeps for the next journal that names them. */
