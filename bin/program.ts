@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { run } from "./cli/run.ts";
 import { consumeCommand } from "./consume-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
+import { groupsCommand } from "./groups-command.ts";
 import { journalsCommand } from "./journals-command.ts";
 import { produceCommand } from "./produce-command.ts";
 import { serveCommand } from "./serve-command.ts";
@@ -14,6 +15,7 @@ const program = new Command("millrace")
   .addCommand(topicsCommand())
   .addCommand(produceCommand())
   .addCommand(consumeCommand())
+  .addCommand(groupsCommand())
   .addCommand(journalsCommand())
   .addCommand(doctorCommand());
 

@@ -49,6 +49,8 @@ function hintFor(error: Error): string {
       return "\nSee which there are with: millrace topics list, or topics describe NAME; make one with: millrace topics create NAME";
     case ErrorCode.TOPIC_ALREADY_EXISTS:
       return "\nUse it, or choose another name; --if-not-exists takes this for success";
+    case ErrorCode.GROUP_ID_NOT_FOUND:
+      return "\nSee which there are with: millrace groups list";
     case ErrorCode.MESSAGE_TOO_LARGE:
       return "\nLet the topic take more with: millrace topics alter NAME --config max.message.bytes=BYTES";
     case ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER:

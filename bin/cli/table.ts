@@ -34,3 +34,13 @@ export function formatTime(timestampMs: number): string {
   const isDate = timestampMs >= 0 && timestampMs <= 8.64e15;
   return isDate ? new Date(timestampMs).toISOString() : "-";
 }
+
+/** A length of time in its two largest units: `4.2s`, `3m12s`, `6d23h`. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 60) return `${Math.floor(seconds * 10) / 10}s`;
+  const whole = Math.floor(seconds);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)}h${two(Math.floor((whole % 3600) / 60))}m`;
+  return `${Math.floor(whole / 86_400)}d${two(Math.floor((whole % 86_400) / 3600))}h`;
+}
