@@ -27,3 +27,14 @@ test("while the journals do not answer, an unknown topic is a storage error and 
   expect(connection.isOpen).toBe(true);
   await connection.close();
 });
+
+test("while the journals do not answer, clients look for another coordinator and the connection stays", async () => {
+  const journal = new MemoryJournal(new MemoryJournalService(new SystemClock()), NO_JOURNAL_FAULTS, "broker-0");
+  await using memory = await startMemoryBroker({ journal });
+  const connection = await memory.connect();
+  journal.kill();
+  const fetched = await connection.send(Apis.OFFSET_FETCH, 7, { groupId: "readers", topics: null });
+  expect(fetched.errorCode).toBe(ErrorCode.COORDINATOR_NOT_AVAILABLE);
+  expect(connection.isOpen).toBe(true);
+  await connection.close();
+});

@@ -4,7 +4,7 @@ import { APPLICATION_ID, SCHEMA_VERSION } from "#lib/adapters/local/sqlite-journ
 import { crc32c } from "#lib/record/crc32c.ts";
 import { verifyWriteAheadSegment } from "#lib/storage/verify-write-ahead-segment.ts";
 import { hex32 } from "./hex-dump.ts";
-import { flushId, workedExample } from "./worked-example.ts";
+import { flushId, GROUP, groupJournal, workedExample } from "./worked-example.ts";
 import { drawnExample } from "./worked-example-fields.ts";
 
 const page = readFileSync(new URL("../../docs/FORMATS.md", import.meta.url), "utf8");
@@ -20,11 +20,12 @@ describe("docs/FORMATS.md", () => {
   });
 
   test("computes the chain of checksums as the fold does", () => {
-    const { opening, append, checksums } = workedExample();
-    const [first, second] = checksums;
+    const { opening, append, commit, checksums } = workedExample();
+    const [first, second, third] = checksums;
     const chained = [
       { record: opening, outcomes: "0000", seed: 0, sum: first },
       { record: append, outcomes: "020101000000", seed: first ?? 0, sum: second },
+      { record: commit, outcomes: "00", seed: 0, sum: third },
     ];
     for (const { record, outcomes, seed, sum } of chained) {
       const summed = Buffer.concat([record.subarray(-4), Buffer.from(outcomes, "hex")]);
@@ -32,6 +33,10 @@ describe("docs/FORMATS.md", () => {
       expect(page).toContain(`\`${summed.toString("hex").replace(/..(?!$)/g, "$& ")}\``);
       expect(page).toContain(`\`${hex32(sum ?? 0)}\``);
     }
+  });
+
+  test("names the journal in which its group lives", () => {
+    expect(page).toContain(`record 1 of \`${groupJournal}\`, where a group called \`${GROUP}\` lives`);
   });
 
   test("names the journal file's ids and the checksum's test value", () => {

@@ -1,5 +1,5 @@
 import { dump, type Field, hex32 } from "./hex-dump.ts";
-import { type WorkedExample, workedExample } from "./worked-example.ts";
+import { GROUP, type WorkedExample, workedExample } from "./worked-example.ts";
 
 /** The example as docs/FORMATS.md shows it: one block of lines an object or record. */
 export function drawnExample(example: WorkedExample = workedExample()): readonly string[] {
@@ -7,6 +7,7 @@ export function drawnExample(example: WorkedExample = workedExample()): readonly
     dump(example.segment, segmentFields(example)),
     dump(example.opening, openingFields(example)),
     dump(example.append, appendFields(example)),
+    dump(example.commit, commitFields(example)),
   ];
 }
 
@@ -101,6 +102,31 @@ function appendFields({ append, segment, batchByteLength }: WorkedExample): read
     [1, "one offset"],
     [1, "max timestamp: base timestamp + 0"],
     [4, `CRC-32C of bytes 0..${append.byteLength - 5}: ${sum(append.byteLength - 4)}`],
+  ];
+}
+
+function commitFields({ commit }: WorkedExample): readonly Field[] {
+  const sum = sumOf(commit);
+  return [
+    [4, 'magic "MRJ1"'],
+    [4, "checksum before: 0, for this is the journal's first record"],
+    ...envelopeFields(commit.byteLength - 41),
+    [1, "commit-offsets"],
+    [1 + GROUP.length, `group id, ${GROUP.length} bytes: "${GROUP}"`],
+    [1, "no member id"],
+    [1, "no group instance id"],
+    [4, "generation id -1: no member"],
+    [1, "it may be a member epoch"],
+    [1, "as seen at record 3 of the cluster journal"],
+    [1, "one topic"],
+    [16, "topic id"],
+    [1, "one commit"],
+    [1, "partition 0"],
+    [8, "offset 1"],
+    [4, "leader epoch 0"],
+    [1, "no metadata"],
+    [8, "expires when the broker's setting says"],
+    [4, `CRC-32C of bytes 0..${commit.byteLength - 5}: ${sum(commit.byteLength - 4)}`],
   ];
 }
 
