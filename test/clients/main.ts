@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { oracleSuite } from "../oracle/suite.ts";
+import { consumersSuite } from "./consumers/suite.ts";
 import { demoSuite } from "./demo/suite.ts";
 import { franzGoSuite } from "./franz-go/suite.ts";
 import { javaSuite, olderJavaSuite } from "./java/suite.ts";
@@ -25,6 +26,7 @@ const SUITES: readonly Suite[] = [
   olderJavaSuite,
   oracleSuite,
   packageSuite,
+  consumersSuite,
   demoSuite,
 ];
 
