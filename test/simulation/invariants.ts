@@ -246,7 +246,10 @@ export function checkFixpoint(broker: SimBroker, truth: Truth): Problems {
   return problems;
 }
 
-function isFixpoint<State, Command, Outcome>(machine: StateMachine<State, Command, Outcome>, state: State): boolean {
+export function isFixpoint<State, Command, Outcome>(
+  machine: StateMachine<State, Command, Outcome>,
+  state: State,
+): boolean {
   const once = encoded(machine, state);
   const reader = new ByteReader(once);
   const restored = machine.decodeState(reader);

@@ -1,12 +1,15 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { runGroupSchedule } from "./groups/group-schedule.ts";
+import { PLANTED_GROUP_BUGS } from "./groups/planted-group-bugs.ts";
+import PLANTED_GROUP_SEEDS from "./groups/planted-group-seeds.json" with { type: "json" };
 import { PLANTED_BUGS } from "./planted-bugs.ts";
 import PLANTED_SEEDS from "./planted-seeds.json" with { type: "json" };
 import { runSchedule } from "./schedule.ts";
 
-// npm run sim -- --seeds N --from S [--minutes M] [--trace] [--hashes]
-// npm run sim -- --planted NAME|all [--seeds N] [--from S] [--record]    writes planted-seeds.json
+// npm run sim -- --seeds N --from S [--minutes M] [--trace] [--hashes] [--world log|groups|all]
+// npm run sim -- --planted NAME|all [--seeds N] [--from S] [--record]    writes the files of planted seeds
 
 const { values } = parseArgs({
   options: {
@@ -16,9 +19,22 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     planted: { type: "string" },
     record: { type: "boolean", default: false },
+    world: { type: "string", default: "log" },
     hashes: { type: "boolean", default: false },
   },
 });
+
+interface Result {
+  readonly violations: readonly string[];
+  readonly undecided?: number;
+  readonly traceHash: string;
+  readonly profile: string;
+}
+
+/** With `--world all` each seed has a world of each kind. */
+const WORLDS = ["log", "groups"] as const;
+type Run = (seed: number, options: { readonly onTrace?: (line: string) => void }) => Promise<Result>;
+const RUNS: Readonly<Record<(typeof WORLDS)[number], Run>> = { log: runSchedule, groups: runGroupSchedule };
 
 let seed = Number(values.from);
 process.on("unhandledRejection", (error) => {
@@ -44,19 +60,25 @@ async function main(): Promise<number> {
   let undecidedCount = 0;
   let count = 0;
   let shownMs = startedMs;
-  for (seed = from; seed < end && Date.now() < deadlineMs; seed++, count++) {
-    const result = await runSchedule(seed, values.trace ? { onTrace: (line) => console.log(line) } : {});
-    if (values.trace) console.log(`${result.profile}\n${JSON.stringify(result)}`);
-    if (values.hashes) console.log(`seed ${seed} ${result.traceHash}`);
-    for (const violation of result.violations) console.log(`seed ${seed}: ${violation}`);
-    violationCount += result.violations.length;
-    undecidedCount += result.undecided;
-    if (result.violations.length > 0) {
-      console.log(`commit ${commit()}; replay: npm run sim -- --seeds 1 --from ${seed} --trace`);
+  const worlds = WORLDS.filter((world) => values.world === "all" || values.world === world);
+  const options = values.trace ? { onTrace: (line: string) => console.log(line) } : {};
+  for (seed = from; seed < end && Date.now() < deadlineMs; seed++) {
+    for (const world of worlds) {
+      count++;
+      const result = await RUNS[world](seed, options);
+      const name = world === "log" ? `seed ${seed}` : `${world} seed ${seed}`;
+      if (values.trace) console.log(`${result.profile}\n${JSON.stringify(result)}`);
+      if (values.hashes) console.log(`${name} ${result.traceHash}`);
+      for (const violation of result.violations) console.log(`${name}: ${violation}`);
+      violationCount += result.violations.length;
+      undecidedCount += result.undecided ?? 0;
+      if (result.violations.length > 0) {
+        console.log(`commit ${commit()}; replay: npm run sim -- --world ${world} --seeds 1 --from ${seed} --trace`);
+      }
     }
     if (Date.now() - shownMs > 10_000) {
       shownMs = Date.now();
-      console.log(`${count + 1} schedules, ${violationCount} violations, ${perSecond(count + 1, startedMs)} a second`);
+      console.log(`${count} schedules, ${violationCount} violations, ${perSecond(count, startedMs)} a second`);
     }
   }
   console.log(`${perSecond(count, startedMs)} schedules a second`);
@@ -65,18 +87,39 @@ async function main(): Promise<number> {
   return violationCount === 0 ? 0 : 1;
 }
 
-/** Looks for the first seed that finds each bug; true if all are found. */
-async function findPlanted(names: readonly string[]): Promise<boolean> {
+interface PlantedWorld {
+  readonly names: readonly string[];
+  readonly run: (name: string, seed: number) => Promise<{ readonly violations: readonly string[] }>;
+  readonly seeds: Readonly<Record<string, number>>;
+  readonly file: string;
+}
+
+const PLANTED: readonly PlantedWorld[] = [
+  {
+    names: [...PLANTED_BUGS.keys()],
+    run: (name, from) => runSchedule(from, { decorations: PLANTED_BUGS.get(name)?.() ?? {}, stopsEarly: true }),
+    seeds: PLANTED_SEEDS,
+    file: "planted-seeds.json",
+  },
+  {
+    names: [...PLANTED_GROUP_BUGS.keys()],
+    run: (name, from) =>
+      runGroupSchedule(from, { decorations: PLANTED_GROUP_BUGS.get(name)?.() ?? {}, stopsEarly: true }),
+    seeds: PLANTED_GROUP_SEEDS,
+    file: "groups/planted-group-seeds.json",
+  },
+];
+
+/** Looks for the first seed that finds each bug of a world; returns how many are missed. */
+async function findPlanted(planted: PlantedWorld, wanted: string): Promise<number> {
   const from = Number(values.from);
-  const recorded = new Map<string, number>(Object.entries(PLANTED_SEEDS));
+  const recorded = new Map<string, number>(Object.entries(planted.seeds));
+  const names = planted.names.filter((name) => wanted === "all" || wanted === name);
   let missedCount = 0;
   for (const name of names) {
-    const plant = PLANTED_BUGS.get(name);
-    if (plant === undefined)
-      throw new Error(`no planted bug is called ${name}: ${[...PLANTED_BUGS.keys()].join(", ")}`);
     let found: string | undefined;
     for (seed = from; seed < from + Number(values.seeds) && found === undefined; seed++) {
-      const { violations } = await runSchedule(seed, { decorations: plant(), stopsEarly: true });
+      const { violations } = await planted.run(name, seed);
       if (violations.length === 0) continue;
       found = `seed ${seed}: ${violations[0]}`;
       recorded.set(name, seed);
@@ -85,10 +128,21 @@ async function findPlanted(names: readonly string[]): Promise<boolean> {
     console.log(`${name}: ${found ?? "NOT FOUND"}`);
   }
   if (values.record) {
-    const seeds = Object.fromEntries([...PLANTED_BUGS.keys()].map((name) => [name, recorded.get(name)]));
-    writeFileSync(new URL("planted-seeds.json", import.meta.url), `${JSON.stringify(seeds, null, 2)}\n`);
+    const seeds = Object.fromEntries(planted.names.map((name) => [name, recorded.get(name)]));
+    writeFileSync(new URL(planted.file, import.meta.url), `${JSON.stringify(seeds, null, 2)}\n`);
   }
-  console.log(`${names.length - missedCount} found, ${missedCount} missed`);
+  return missedCount;
+}
+
+async function findAllPlanted(wanted: string): Promise<boolean> {
+  const all = PLANTED.flatMap(({ names }) => names);
+  if (wanted !== "all" && !all.includes(wanted)) {
+    throw new Error(`no planted bug is called ${wanted}: ${all.join(", ")}`);
+  }
+  let missedCount = 0;
+  for (const planted of PLANTED) missedCount += await findPlanted(planted, wanted);
+  const count = wanted === "all" ? all.length : 1;
+  console.log(`${count - missedCount} found, ${missedCount} missed`);
   return missedCount === 0;
 }
 
@@ -97,7 +151,4 @@ function perSecond(count: number, startedMs: number): string {
 }
 
 if (values.planted === undefined) process.exitCode = await main();
-else {
-  const names = values.planted === "all" ? [...PLANTED_BUGS.keys()] : [values.planted];
-  process.exitCode = (await findPlanted(names)) ? 0 : 1;
-}
+else process.exitCode = (await findAllPlanted(values.planted)) ? 0 : 1;

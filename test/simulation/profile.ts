@@ -50,11 +50,14 @@ export function logUniform(random: SeededRandom, min: number, max: number): numb
   return min * (max / min) ** share;
 }
 
-function pick<T>(random: SeededRandom, choices: readonly [T, ...T[]]): T {
+export function pick<T>(random: SeededRandom, choices: readonly [T, ...T[]]): T {
   return choices[random.below(choices.length)] ?? choices[0];
 }
 
-function rates(random: SeededRandom, options: { readonly freeze: boolean; readonly deadly: boolean }): FaultRates {
+export function rates(
+  random: SeededRandom,
+  options: { readonly freeze: boolean; readonly deadly: boolean },
+): FaultRates {
   const rate = (often: number): number => (random.chance(0.5) ? 0 : random.chance(0.5) ? often / 5 : often);
   return {
     ...NO_FAULTS,
