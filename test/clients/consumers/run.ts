@@ -77,7 +77,11 @@ export async function runConsumers({ broker, plan, durationMs }: RunSettings): P
     return { history: { ...history, endedAtMs }, produced: Number(stdout), rogue: rogue.member };
   } finally {
     await poller.stop();
-    for (const member of all) endMember(member, "killed");
+    for (const member of all) {
+      endMember(member, "killed");
+      // One that was told to leave may not have come to its end yet.
+      member.child.kill("SIGKILL");
+    }
     await Promise.all(all.map(({ ended }) => ended));
     await admin.disconnect();
   }
