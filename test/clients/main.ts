@@ -59,6 +59,9 @@ interface SuiteResult {
   readonly skipped: number;
 }
 
+/** A machine may be slower than ours; beyond that a suite has become too long. */
+const OVER_BUDGET_FACTOR_MAX = 3;
+
 async function runSuite(suite: Suite, context: SuiteContext): Promise<SuiteResult> {
   const budgetMinutes = (context.isNightly ? suite.nightlyBudgetMinutes : undefined) ?? suite.budgetMinutes;
   console.log(`\n${suite.name} on ${context.target}: ${suite.what} (budget ${budgetMinutes} min)`);
@@ -78,10 +81,10 @@ async function runSuite(suite: Suite, context: SuiteContext): Promise<SuiteResul
   }
   const minutes = (performance.now() - startedAtMs) / 60_000;
   let failed = facts.failed;
-  if (minutes > budgetMinutes) {
+  if (minutes > budgetMinutes * OVER_BUDGET_FACTOR_MAX) {
     failed += 1;
-    console.log(`FAIL ${suite.name}: over its budget`);
-  }
+    console.log(`FAIL ${suite.name}: far over its budget`);
+  } else if (minutes > budgetMinutes) console.log(`${suite.name}: over its budget`);
   console.log(`${suite.name}: ${minutes.toFixed(1)} of ${budgetMinutes} min, ${facts.passed} ok, ${failed} failed`);
   return { passed: facts.passed, failed, skipped };
 }
