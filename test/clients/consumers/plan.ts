@@ -17,7 +17,7 @@ const CONSUMERS_MIN = 3;
 // A killed member holds up its group for a session time-out of six seconds: more kills would leave no time to deliver.
 const STEP_MS_MIN = 1_000;
 const STEP_MS_MAX = 3_000;
-const KILL_SHARE = 0.4;
+const KILL_SHARE = 0.1;
 
 /** Half of the consumers use the one client, half the other. */
 export const clientOf = (slot: number): Client => (slot % 2 === 0 ? "kafkajs" : "kcat");
@@ -51,7 +51,9 @@ export function planOf(seed: number, durationMs: number): readonly Change[] {
     }
     const slot = pick([...running]);
     running.delete(slot);
-    changes.push({ atMs, kind: draw() < KILL_SHARE ? "kill" : "leave", slot });
+    // kcat is never told to leave: it commits the record that it has taken then, and does not print it (FINDINGS.md).
+    const isKilled = draw() < KILL_SHARE || clientOf(slot) === "kcat";
+    changes.push({ atMs, kind: isKilled ? "kill" : "leave", slot });
   }
   return changes;
 }
