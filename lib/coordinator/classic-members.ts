@@ -1,8 +1,10 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { unreachable } from "#lib/util/assert.ts";
 import type { JoinCommand } from "./classic-command.ts";
 import { type ClassicGroup, type ClassicMember, isAwaitingJoin } from "./classic-group.ts";
 import { copyProtocols } from "./group-fields.ts";
 import type { MemberProtocol } from "./member-types.ts";
+import { Votes } from "./votes.ts";
 
 // Who is in a classic group, and what its members have in common.
 
@@ -20,6 +22,21 @@ export function checkMember(
     if (standing !== memberId) return ErrorCode.FENCED_INSTANCE_ID;
   }
   return group.members.has(memberId) ? ErrorCode.NONE : ErrorCode.UNKNOWN_MEMBER_ID;
+}
+
+/** What the group's state alone says to a member of its present generation. */
+export function stateError(group: ClassicGroup): ErrorCode {
+  switch (group.state) {
+    case "Empty":
+      return ErrorCode.UNKNOWN_MEMBER_ID;
+    case "PreparingRebalance":
+      return ErrorCode.REBALANCE_IN_PROGRESS;
+    case "CompletingRebalance":
+    case "Stable":
+      return ErrorCode.NONE;
+    default:
+      return unreachable(group.state);
+  }
 }
 
 /** The first member is the leader until it leaves or misses a round. */
@@ -108,19 +125,12 @@ function commonProtocols(group: ClassicGroup): ReadonlySet<string> | undefined {
 /** What the members agree on: each votes for the first protocol of its own that all support, and most votes win. */
 export function selectProtocol(group: ClassicGroup): string | undefined {
   const common = commonProtocols(group);
-  const votes = new Map<string, number>();
+  const votes = new Votes();
   for (const member of group.members.values()) {
     const choice = member.protocols.find(({ name }) => common?.has(name));
-    if (choice !== undefined) votes.set(choice.name, (votes.get(choice.name) ?? 0) + 1);
+    if (choice !== undefined) votes.add(choice.name);
   }
-  let winner: string | undefined;
-  let most = 0;
-  for (const [name, count] of votes) {
-    if (count <= most) continue;
-    winner = name;
-    most = count;
-  }
-  return winner;
+  return votes.winner;
 }
 
 /** Whether a member tells the same about itself as it did last. */

@@ -9,6 +9,7 @@ import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
 import { subscribedRegexes } from "./consumer-members.ts";
 import type { GroupState } from "./group-state.ts";
 import type { TopicRegexes } from "./topic-regex.ts";
+import { Votes } from "./votes.ts";
 
 // What is computed outside the fold, from a view of the cluster, and proposed to it.
 //
@@ -137,17 +138,9 @@ export function computeTarget(
 
 /** The assignor that most members ask for, or the broker's own choice. As ConsumerGroupDescribe shows it. */
 export function assignorOf(group: ConsumerGroup, assignors: readonly string[]): string {
-  const votes = new Map<string, number>();
+  const votes = new Votes();
   for (const { serverAssignor } of group.members.values()) {
-    if (serverAssignor === undefined || !assignors.includes(serverAssignor)) continue;
-    votes.set(serverAssignor, (votes.get(serverAssignor) ?? 0) + 1);
+    if (serverAssignor !== undefined && assignors.includes(serverAssignor)) votes.add(serverAssignor);
   }
-  let winner = assignors[0] ?? "uniform";
-  let most = 0;
-  for (const [name, count] of votes) {
-    if (count <= most) continue;
-    winner = name;
-    most = count;
-  }
-  return winner;
+  return votes.winner ?? assignors[0] ?? "uniform";
 }

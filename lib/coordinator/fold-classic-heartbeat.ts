@@ -1,8 +1,7 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { unreachable } from "#lib/util/assert.ts";
 import type { HeartbeatCommand } from "./classic-command.ts";
 import { type ClassicGroup, type ClassicMember, isAwaitingJoin } from "./classic-group.ts";
-import { checkMember, removeMember } from "./classic-members.ts";
+import { checkMember, removeMember, stateError } from "./classic-members.ts";
 import { completeRoundIfAllJoined, rebalanceAfterRemoval } from "./classic-round.ts";
 import type { ExpireMemberCommand } from "./group-command.ts";
 import type { GroupOutcome } from "./group-outcome.ts";
@@ -13,17 +12,7 @@ export function checkHeartbeat(group: ClassicGroup, request: Omit<HeartbeatComma
   const error = checkMember(group, request);
   if (error !== ErrorCode.NONE) return error;
   if (request.generationId !== group.generationId) return ErrorCode.ILLEGAL_GENERATION;
-  switch (group.state) {
-    case "Empty":
-      return ErrorCode.UNKNOWN_MEMBER_ID;
-    case "PreparingRebalance":
-      return ErrorCode.REBALANCE_IN_PROGRESS;
-    case "CompletingRebalance":
-    case "Stable":
-      return ErrorCode.NONE;
-    default:
-      return unreachable(group.state);
-  }
+  return stateError(group);
 }
 
 export function foldHeartbeat(command: HeartbeatCommand, group: ClassicGroup, scope: GroupScope): GroupOutcome {

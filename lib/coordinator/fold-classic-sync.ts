@@ -1,8 +1,7 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { unreachable } from "#lib/util/assert.ts";
 import type { ExpireSyncCommand, SyncCommand } from "./classic-command.ts";
 import type { ClassicGroup } from "./classic-group.ts";
-import { checkMember, removeMember } from "./classic-members.ts";
+import { checkMember, removeMember, stateError } from "./classic-members.ts";
 import { rebalanceAfterRemoval } from "./classic-round.ts";
 import type { GroupOutcome } from "./group-outcome.ts";
 import { DONE, type GroupScope, MOVED, noteStateChange, refused } from "./group-scope.ts";
@@ -19,17 +18,7 @@ export function checkSync(group: ClassicGroup, request: Omit<SyncCommand, "kind"
     (protocolType === undefined || protocolType === group.protocolType) &&
     (protocolName === undefined || protocolName === group.protocolName);
   if (!isConsistent) return ErrorCode.INCONSISTENT_GROUP_PROTOCOL;
-  switch (group.state) {
-    case "Empty":
-      return ErrorCode.UNKNOWN_MEMBER_ID;
-    case "PreparingRebalance":
-      return ErrorCode.REBALANCE_IN_PROGRESS;
-    case "CompletingRebalance":
-    case "Stable":
-      return ErrorCode.NONE;
-    default:
-      return unreachable(group.state);
-  }
+  return stateError(group);
 }
 
 export function foldSync(command: SyncCommand, group: ClassicGroup, scope: GroupScope): GroupOutcome {

@@ -1,5 +1,5 @@
 import { ApiKey } from "#lib/protocol/api-key.ts";
-import { ProtocolError } from "#lib/protocol/protocol-error.ts";
+import { FrameSizeReader } from "#lib/protocol/frame-size.ts";
 import { FRAME_START_BYTES } from "#lib/util/limits.ts";
 import type { FrameMemory } from "./frame-memory.ts";
 
@@ -19,17 +19,15 @@ const GROWTH_BYTES_MIN = 1_024;
  * may be referred to for ever.
  */
 export class FrameAssembler {
-  readonly #frameBytesMax: number;
+  readonly #sizes: FrameSizeReader;
   readonly #memory: FrameMemory;
-  #size = 0;
-  #sizeBytes = 0;
   /** The frame under way; at first shorter than it will be. */
   #frame: Uint8Array | undefined;
   #frameBytes = 0;
   #filled = 0;
 
   constructor(options: { readonly frameBytesMax: number; readonly memory: FrameMemory }) {
-    this.#frameBytesMax = options.frameBytesMax;
+    this.#sizes = new FrameSizeReader(options.frameBytesMax);
     this.#memory = options.memory;
   }
 
@@ -41,7 +39,7 @@ export class FrameAssembler {
     let at = 0;
     while (at < chunk.byteLength) {
       if (this.#frame === undefined) {
-        at = this.#readSize(chunk, at);
+        at = this.#begin(chunk, at);
         if (this.#frame === undefined) continue;
       } else {
         const count = Math.min(chunk.byteLength - at, this.#frameBytes - this.#filled);
@@ -61,24 +59,14 @@ export class FrameAssembler {
     this.#frame = undefined;
   }
 
-  #readSize(chunk: Uint8Array, start: number): number {
-    let at = start;
-    while (at < chunk.byteLength && this.#sizeBytes < 4) {
-      this.#size = (this.#size << 8) | (chunk[at] ?? 0);
-      this.#sizeBytes++;
-      at++;
-    }
-    if (this.#sizeBytes < 4) return at;
-    const size = this.#size;
-    this.#size = 0;
-    this.#sizeBytes = 0;
-    if (size < 0) throw new ProtocolError(`frame of ${size} bytes`);
-    if (size > this.#frameBytesMax) throw new ProtocolError(`frame of ${size} bytes is over ${this.#frameBytesMax}`);
+  #begin(chunk: Uint8Array, start: number): number {
+    const { size, end } = this.#sizes.read(chunk, start);
+    if (size === undefined) return end;
     this.#frameBytes = size;
     this.#filled = 0;
-    const isHere = size <= chunk.byteLength - at;
+    const isHere = size <= chunk.byteLength - end;
     this.#frame = isHere && size <= FRAME_START_BYTES ? Buffer.allocUnsafe(size) : NOTHING;
-    return at;
+    return end;
   }
 
   #append(frame: Uint8Array, part: Uint8Array): void {

@@ -2,6 +2,7 @@ import type { ByteRange } from "#lib/storage/object-store.ts";
 import { ReadMemory } from "#lib/storage/read-memory.ts";
 import type { Borrowed } from "#lib/util/borrowed.ts";
 import type { JournalId, JournalSeq, ObjectKey } from "#lib/util/branded.ts";
+import { copyChunks, joinChunks } from "#lib/util/join-chunks.ts";
 import { sliceChunks } from "./entry-chunks.ts";
 import type { EvictableMemory, RecentBytes, RecentPart } from "./recent-bytes.ts";
 
@@ -93,7 +94,7 @@ export class TailCache implements RecentBytes {
     const isWhole = position === part.position && byteLength === part.byteLength;
     const chunks = isWhole ? part.chunks : sliceChunks(part.chunks, position - part.position, byteLength);
     if (held === undefined) {
-      const copy = copyInto(this.#memory.take(byteLength), chunks);
+      const copy = copyChunks(this.#memory.take(byteLength), chunks);
       borrowed?.add(() => this.#memory.giveBack(copy));
       return [copy];
     }
@@ -188,23 +189,11 @@ function partAt(parts: readonly RecentPart[], position: number): RecentPart | un
 
 /** The same parts in one block of their own. */
 function copied(parts: readonly RecentPart[]): readonly RecentPart[] {
-  // Not from Node's pool: its blocks are shared with strangers and would be counted whole.
-  const block = copyInto(
-    Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + part.byteLength, 0)),
-    parts.flatMap((part) => part.chunks),
-  );
+  // Not in Node's pool: its blocks are shared with strangers and would be counted whole.
+  const block = joinChunks(parts.flatMap((part) => part.chunks));
   let at = 0;
   return parts.map((part) => {
     at += part.byteLength;
     return { ...part, chunks: [block.subarray(at - part.byteLength, at)] };
   });
-}
-
-function copyInto(target: Uint8Array, chunks: readonly Uint8Array[]): Uint8Array {
-  let at = 0;
-  for (const chunk of chunks) {
-    target.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return target;
 }

@@ -1,5 +1,5 @@
 import { assert, defined } from "#lib/util/assert.ts";
-import { ProtocolError } from "./protocol-error.ts";
+import { FrameSizeReader } from "./frame-size.ts";
 
 /** Chunks below this size are gathered, so that a peer which sends byte by byte cannot make us hold an object for each. */
 const SMALL_CHUNK_BYTES = 4 * 1024;
@@ -14,18 +14,16 @@ const GATHER_BYTES = 64 * 1024;
  * more than what has arrived, whatever the size promises.
  */
 export class FrameSplitter {
-  readonly #frameBytesMax: number;
+  readonly #sizes: FrameSizeReader;
   #parts: Uint8Array[] = [];
   #heldBytes = 0;
   #gather: Buffer | undefined;
   #gathered = 0;
   /** The size of the frame under way, undefined while its size itself is incomplete. */
   #frameBytes: number | undefined;
-  #sizeBytes = 0;
-  #size = 0;
 
   constructor(frameBytesMax: number) {
-    this.#frameBytesMax = frameBytesMax;
+    this.#sizes = new FrameSizeReader(frameBytesMax);
   }
 
   /** Bytes of the frame under way that have arrived. */
@@ -35,7 +33,7 @@ export class FrameSplitter {
 
   /** Whether the stream stands between two frames. */
   get isIdle(): boolean {
-    return this.#frameBytes === undefined && this.#sizeBytes === 0;
+    return this.#frameBytes === undefined && this.#sizes.isIdle;
   }
 
   /** The frames that `chunk` completes, in order. Fails with `ProtocolError` on a size below 0 or above the limit. */
@@ -44,7 +42,9 @@ export class FrameSplitter {
     let at = 0;
     while (at < chunk.byteLength) {
       if (this.#frameBytes === undefined) {
-        at = this.#readSize(chunk, at);
+        const { size, end } = this.#sizes.read(chunk, at);
+        this.#frameBytes = size;
+        at = end;
         if (this.#frameBytes !== 0) continue;
       }
       const end = Math.min(chunk.byteLength, at + this.#frameBytes - this.#heldBytes);
@@ -53,23 +53,6 @@ export class FrameSplitter {
       at = end;
     }
     return frames;
-  }
-
-  #readSize(chunk: Uint8Array, start: number): number {
-    let at = start;
-    while (at < chunk.byteLength && this.#sizeBytes < 4) {
-      this.#size = (this.#size << 8) | (chunk[at] ?? 0);
-      this.#sizeBytes++;
-      at++;
-    }
-    if (this.#sizeBytes < 4) return at;
-    const size = this.#size;
-    this.#size = 0;
-    this.#sizeBytes = 0;
-    if (size < 0) throw new ProtocolError(`frame of ${size} bytes`);
-    if (size > this.#frameBytesMax) throw new ProtocolError(`frame of ${size} bytes is over ${this.#frameBytesMax}`);
-    this.#frameBytes = size;
-    return at;
   }
 
   #take(part: Uint8Array): Uint8Array | undefined {

@@ -1,6 +1,6 @@
 import { errorCodeOf } from "./file-port.ts";
 import { writeNewFile } from "./new-file.ts";
-import type { SyncFiles } from "./sync-files.ts";
+import { discard, ensureFolder, type SyncFiles } from "./sync-files.ts";
 
 // An object is a file whose path below the root is its key. It is published in steps:
 //
@@ -75,7 +75,7 @@ export class ObjectPublisher {
       const folder = parentOf(each.request.key);
       // A name that was there may be that of a put whose sync still runs: whoever answers must have synced.
       if (!synced.has(folder)) synced.set(folder, this.#sync(folder));
-      this.#unlink(each.temporary);
+      discard(this.#files, each.temporary);
       return synced.get(folder) ?? { kind: each.isNew ? "written" : "already-exists" };
     });
   }
@@ -99,7 +99,7 @@ export class ObjectPublisher {
     const { root, temporaryFolder, runPrefix } = this.#settings;
     if (request.isAgain) {
       this.#durable.clear();
-      this.#makeFolder(temporaryFolder);
+      ensureFolder(this.#files, this.#path(temporaryFolder));
     }
     this.#ensure(parentOf(request.key));
     const temporary = `${root}/${temporaryFolder}/${runPrefix}${this.#count++}`;
@@ -107,7 +107,7 @@ export class ObjectPublisher {
       writeNewFile(this.#files, temporary, request.chunks);
       return { request, temporary, isNew: this.#linkIfAbsent(temporary, `${root}/${request.key}`) };
     } catch (error) {
-      this.#unlink(temporary);
+      discard(this.#files, temporary);
       throw error;
     }
   }
@@ -127,29 +127,16 @@ export class ObjectPublisher {
     if (folder === "" || this.#durable.has(folder)) return;
     const parent = parentOf(folder);
     this.#ensure(parent);
-    this.#makeFolder(folder);
+    // Somebody else may have made it and not have synced it yet.
+    ensureFolder(this.#files, this.#path(folder));
     this.#files.syncFolder(this.#path(parent));
     if (this.#durable.size >= KNOWN_FOLDERS_MAX) this.#durable.clear();
     this.#durable.add(folder);
   }
 
-  #makeFolder(folder: string): void {
-    try {
-      this.#files.makeFolder(this.#path(folder));
-    } catch (error) {
-      // Somebody else may have made it and not have synced it yet.
-      if (errorCodeOf(error) !== "EEXIST") throw error;
-    }
-  }
-
   #sync(folder: string): PublishResult | undefined {
     const result = this.#attempt(() => this.#files.syncFolder(this.#path(folder)));
     return typeof result === "object" ? result : undefined;
-  }
-
-  #unlink(path: string): void {
-    // What stays is removed at the next start.
-    this.#attempt(() => this.#files.unlink(path));
   }
 
   #attempt<T>(work: () => T): T | (PublishResult & { readonly kind: "failed" }) {

@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { type Deferred, deferred } from "#lib/runtime/deferred.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { isSharedPages } from "#lib/storage/segment-memory.ts";
+import { joinChunks } from "#lib/util/join-chunks.ts";
 import type { PublisherSettings, PublishRequest, PublishResult } from "./object-publisher.ts";
 
 /** Publishes objects for a store. */
@@ -158,13 +159,7 @@ function failed(message: string): PublishResult {
 function sendable(chunks: readonly Uint8Array[]): readonly Uint8Array<ArrayBufferLike>[] {
   const [first] = chunks;
   if (first !== undefined && chunks.length === 1 && isSharedPages(first)) return chunks;
-  const joined = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    joined.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return [joined];
+  return [joinChunks(chunks)];
 }
 
 function ownBuffer(buffer: ArrayBufferLike): ArrayBuffer[] {

@@ -10,8 +10,7 @@ import {
   unlinkSync,
   writevSync,
 } from "node:fs";
-
-import { fingerprintOf } from "./file-port.ts";
+import { errorCodeOf, fingerprintOf } from "./file-port.ts";
 
 /** More chunks in one call would have the system split them anyway (IOV_MAX). */
 const CHUNKS_PER_WRITE_MAX = 1_024;
@@ -92,5 +91,23 @@ export class NodeSyncFiles implements SyncFiles {
 
   fingerprint(path: string): string {
     return fingerprintOf(statSync(path, { bigint: true }));
+  }
+}
+
+/** Makes a folder that may be there, though its name need not be durable then. */
+export function ensureFolder(files: SyncFiles, path: string): void {
+  try {
+    files.makeFolder(path);
+  } catch (error) {
+    if (errorCodeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+/** Removes an unfinished file; never fails: what stays is removed at the next start. */
+export function discard(files: SyncFiles, path: string): void {
+  try {
+    files.unlink(path);
+  } catch {
+    // As said.
   }
 }

@@ -1,7 +1,7 @@
 import { MARKER_KEY } from "#lib/storage/object-keys.ts";
 import { errorCodeOf, type FilePort } from "./file-port.ts";
 import { writeNewFile } from "./new-file.ts";
-import type { SyncFiles } from "./sync-files.ts";
+import { discard, ensureFolder, type SyncFiles } from "./sync-files.ts";
 
 /** Files that are being written lie in this folder of the store's root, which no key can name. */
 export const TEMPORARY_FOLDER = "tmp~";
@@ -34,8 +34,8 @@ export async function beginTemporaryFiles(files: FilePort, root: string, names: 
  */
 export function writeMarkerFile(files: SyncFiles, root: string, bytes: Uint8Array): boolean {
   const path = `${root}/${TEMPORARY_FOLDER}/marker~${process.pid}`;
-  makeFolderNow(files, `${root}/${TEMPORARY_FOLDER}`);
-  unlinkIfThere(files, path);
+  ensureFolder(files, `${root}/${TEMPORARY_FOLDER}`);
+  discard(files, path);
   try {
     writeNewFile(files, path, [bytes]);
     files.link(path, `${root}/${MARKER_KEY}`);
@@ -44,7 +44,7 @@ export function writeMarkerFile(files: SyncFiles, root: string, bytes: Uint8Arra
     if (errorCodeOf(error) !== "EEXIST") throw error;
     return false;
   } finally {
-    unlinkIfThere(files, path);
+    discard(files, path);
     files.syncFolder(root);
   }
 }
@@ -54,21 +54,5 @@ async function makeFolder(files: FilePort, path: string): Promise<void> {
     await files.makeFolder(path);
   } catch (error) {
     if (errorCodeOf(error) !== "EEXIST") throw error;
-  }
-}
-
-function makeFolderNow(files: SyncFiles, path: string): void {
-  try {
-    files.makeFolder(path);
-  } catch (error) {
-    if (errorCodeOf(error) !== "EEXIST") throw error;
-  }
-}
-
-function unlinkIfThere(files: SyncFiles, path: string): void {
-  try {
-    files.unlink(path);
-  } catch {
-    // What stays is removed at the next start.
   }
 }

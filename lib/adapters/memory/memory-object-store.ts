@@ -4,6 +4,7 @@ import type { ByteRange, ObjectListing, ObjectStore, ObjectSummary, PutResult } 
 import { CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "#lib/storage/object-store.ts";
 import { assert } from "#lib/util/assert.ts";
 import type { ObjectKey, TimestampMs } from "#lib/util/branded.ts";
+import { joinChunks } from "#lib/util/join-chunks.ts";
 
 interface StoredObject {
   readonly bytes: Uint8Array;
@@ -113,7 +114,7 @@ export class MemoryObjectStore implements ObjectStore {
   async putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
     parseObjectKey(key);
     // Copied now: a late effect must not see what the caller does with its chunks after the answer.
-    const bytes = joined(chunks);
+    const bytes = joinChunks(chunks);
     return this.#change({ operation: "putIfAbsent", key }, signal, () => this.#service.put(key, bytes));
   }
 
@@ -204,16 +205,6 @@ export class MemoryObjectStore implements ObjectStore {
     if (object === undefined) throw new ObjectNotFoundError(key);
     return fault?.kind === "short" ? object.bytes.subarray(0, fault.byteLength) : object.bytes;
   }
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
 }
 
 /** Never resolves. */

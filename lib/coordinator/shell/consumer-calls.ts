@@ -32,17 +32,14 @@ export class ConsumerCalls {
     const fault = consumerRequestFault(request, topics.brokerList("group.consumer.assignors"));
     if (fault !== undefined) return { kind: "refused", ...fault };
     const command = this.#commandOf(request);
-    return this.#access.limited<ConsumerHeartbeatResult>(
-      signal,
-      async (limited) => {
-        const outcome = await this.#beat(command, limited);
-        if (outcome.kind === "refused") return { ...outcome, message: undefined };
-        assert(outcome.kind === "consumer-heartbeat", "a heartbeat is taken or refused");
-        const heartbeatIntervalMs = topics.brokerInteger("group.consumer.heartbeat.interval.ms");
-        return { ...outcome, memberId: command.memberId, heartbeatIntervalMs };
-      },
-      (error) => ({ kind: "refused", error, message: undefined }),
-    );
+    const result = await this.#access.limited<ConsumerHeartbeatResult>(signal, async (limited) => {
+      const outcome = await this.#beat(command, limited);
+      if (outcome.kind === "refused") return { ...outcome, message: undefined };
+      assert(outcome.kind === "consumer-heartbeat", "a heartbeat is taken or refused");
+      const heartbeatIntervalMs = topics.brokerInteger("group.consumer.heartbeat.interval.ms");
+      return { ...outcome, memberId: command.memberId, heartbeatIntervalMs };
+    });
+    return typeof result === "number" ? { kind: "refused", error: result, message: undefined } : result;
   }
 
   #commandOf({ makesOwnMemberId: _, ...request }: ConsumerHeartbeatRequest): ConsumerHeartbeatCommand {

@@ -1,21 +1,9 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import type { Assignment } from "../member-types.ts";
+import type { ConsumerHeartbeatCommand } from "../consumer-command.ts";
 import { isTopicRegex } from "../topic-regex.ts";
 
 /** ConsumerGroupHeartbeat; what the request does not mention is undefined, or -1 for the time-out. */
-export interface ConsumerHeartbeatRequest {
-  readonly groupId: string;
-  readonly memberId: string;
-  readonly memberEpoch: number;
-  readonly instanceId: string | undefined;
-  readonly rackId: string | undefined;
-  readonly clientId: string;
-  readonly clientHost: string;
-  readonly rebalanceTimeoutMs: number;
-  readonly subscribedTopicNames: readonly string[] | undefined;
-  readonly subscribedTopicRegex: string | undefined;
-  readonly serverAssignor: string | undefined;
-  readonly owned: Assignment | undefined;
+export interface ConsumerHeartbeatRequest extends Omit<ConsumerHeartbeatCommand, "kind" | "groupSizeMax" | "upgrade"> {
   /** v1 and above: members make their ids themselves (KIP-1082). */
   readonly makesOwnMemberId: boolean;
 }

@@ -120,18 +120,14 @@ export class GroupAccess implements Disposable {
   }
 
   /** Runs `work` with a limit to how long the journals may take. What fails is answered by an error that clients retry. */
-  async limited<T>(
-    signal: AbortSignal,
-    work: (signal: AbortSignal) => Promise<T>,
-    failed: (error: ErrorCode) => T,
-  ): Promise<T> {
+  async limited<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T | ErrorCode> {
     using limit = timeLimit(this.clock, GROUP_REQUEST_MS_MAX, signal);
     try {
       return await work(limit.signal);
     } catch (error) {
       // The connection is closed: nobody hears the answer.
       if (signal.aborted) throw signal.reason;
-      return failed(this.#errorOf(error));
+      return this.#errorOf(error);
     }
   }
 

@@ -53,26 +53,23 @@ export class JoinCalls {
     if (fault !== ErrorCode.NONE) return refusedJoin(fault, request.memberId);
     const command = this.#commandOf(request);
     const { memberId } = command;
-    const proposed = await this.#access.limited<JoinedOutcome | JoinResult>(
-      signal,
-      async (limited) => {
-        const outcome = await this.#propose(command, limited);
-        this.#access.watches.heard(groupId, memberId);
-        switch (outcome.kind) {
-          case "joined":
-            return outcome;
-          case "reserved":
-            return refusedJoin(ErrorCode.MEMBER_ID_REQUIRED, memberId);
-          case "joined-consumer-group":
-            return joinedConsumerGroup(outcome, memberId);
-          case "refused":
-            return refusedJoin(outcome.error, request.memberId);
-          default:
-            return refusedJoin(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, request.memberId);
-        }
-      },
-      (error) => refusedJoin(error, request.memberId),
-    );
+    const proposed = await this.#access.limited<JoinedOutcome | JoinResult>(signal, async (limited) => {
+      const outcome = await this.#propose(command, limited);
+      this.#access.watches.heard(groupId, memberId);
+      switch (outcome.kind) {
+        case "joined":
+          return outcome;
+        case "reserved":
+          return refusedJoin(ErrorCode.MEMBER_ID_REQUIRED, memberId);
+        case "joined-consumer-group":
+          return joinedConsumerGroup(outcome, memberId);
+        case "refused":
+          return refusedJoin(outcome.error, request.memberId);
+        default:
+          return refusedJoin(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, request.memberId);
+      }
+    });
+    if (typeof proposed === "number") return refusedJoin(proposed, request.memberId);
     if (!("kind" in proposed)) return proposed;
     return this.#answered(request, { memberId, outcome: proposed }, signal);
   }

@@ -36,10 +36,8 @@ export class MemberCalls {
   async sync(request: SyncRequest, signal: AbortSignal): Promise<SyncResult> {
     const { groupId, memberId } = request;
     if (groupId === "") return refusedSync(ErrorCode.INVALID_GROUP_ID);
-    const error = await this.#access.limited(
-      signal,
-      async (limited) => errorOf(await this.#access.propose({ kind: "sync", ...request }, limited)),
-      (failed) => failed,
+    const error = await this.#access.limited(signal, async (limited) =>
+      errorOf(await this.#access.propose({ kind: "sync", ...request }, limited)),
     );
     if (error !== ErrorCode.NONE) return refusedSync(error);
     const journal = await this.#access.journalOf(groupId, signal);
@@ -66,25 +64,21 @@ export class MemberCalls {
   async heartbeat(request: HeartbeatRequest, signal: AbortSignal): Promise<ErrorCode> {
     const { groupId, memberId } = request;
     if (groupId === "") return ErrorCode.INVALID_GROUP_ID;
-    return this.#access.limited(
-      signal,
-      async (limited) => {
-        const journal = await this.#access.journalOf(groupId, limited);
-        await this.#access.freshen(journal, limited);
-        const membership = journal.state.groups.get(groupId)?.membership;
-        if (membership?.type === "consumer") return this.#heartbeatOfConsumer(journal, request, limited);
-        const group = classicGroup(journal, groupId);
-        // That there is no such group is the fold's to say.
-        if (group === undefined) return this.#journaledHeartbeat(request, limited);
-        const error = checkHeartbeat(group, request);
-        const member = group.members.get(memberId);
-        const isAlive = error === ErrorCode.NONE || error === ErrorCode.REBALANCE_IN_PROGRESS;
-        if (!isAlive || member === undefined) return this.#strongHeartbeat(journal, request, limited);
-        this.#access.watches.heard(groupId, memberId);
-        return this.#mustJournal(groupId, group, member) ? this.#journaledHeartbeat(request, limited) : error;
-      },
-      (failed) => failed,
-    );
+    return this.#access.limited(signal, async (limited) => {
+      const journal = await this.#access.journalOf(groupId, limited);
+      await this.#access.freshen(journal, limited);
+      const membership = journal.state.groups.get(groupId)?.membership;
+      if (membership?.type === "consumer") return this.#heartbeatOfConsumer(journal, request, limited);
+      const group = classicGroup(journal, groupId);
+      // That there is no such group is the fold's to say.
+      if (group === undefined) return this.#journaledHeartbeat(request, limited);
+      const error = checkHeartbeat(group, request);
+      const member = group.members.get(memberId);
+      const isAlive = error === ErrorCode.NONE || error === ErrorCode.REBALANCE_IN_PROGRESS;
+      if (!isAlive || member === undefined) return this.#strongHeartbeat(journal, request, limited);
+      this.#access.watches.heard(groupId, memberId);
+      return this.#mustJournal(groupId, group, member) ? this.#journaledHeartbeat(request, limited) : error;
+    });
   }
 
   /** In a consumer group (KIP-848) its members' heartbeats are what its target is kept up to date by. */
@@ -114,14 +108,10 @@ export class MemberCalls {
     signal: AbortSignal,
   ): Promise<ErrorCode | readonly ErrorCode[]> {
     if (groupId === "") return ErrorCode.INVALID_GROUP_ID;
-    return this.#access.limited<ErrorCode | readonly ErrorCode[]>(
-      signal,
-      async (limited) => {
-        const outcome = await this.#access.propose({ kind: "leave", groupId, members }, limited);
-        return outcome.kind === "left" ? outcome.errors : errorOf(outcome);
-      },
-      (failed) => failed,
-    );
+    return this.#access.limited(signal, async (limited) => {
+      const outcome = await this.#access.propose({ kind: "leave", groupId, members }, limited);
+      return outcome.kind === "left" ? outcome.errors : errorOf(outcome);
+    });
   }
 
   async #strongHeartbeat(journal: GroupJournal, request: HeartbeatRequest, signal: AbortSignal): Promise<ErrorCode> {

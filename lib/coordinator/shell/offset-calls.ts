@@ -48,23 +48,19 @@ export class OffsetCalls {
     resolve: (isStale: boolean, nowMs: TimestampMs) => Promise<ResolvedCommit>,
     signal: AbortSignal,
   ): Promise<ErrorCode> {
-    return this.#access.limited(
-      signal,
-      async (limited) => {
-        const journal = await this.#access.journalOf(request.groupId, limited);
-        for (let attempt = 0; attempt < GROUP_ATTEMPTS_MAX; attempt++) {
-          const resolved = await resolve(attempt > 0, journal.nowMs());
-          if (resolved.topics.length === 0) return ErrorCode.NONE;
-          const outcome = await this.#access.propose({ kind: "commit-offsets", ...request, ...resolved }, limited);
-          if (outcome.kind === "stale-view") continue;
-          if (outcome.kind === "refused") return outcome.error;
-          this.#access.watches.heard(request.groupId, request.memberId);
-          return ErrorCode.NONE;
-        }
-        return ErrorCode.COORDINATOR_NOT_AVAILABLE;
-      },
-      (failed) => failed,
-    );
+    return this.#access.limited(signal, async (limited) => {
+      const journal = await this.#access.journalOf(request.groupId, limited);
+      for (let attempt = 0; attempt < GROUP_ATTEMPTS_MAX; attempt++) {
+        const resolved = await resolve(attempt > 0, journal.nowMs());
+        if (resolved.topics.length === 0) return ErrorCode.NONE;
+        const outcome = await this.#access.propose({ kind: "commit-offsets", ...request, ...resolved }, limited);
+        if (outcome.kind === "stale-view") continue;
+        if (outcome.kind === "refused") return outcome.error;
+        this.#access.watches.heard(request.groupId, request.memberId);
+        return ErrorCode.NONE;
+      }
+      return ErrorCode.COORDINATOR_NOT_AVAILABLE;
+    });
   }
 
   /**
@@ -72,17 +68,13 @@ export class OffsetCalls {
    * consumer group may say so, and is refused if it is none or at another epoch.
    */
   fetch(groupId: string, asker: OffsetAsker, signal: AbortSignal): Promise<CommittedOffsets | ErrorCode> {
-    return this.#access.limited<CommittedOffsets | ErrorCode>(
-      signal,
-      async (limited) => {
-        const journal = await this.#access.journalOf(groupId, limited);
-        await journal.readBarrier(limited);
-        const group = journal.state.groups.get(groupId);
-        const error = checkAsker(group, asker);
-        return error === ErrorCode.NONE ? (group?.offsets ?? NOTHING) : error;
-      },
-      (failed) => failed,
-    );
+    return this.#access.limited(signal, async (limited) => {
+      const journal = await this.#access.journalOf(groupId, limited);
+      await journal.readBarrier(limited);
+      const group = journal.state.groups.get(groupId);
+      const error = checkAsker(group, asker);
+      return error === ErrorCode.NONE ? (group?.offsets ?? NOTHING) : error;
+    });
   }
 }
 
