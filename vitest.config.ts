@@ -12,10 +12,20 @@ export default defineConfig({
           ...shared,
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.sim.test.ts", "test/clients/**"],
+          exclude: ["test/**/*.sim.test.ts", "test/**/*.aws.test.ts", "test/clients/**"],
         },
       },
       { test: { ...shared, name: "simulation", include: ["test/**/*.sim.test.ts"] } },
+      // Against the services at AWS_ENDPOINT_URL: not part of `npm test`.
+      {
+        test: {
+          ...shared,
+          name: "localstack",
+          include: ["test/**/*.aws.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 });

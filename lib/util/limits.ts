@@ -38,6 +38,16 @@ export const LOG_JOURNALS_DEFAULT = 12;
 export const GROUP_JOURNALS_DEFAULT = 4;
 /** How often a gateway tends its journals. */
 export const HOUSEKEEPING_PERIOD_MS = 60_000;
+/** A scheduled worker that keeps finding nothing looks this seldom in the end. */
+export const HOUSEKEEPING_PERIOD_MS_MAX = 16 * 60_000;
+/** A journal that does not move is tended this often nevertheless, for its records come of age. */
+export const IDLE_JOURNAL_TENDED_MS = 6 * 60 * 60 * 1000;
+/** A function that has slept longer looks at its journals before it answers. */
+export const FUNCTION_VIEW_MS_MAX = 5_000;
+/** Flushes up to this size, for each copy that it saves, travel in the journal record where both are paid by the request. */
+export const FUNCTION_INLINE_BYTES_PER_COPY = 4 * KIB;
+/** Memory for recently written records in a function, which lives for its calls only. */
+export const FUNCTION_TAIL_CACHE_BYTES_MAX = 4 * MIB;
 
 // Write path
 /** A flush closes at this size. */
@@ -109,6 +119,10 @@ export const READ_AHEAD_PENDING_BYTES_MAX = 16 * MIB;
 // Our own Kafka client
 /** One request is given up after this time, with its connection. Kafka's clients: 30 s. */
 export const CLIENT_REQUEST_MS_MAX = 30_000;
+/** Connections of a client over HTTPS; a request waits when all are busy. */
+export const HTTPS_CLIENT_SOCKETS_MAX = 8;
+/** What a client keeps of an answer that is an error. */
+export const HTTP_ERROR_TEXT_BYTES_MAX = 16 * KIB;
 /** Between two tries after a retriable error: at least, and at most. */
 export const CLIENT_BACK_OFF_MS_MIN = 20;
 export const CLIENT_BACK_OFF_MS_MAX = 1_000;
@@ -162,6 +176,37 @@ export const MEMORY_PAGE_BYTES = 4 * KIB;
 /** How often a journal is looked at for other processes' commits while a fetch waits for one. */
 export const JOURNAL_POLL_MS = 100;
 
+// AWS
+/** One request to DynamoDB is given up after this time; 99 in 100 take 15 ms. */
+export const DYNAMODB_CALL_MS_MAX = 3_000;
+/** Items of one BatchWriteItem: DynamoDB's own limit. */
+export const DYNAMODB_BATCH_ITEMS_MAX = 25;
+/** Such requests of one trim at once, and how often what is left of one is sent again. */
+export const DYNAMODB_BATCHES_AT_ONCE_MAX = 4;
+export const DYNAMODB_BATCH_ATTEMPTS_MAX = 6;
+/** One request to S3 is given up after this time, with a second added for each MiB; 99 in 100 take 0.2 s. */
+export const S3_CALL_MS_MAX = 5_000;
+/** Tries of one read, listing or deletion that S3 refuses for now. */
+export const S3_ATTEMPTS_MAX = 3;
+/** Tries of one put that meets another one of the same key under way. */
+export const S3_CONFLICT_ATTEMPTS_MAX = 8;
+/** Between two such tries: at least, and at most. */
+export const S3_RETRY_MS_MIN = 20;
+export const S3_RETRY_MS_MAX = 400;
+/** Keys of one DeleteObjects or ListObjectsV2: S3's own limit. */
+export const S3_KEYS_PER_REQUEST_MAX = 1_000;
+/** S3's keys end at 1,024 bytes: what may stand before ours in a bucket. */
+export const S3_PREFIX_BYTES_MAX = 1_024 - OBJECT_KEY_BYTES_MAX;
+/** An address that does not take a connection by then is given up. */
+export const AWS_CONNECT_MS_MAX = 1_500;
+/** Connections of one client; requests beyond it wait. */
+export const AWS_SOCKETS_MAX = 512;
+/** How often a journal in DynamoDB is looked at for other processes' commits while a fetch waits for one. */
+export const DYNAMODB_POLL_MS = 250;
+/** Spacing of flushes in a gateway on S3 Standard and on directory buckets: a busy one makes so many objects a second. */
+export const S3_LINGER_MS = 250;
+export const S3_EXPRESS_LINGER_MS = 20;
+
 // Kafka door
 /** Kafka's default of `fetch.max.bytes` for brokers. */
 export const FETCH_BYTES_MAX = 55 * MIB;
@@ -206,7 +251,33 @@ export const FETCH_SESSION_PARTITIONS_MAX = 100_000;
 /** Of all sessions of a process, some 300 bytes each. */
 export const FETCH_SESSIONS_PARTITIONS_MAX = 1_000_000;
 
-// Cluster. The fold of the cluster journal enforces the first four: another number is another outcome, hence a new
+// HTTP door
+/** A JSON body, and about the largest answer: what AWS Lambda hands over. */
+export const HTTP_BODY_BYTES_MAX = 6 * MIB;
+/** The same for record batches in Kafka's own form, which Lambda is handed as base64. */
+export const HTTP_BINARY_BYTES_MAX = 4.5 * MIB;
+/** Bodies that are being read and parsed, all requests together; JSON takes some ten times its bytes while it is parsed. */
+export const HTTP_BODIES_BYTES_MAX = 32 * MIB;
+/** Whatever a request waits for, it is answered by then. */
+export const HTTP_REQUEST_MS_MAX = 60_000;
+/** The longest wait for records that a client may ask for; HTTP APIs of AWS end requests after 30 s. */
+export const HTTP_WAIT_MS_MAX = 28_000;
+/** Of one fetch over HTTP unless the client says something else. */
+export const HTTP_FETCH_BYTES = 1 * MIB;
+/** Of one step of an event stream; a single larger batch comes nevertheless. */
+export const HTTP_STREAM_BYTES = 64 * KIB;
+/** Spacing of the signs of life in an event stream that has nothing to say. */
+export const HTTP_HEARTBEAT_MS = 15_000;
+/** Event streams of one process at once. */
+export const HTTP_STREAMS_MAX = 1_000;
+/** Records of one produce request. */
+export const HTTP_RECORDS_MAX = 100_000;
+/** What one compressed batch may grow to when its records are shown as JSON; as batches it is handed out whatever it holds. */
+export const HTTP_DECOMPRESSED_BATCH_BYTES_MAX = 64 * MIB;
+/** A connection that is not used is kept this long: longer than the load balancers before it keep theirs. */
+export const HTTP_KEEP_ALIVE_MS = 65_000;
+
+// Cluster. The fold of the cluster journal enforces the first six: another number is another outcome, hence a new
 // feature level (docs/ARCHITECTURE.md J4).
 /** About five times what Kafka's documentation calls practical for a cluster; a topic takes some 300 bytes of memory. */
 export const TOPICS_MAX = 100_000;
@@ -214,6 +285,9 @@ export const TOPICS_MAX = 100_000;
 export const PARTITIONS_PER_TOPIC_MAX = 100_000;
 /** Of all topics: what Kafka's KRaft mode is designed for. */
 export const PARTITIONS_MAX = 2_000_000;
+/** Keys of the HTTPS door: they are part of the cluster's state in every process. */
+export const API_KEYS_MAX = 10_000;
+export const API_KEY_RIGHTS_MAX = 100;
 /** Characters of one config value, as in Kafka (Short.MAX_VALUE). */
 export const CONFIG_VALUE_LENGTH_MAX = 32_767;
 /** UTF-8 bytes of all keys and values in one alteration, so that its command fits in a journal record. */
@@ -223,6 +297,13 @@ export const PARTITIONS_PER_REQUEST_MAX = 10_000;
 /** Producer ids that a process takes from the cluster journal at once, as in Kafka. */
 export const PRODUCER_IDS_PER_BLOCK = 1_000;
 export const PRODUCER_IDS_PER_BLOCK_MAX = 1_000_000;
+/** Characters of a key's name, and of a pattern in one of its rights (a topic's longest name and an asterisk). */
+export const API_KEY_NAME_LENGTH_MAX = 100;
+export const API_KEY_PATTERN_LENGTH_MAX = 250;
+/** The highest limit that a key may have; more is none. */
+export const API_KEY_REQUESTS_PER_SECOND_MAX = 1_000_000;
+/** Spacing of the strong reads that look for a key nobody knows here, so that guessing costs no journal. */
+export const API_KEY_LOOKUP_SPACING_MS = 1_000;
 /** Log journals that one deletion or one change of settings writes to at the same time. */
 export const TOPIC_EFFECTS_AT_ONCE_MAX = 32;
 /** Topics or resources of one administrative request that are worked on at the same time. */
@@ -238,6 +319,15 @@ export const NEW_MEMBER_JOIN_MS_MAX = 5 * 60 * 1000;
  * number is another outcome, hence a new feature level.
  */
 export const PENDING_MEMBERS_MAX = 10_000;
+/**
+ * What one member may tell of itself: a classic one the names and metadata of its protocols, another one the topics that it
+ * subscribes to. Kafka keeps a whole group in one batch of at most that many bytes, and answers UNKNOWN_SERVER_ERROR beyond.
+ */
+export const GROUP_MEMBER_BYTES_MAX = 1 * MIB;
+/** What a leader may assign to all members together. */
+export const GROUP_ASSIGNMENTS_BYTES_MAX = 16 * MIB;
+/** Metadata of all offsets of one commit. */
+export const GROUP_COMMIT_METADATA_BYTES_MAX = 8 * MIB;
 /** Characters of a regular expression that consumers subscribe with; some 30 names of the longest kind. Kafka has no limit. */
 export const TOPIC_REGEX_LENGTH_MAX = 8_192;
 /** The same once its counted repetitions are written out: what it takes to compile and to match grows with it. */
@@ -255,6 +345,7 @@ export const GROUP_TOPICS_SPACING_MS = 5_000;
 /** Times that a group command is proposed again because what it named as seen has changed. */
 export const GROUP_ATTEMPTS_MAX = 5;
 
+assert(HOUSEKEEPING_PERIOD_MS <= HOUSEKEEPING_PERIOD_MS_MAX, "a schedule backs off to a longer period");
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
 assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");
 assert(FETCH_SESSION_PARTITIONS_MAX <= FETCH_SESSIONS_PARTITIONS_MAX, "the largest session is possible");
@@ -264,9 +355,13 @@ assert(BLOCK_BYTES <= BLOCK_RUN_BYTES_MAX, "a run holds at least one block");
 assert(WHOLE_OBJECT_BYTES_MAX <= BLOCK_RUN_BYTES_MAX, "a whole object is one run");
 assert(2 * READ_AHEAD_PENDING_BYTES_MAX <= BLOCK_CACHE_BYTES_MAX, "read-ahead does not drive out what is being read");
 assert(SQLITE_BUSY_MS_MAX < JOURNAL_CALL_MS_MAX, "a locked file is told from a silent one");
+assert(DYNAMODB_CALL_MS_MAX < JOURNAL_CALL_MS_MAX, "a silent request is told from a journal given up");
+assert(S3_CALL_MS_MAX < STORE_READ_MS_MAX, "a silent request is told from a store given up");
 assert(JOURNAL_CALL_MS_MAX <= PROPOSE_MS_MAX, "an unclear append is sent at least once more");
 assert(APPEND_DOUBT_MS < TRIM_DELAY_MS, "a sleeper is in doubt long before its number is freed");
 assert(CONFIG_ALTERATION_BYTES_MAX < JOURNAL_RECORD_BYTES_MAX, "an alteration of configs fits in a journal record");
 assert(CONFIG_VALUE_LENGTH_MAX < CONFIG_ALTERATION_BYTES_MAX, "the longest value fits in an alteration");
 assert(PARTITIONS_PER_REQUEST_MAX <= PARTITIONS_PER_TOPIC_MAX, "a request cannot ask for more than a topic may have");
 assert(PRODUCER_IDS_PER_BLOCK <= PRODUCER_IDS_PER_BLOCK_MAX, "a block is allowed");
+assert(HTTP_BODY_BYTES_MAX <= HTTP_BODIES_BYTES_MAX, "the largest body fits in what may be read at once");
+assert(HTTP_WAIT_MS_MAX < HTTP_REQUEST_MS_MAX, "the longest wait fits in a request");

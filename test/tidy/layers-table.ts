@@ -50,7 +50,8 @@ export const RELATIVE: Readonly<Record<string, readonly string[]>> = {
 const EVERYWHERE = ["lib/*", "lib", "bin", "functions", "infra", "test", "bench"];
 const OUTSIDE_LIB = ["bin", "functions", "infra", "test", "bench"];
 const OUTSIDE_WORLD = ["lib/adapters", ...OUTSIDE_LIB];
-const NETWORK = ["lib/adapters", "lib/gateway", "lib/client", "bin", "test", "bench"];
+// lib/security takes only lists of addresses from node:net.
+const NETWORK = ["lib/adapters", "lib/security", "lib/gateway", "lib/client", "bin", "test", "bench"];
 const CODECS = ["lib/record", "test", "bench"];
 const DRIVERS = ["lib/adapters", "test", "bench"];
 
@@ -62,23 +63,30 @@ const rules: readonly (readonly [modules: readonly string[], places: readonly st
     ["node:path", "node:url", "node:os", "node:process", "node:v8"],
     [...OUTSIDE_WORLD, "lib/config"],
   ],
-  [
-    ["node:fs", "node:fs/promises", "node:child_process", "node:worker_threads", "node:readline", "node:module"],
-    OUTSIDE_WORLD,
-  ],
+  [["node:fs", "node:fs/promises", "node:child_process", "node:worker_threads", "node:readline"], OUTSIDE_WORLD],
+  // lib/record loads its native packages when they are first needed.
+  [["node:module"], [...OUTSIDE_WORLD, "lib/record"]],
   [["node:timers", "node:timers/promises", "node:perf_hooks", "node:readline/promises"], OUTSIDE_WORLD],
   [["node:net", "node:tls"], NETWORK],
   [
     ["node:http", "node:https", "node:dns"],
-    ["lib/adapters", "test", "bench"],
+    ["lib/adapters", "lib/client", "lib/gateway", "test", "bench"],
   ],
-  [["node:sqlite", "pino", "@aws-sdk/client-s3", "@aws-sdk/client-dynamodb"], DRIVERS],
+  [["node:sqlite", "pino", "@aws-sdk/client-s3", "@aws-sdk/client-dynamodb", "@smithy/node-http-handler"], DRIVERS],
   [["node:zlib", "@node-rs/crc32", "snappy", "lz4-napi"], CODECS],
   [["zod"], ["lib/config", "lib/http", "functions", "infra", "test"]],
   [
-    ["hono", "@hono/zod-openapi"],
+    ["hono", "hono/cors"],
     ["lib/http", "functions", "test"],
   ],
+  [["@hono/node-server"], ["lib/gateway", "test"]],
+  [["prom-client"], ["lib/adapters", "test"]],
+  [
+    ["aws-cdk-lib", "constructs", "cdk-nag"],
+    ["infra", "test"],
+  ],
+  [["esbuild"], ["infra", "test", "bench"]],
+  [["aws-lambda"], ["functions", "test"]], // Types only.
   [["commander"], ["bin", "test"]],
   [["re2js"], ["lib/coordinator", "test"]],
   [
