@@ -4,7 +4,7 @@ import { createPinoLogger } from "#lib/adapters/node/pino-logger.ts";
 import { BrokerConfigError } from "#lib/cluster/broker-configs.ts";
 import { formatHostPort } from "#lib/config/host-port.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
-import { ListenError } from "#lib/gateway/kafka-server.ts";
+import { ListenError } from "#lib/gateway/listen-error.ts";
 import { CorruptRecordError, DivergenceError } from "#lib/journal/journal-errors.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { type EmbeddedBroker, startEmbeddedBroker } from "./embedded-broker.ts";

@@ -7,6 +7,7 @@ import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
+import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import { StoredJournalObjects } from "#lib/storage/journal-objects.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
@@ -18,6 +19,8 @@ export interface BrokerPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Nothing is counted without it. */
+  readonly telemetry?: Telemetry;
   /** Records after which a journal's snapshot may be due; the default suits journals that are paid by the request. */
   readonly snapshotRecordsMin?: number;
 }

@@ -3,11 +3,11 @@ import type { ApiRouter } from "#lib/broker/api-router.ts";
 import type { ListenerInfo } from "#lib/broker/request-context.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
-import { LogError } from "#lib/util/errors.ts";
 import { RECEIVED_BYTES_MAX, SOCKET_READ_BYTES_MAX } from "#lib/util/limits.ts";
 import { adoptSocket } from "./adopted-socket.ts";
 import { Connection } from "./connection.ts";
 import { FrameMemory } from "./frame-memory.ts";
+import { ListenError } from "./listen-error.ts";
 import { ReceivedBytes } from "./received-bytes.ts";
 
 /** One door for Kafka clients. */
@@ -38,12 +38,6 @@ export interface BoundListener {
   readonly port: number;
 }
 
-/** A listener could not be opened: the port is taken, or the host is not ours. */
-export class ListenError extends LogError {
-  override readonly name = "ListenError";
-  override readonly kind = "unavailable";
-}
-
 /** The longest time that Node's timers take. */
 const TIMER_MS_MAX = 0x7fff_ffff;
 
@@ -63,6 +57,10 @@ export class KafkaServer {
     this.#settings = settings;
     this.#router = dependencies.router;
     this.#logger = dependencies.logger;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
   }
 
   /** Bytes of requests received and not yet answered. */
@@ -144,9 +142,7 @@ export class KafkaServer {
 
 function listening(server: Server, settings: ListenerSettings): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) =>
-      reject(new ListenError(`cannot listen on ${settings.host}:${settings.port}`, { cause: error })),
-    );
+    server.once("error", (error) => reject(new ListenError("kafka", settings, error)));
     server.listen({ host: settings.host, port: settings.port, backlog: 1024 }, () => {
       const address = server.address();
       resolve(typeof address === "object" && address !== null ? address.port : settings.port);

@@ -2,12 +2,22 @@ import { assembleBroker, type BrokerSettings } from "#lib/broker/assemble-broker
 import type { BrokerServices } from "#lib/broker/broker-services.ts";
 import type { BrokerPorts } from "#lib/broker/open-journals.ts";
 import { timeLimit } from "#lib/runtime/deadline.ts";
+import { KAFKA_CONNECTIONS } from "#lib/runtime/metrics.ts";
+import { NO_TELEMETRY } from "#lib/runtime/telemetry.ts";
+import type { HttpListenerSettings, HttpServer } from "./http-server.ts";
 import { type BoundListener, KafkaServer, type ListenerSettings } from "./kafka-server.ts";
 
 export interface StartSettings extends BrokerSettings {
   readonly listeners: readonly ListenerSettings[];
+  /** Undefined: no HTTP door, and none of its code is loaded. */
+  readonly http?: HttpListenerSettings | undefined;
   /** What is under way when the broker stops gets this long at the doors, and again in the log. */
   readonly drainMs: number;
+}
+
+export interface StartPorts extends BrokerPorts {
+  /** What `/metrics` shows, as Prometheus' text. */
+  readonly metricsText?: () => Promise<string>;
 }
 
 /** A broker that clients can reach. */
@@ -15,6 +25,8 @@ export interface StartedBroker {
   readonly services: BrokerServices;
   /** In the settings' order. */
   readonly listeners: readonly BoundListener[];
+  /** Where HTTP clients find it; undefined without that door. */
+  readonly http: { readonly host: string; readonly port: number } | undefined;
   /** Takes no new connection, answers what is under way, closes the doors and then the log. */
   stop(): Promise<void>;
 }
@@ -23,12 +35,12 @@ export interface StartedBroker {
  * Assembles a broker and opens its doors. Rejects if the journals cannot be read, and with `ListenError`; nothing runs
  * then.
  */
-export async function startBroker(ports: BrokerPorts, settings: StartSettings): Promise<StartedBroker> {
-  const { clock, logger } = ports;
+export async function startBroker(ports: StartPorts, settings: StartSettings): Promise<StartedBroker> {
+  const { clock, logger, telemetry = NO_TELEMETRY } = ports;
   const { listeners, drainMs } = settings;
   const broker = await assembleBroker(ports, settings);
   const { cluster } = broker.services;
-  const server = new KafkaServer(
+  const kafka = new KafkaServer(
     {
       listeners,
       requestBytesMax: cluster.brokerInteger("socket.request.max.bytes"),
@@ -37,23 +49,42 @@ export async function startBroker(ports: BrokerPorts, settings: StartSettings): 
     },
     { router: broker.router, logger },
   );
-  const stopLog = async (): Promise<void> => {
+  telemetry.gauge(KAFKA_CONNECTIONS, () => kafka.connectionCount);
+  let http: HttpServer | undefined;
+  const stop = async (): Promise<void> => {
+    {
+      using limit = timeLimit(clock, drainMs);
+      await Promise.all([kafka.stop(limit.signal), http?.stop(limit.signal)]);
+    }
     using limit = timeLimit(clock, drainMs);
     await broker.stop(limit.signal);
   };
   try {
-    const bound = await server.start();
+    const bound = await kafka.start();
+    http = settings.http === undefined ? undefined : await newHttpServer(settings.http, ports, broker.services);
+    const httpPort = await http?.start();
     return {
       services: broker.services,
       listeners: bound,
-      async stop() {
-        using limit = timeLimit(clock, drainMs);
-        await server.stop(limit.signal);
-        await stopLog();
-      },
+      http: settings.http && httpPort !== undefined ? { host: settings.http.host, port: httpPort } : undefined,
+      stop,
     };
   } catch (error) {
-    await stopLog();
+    await stop();
     throw error;
   }
+}
+
+/** Loads the HTTP door when the Kafka door is open, and only where there is to be one. */
+async function newHttpServer(
+  listener: HttpListenerSettings,
+  { telemetry = NO_TELEMETRY, metricsText }: StartPorts,
+  broker: BrokerServices,
+): Promise<HttpServer> {
+  const [{ HttpServer }, { OPEN_ACCESS }] = await Promise.all([
+    import("./http-server.ts"),
+    import("#lib/http/access.ts"),
+  ]);
+  const connectionsMax = broker.cluster.brokerInteger("max.connections");
+  return new HttpServer({ listener, connectionsMax }, { broker, auth: OPEN_ACCESS, telemetry, metricsText });
 }

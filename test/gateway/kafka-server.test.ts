@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ListenError } from "#lib/gateway/kafka-server.ts";
+import { ListenError } from "#lib/gateway/listen-error.ts";
 import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { encodeRequestFrame } from "#lib/protocol/request-header.ts";

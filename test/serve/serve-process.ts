@@ -10,7 +10,7 @@ import { defined } from "#lib/util/assert.ts";
 /** The checkout, where `npm start` runs too. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = join(ROOT, "bin/millrace.ts");
-const READY = /^ready kafka=(.*)$/m;
+const READY = /^ready kafka=(\S+)/m;
 
 export interface ServeOptions {
   readonly dataDir: string;

@@ -1,0 +1,138 @@
+import { createServer, IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { createHttpApp } from "#lib/http/app.ts";
+import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "#lib/http/http-services.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { deferred } from "#lib/runtime/deferred.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import { HTTP_CONNECTIONS } from "#lib/runtime/metrics.ts";
+import { HTTP_KEEP_ALIVE_MS } from "#lib/util/limits.ts";
+import { ListenError } from "./listen-error.ts";
+
+/** The HTTP door of a gateway. */
+export interface HttpListenerSettings {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Origins that browsers may call from. */
+  readonly corsOrigins?: readonly string[];
+}
+
+export interface HttpServerSettings {
+  readonly listener: HttpListenerSettings;
+  /** Kafka's `max.connections`. */
+  readonly connectionsMax: number;
+}
+
+export type HttpServerServices = Omit<HttpServices, "settings" | "stopping" | "clientAddress">;
+
+/** How often a server that stops looks for connections that have become idle. */
+const STOP_LOOK_MS = 10;
+
+/** Serves the HTTP app on one listener until it is stopped. */
+export class HttpServer {
+  readonly #settings: HttpServerSettings;
+  readonly #logger: Logger;
+  readonly #server: Server;
+  readonly #clock: Clock;
+  readonly #stopping = new AbortController();
+
+  constructor(settings: HttpServerSettings, services: HttpServerServices) {
+    const { corsOrigins = [] } = settings.listener;
+    const app = createHttpApp({
+      ...services,
+      settings: { ...DEFAULT_HTTP_SETTINGS, corsOrigins },
+      stopping: this.#stopping.signal,
+      clientAddress,
+    });
+    this.#settings = settings;
+    this.#logger = services.broker.logger;
+    this.#clock = services.broker.clock;
+    this.#server = createServer(
+      // A request without a host is refused below, with a body.
+      { keepAliveTimeout: HTTP_KEEP_ALIVE_MS, noDelay: true, requireHostHeader: false },
+      getRequestListener(app.fetch, {
+        // The process is not ours alone in tests: its Request and Response stay what they are.
+        overrideGlobalObjects: false,
+        // What is no request, such as one without a Host header.
+        errorHandler: (error) => plainRefusal(400, describeError(error)),
+      }),
+    );
+    this.#server.maxConnections = Math.min(settings.connectionsMax, Number.MAX_SAFE_INTEGER);
+    this.#server.on("clientError", refuseConnection);
+    let connections = 0;
+    this.#server.on("connection", (socket) => {
+      connections += 1;
+      socket.once("close", () => {
+        connections -= 1;
+      });
+    });
+    services.telemetry.gauge(HTTP_CONNECTIONS, () => connections);
+  }
+
+  /** Opens the listener; its port. Fails with `ListenError`. */
+  start(): Promise<number> {
+    const { host, port } = this.#settings.listener;
+    const server = this.#server;
+    return new Promise((resolve, reject) => {
+      server.once("error", (error) => reject(new ListenError("http", { host, port }, error)));
+      server.listen({ host, port, backlog: 1024 }, () => {
+        // Accepting fails while the process has too many open files; without a listener that would end the process.
+        server.on("error", (error) => {
+          this.#logger.error("cannot accept connections", { listener: "http", error: describeError(error) });
+        });
+        const address = server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** Takes no new connection, ends waits and streams, answers what is under way. What is left at `signal` is cut off. */
+  async stop(signal: AbortSignal): Promise<void> {
+    this.#stopping.abort(new Error("the broker stops"));
+    const closed = deferred<void>();
+    let isClosed = false;
+    this.#server.close(() => {
+      isClosed = true;
+      closed.resolve();
+    });
+    const cutOff = (): void => this.#server.closeAllConnections();
+    if (signal.aborted) cutOff();
+    else signal.addEventListener("abort", cutOff, { once: true });
+    while (!isClosed) {
+      // Connections that clients would keep are idle once their last answer is out.
+      this.#server.closeIdleConnections();
+      await Promise.race([closed.promise, this.#clock.sleep(STOP_LOOK_MS)]);
+    }
+    signal.removeEventListener("abort", cutOff);
+  }
+}
+
+/** What `@hono/node-server` passes beside a request. */
+function clientAddress(environment: unknown): string | undefined {
+  if (typeof environment !== "object" || environment === null || !("incoming" in environment)) return undefined;
+  return environment.incoming instanceof IncomingMessage ? environment.incoming.socket.remoteAddress : undefined;
+}
+
+function plainRefusal(status: number, message: string): Response {
+  const body = JSON.stringify({ error_code: status, message });
+  return new Response(body, { status, headers: { "content-type": "application/json" } });
+}
+
+/** Answers bytes that are no HTTP, or headers that are too long or too slow, and ends the connection. */
+function refuseConnection(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = REFUSALS.get(error.code) ?? 400;
+  const body = JSON.stringify({ error_code: status, message: `The request cannot be read: ${error.message}` });
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nConnection: close\r\nContent-Type: application/json\r\n`;
+  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
+
+const REFUSALS: ReadonlyMap<string | undefined, number> = new Map([
+  ["HPE_HEADER_OVERFLOW", 431],
+  ["ERR_HTTP_REQUEST_TIMEOUT", 408],
+]);

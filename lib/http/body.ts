@@ -1,0 +1,86 @@
+import type { ByteBudget, ByteGrant } from "#lib/log/fetch-budget.ts";
+import { joinChunks } from "#lib/util/join-chunks.ts";
+import { HttpError } from "./http-error.ts";
+
+/** A body with the right to hold it; dispose of it when it is parsed and done with. */
+export interface ReceivedBody extends Disposable {
+  readonly bytes: Uint8Array;
+}
+
+/** Reads a whole body, at most `bytesMax`: 413 beyond it, as soon as it shows. Waits while too much is being read. */
+export async function readBody(
+  request: Request,
+  bytesMax: number,
+  budget: ByteBudget,
+  signal: AbortSignal,
+): Promise<ReceivedBody> {
+  const declared = declaredLength(request);
+  if (declared !== undefined && declared > bytesMax) throw tooLarge(bytesMax, `${declared}`);
+  const grant = await budget.acquire(declared ?? bytesMax, signal);
+  try {
+    // With a declared length the front hands over no more than that.
+    const bytes =
+      declared === undefined ? await readCounted(request, bytesMax) : new Uint8Array(await request.arrayBuffer());
+    if (bytes.byteLength > bytesMax) throw tooLarge(bytesMax, `${bytes.byteLength}`);
+    return received(bytes, grant);
+  } catch (error) {
+    grant[Symbol.dispose]();
+    throw error instanceof HttpError ? error : cutShort(error, signal);
+  }
+}
+
+function received(bytes: Uint8Array, grant: ByteGrant): ReceivedBody {
+  return { bytes, [Symbol.dispose]: () => grant[Symbol.dispose]() };
+}
+
+function declaredLength(request: Request): number | undefined {
+  const text = request.headers.get("content-length");
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+async function readCounted(request: Request, bytesMax: number): Promise<Uint8Array> {
+  const reader = request.body?.getReader();
+  if (reader === undefined) return new Uint8Array();
+  const chunks: Uint8Array[] = [];
+  let byteLength = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return joinChunks(chunks);
+    byteLength += value.byteLength;
+    if (byteLength > bytesMax) {
+      // What else comes is thrown away by the front.
+      reader.cancel().catch(() => {});
+      throw tooLarge(bytesMax, `more than ${bytesMax}`);
+    }
+    chunks.push(value);
+  }
+}
+
+function tooLarge(bytesMax: number, given: string): HttpError {
+  const message = `The body has ${given} bytes, and at most ${bytesMax} are taken: send fewer records at once.`;
+  return new HttpError({ status: 413, errorCode: 41301, message });
+}
+
+function cutShort(error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  return new HttpError({ status: 400, message: "The body ended before its time.", cause: error });
+}
+
+/** The text of a JSON body. */
+export function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new HttpError({ status: 400, message: "The body is not UTF-8.", cause });
+  }
+}
+
+export function parseJsonBody(bytes: Uint8Array, parse: (text: string) => unknown): unknown {
+  try {
+    return parse(textOf(bytes));
+  } catch (cause) {
+    if (cause instanceof HttpError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new HttpError({ status: 400, message: `The body is not JSON: ${reason}`, cause });
+  }
+}

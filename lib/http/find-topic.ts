@@ -1,0 +1,62 @@
+import { findTopics } from "#lib/broker/find-topics.ts";
+import { hasPartition } from "#lib/broker/resolve-topics.ts";
+import type { TopicView } from "#lib/cluster/cluster-view.ts";
+import { topicNameFault } from "#lib/cluster/topic-names.ts";
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { httpErrorOf } from "./error-table.ts";
+import { HttpError } from "./http-error.ts";
+import type { HttpServices } from "./http-services.ts";
+
+/** The topic of that name: 404 with 40401 if there is none, said from a strong read alone. */
+export async function findTopic(
+  name: string,
+  { broker }: HttpServices,
+  signal: AbortSignal,
+  partition = -1,
+): Promise<TopicView> {
+  const partitionIndexes = partition < 0 ? [] : [partition];
+  const find = await findTopics([{ name, partitionIndexes }], broker, signal);
+  const found = find(name);
+  if (typeof found !== "number") return found;
+  if (found === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) throw unknownTopic(name);
+  throw httpErrorOf(found);
+}
+
+/** The same for producers: a missing topic is made if the broker's `auto.create.topics.enable` says so. */
+export async function findTopicToWrite(
+  name: string,
+  services: HttpServices,
+  signal: AbortSignal,
+  partition = -1,
+): Promise<TopicView> {
+  const { cluster, topicAdmin } = services.broker;
+  const known = cluster.topicByName(name);
+  if (known !== undefined && partition < known.partitionCount) return known;
+  try {
+    return await findTopic(name, services, signal, partition);
+  } catch (error) {
+    const isMissing = error instanceof HttpError && error.errorCode === 40401;
+    if (!isMissing || !cluster.brokerFlag("auto.create.topics.enable")) throw error;
+  }
+  const fault = topicNameFault(name);
+  if (fault !== undefined) throw httpErrorOf(ErrorCode.INVALID_TOPIC_EXCEPTION, fault);
+  const created = await topicAdmin.createMissingTopic(name, signal);
+  const topic = cluster.topicByName(name);
+  if (topic !== undefined) return topic;
+  throw created.kind === "refused" ? httpErrorOf(created.error, created.message) : unknownTopic(name);
+}
+
+/** 404 with 40402 unless the topic has the partition. */
+export function requirePartition(topic: TopicView, partition: number): void {
+  if (hasPartition(topic, partition)) return;
+  const message = `Topic ${topic.name} has no partition ${partition}; it has ${topic.partitionCount}, counted from 0.`;
+  throw new HttpError({ status: 404, errorCode: 40402, message });
+}
+
+function unknownTopic(name: string): HttpError {
+  return new HttpError({ status: 404, errorCode: 40401, message: `There is no topic ${JSON.stringify(shown(name))}.` });
+}
+
+function shown(name: string): string {
+  return name.length > 100 ? `${name.slice(0, 100)}…` : name;
+}

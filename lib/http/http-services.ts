@@ -1,0 +1,59 @@
+import type { ApiRouter } from "#lib/broker/api-router.ts";
+import type { BrokerServices } from "#lib/broker/broker-services.ts";
+import type { ByteBudget } from "#lib/log/fetch-budget.ts";
+import type { Telemetry } from "#lib/runtime/telemetry.ts";
+import { HTTP_BINARY_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_REQUEST_MS_MAX, HTTP_WAIT_MS_MAX } from "#lib/util/limits.ts";
+import type { HttpAuthenticator } from "./access.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+export interface HttpSettings {
+  /** Origins whose pages may call from a browser, such as `https://example.com`; `*` for all. None: no CORS headers. */
+  readonly corsOrigins: readonly string[];
+  /** The largest body in JSON, and about the largest answer. */
+  readonly bodyBytesMax: number;
+  /** The largest body of record batches in Kafka's form, and about the largest such answer. */
+  readonly binaryBytesMax: number;
+  /** How long a request may take, its waiting for records included; event streams are no such requests. */
+  readonly requestMsMax: number;
+  /** The longest wait for records that a client may ask for. */
+  readonly waitMsMax: number;
+  /**
+   * After this time an event stream ends and the client comes back. Undefined: it may stay. Functions set it: their
+   * answers are collected before they are sent.
+   */
+  readonly streamMsMax: number | undefined;
+}
+
+export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
+  corsOrigins: [],
+  bodyBytesMax: HTTP_BODY_BYTES_MAX,
+  binaryBytesMax: HTTP_BINARY_BYTES_MAX,
+  requestMsMax: HTTP_REQUEST_MS_MAX,
+  waitMsMax: HTTP_WAIT_MS_MAX,
+  streamMsMax: undefined,
+};
+
+/** What the HTTP door works with. One set for a process, whatever stands in front of it. */
+export interface HttpServices {
+  readonly broker: BrokerServices;
+  readonly auth: HttpAuthenticator;
+  readonly telemetry: Telemetry;
+  readonly settings: HttpSettings;
+  /** Aborts when the process begins to stop: waits and streams end early, `/healthz` says so. */
+  readonly stopping: AbortSignal;
+  /** What `/metrics` shows, as Prometheus' text; undefined where figures go another way. */
+  readonly metricsText?: (() => Promise<string>) | undefined;
+  /** The client's address as the front knows it, from what it passes beside the request. */
+  readonly clientAddress?: ((environment: unknown) => string | undefined) | undefined;
+}
+
+/** The services with what the app keeps for itself. */
+export interface HttpRuntime extends HttpServices {
+  /** Every route, for the OpenAPI document. */
+  readonly endpoints: readonly Endpoint[];
+  /** Bodies that are being read and parsed, all requests together. */
+  readonly bodies: ByteBudget;
+  readonly streams: { count: number };
+  /** For requests of Kafka's protocol inside HTTP. */
+  readonly router: ApiRouter;
+}

@@ -1,0 +1,89 @@
+import type { CounterMetric, GaugeMetric, HistogramMetric } from "./telemetry.ts";
+
+// Every metric of the product, so that names and labels are looked up in one place (docs/HTTP.md shows them).
+
+/** From what a cache answers to what a slow object store takes. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
+
+export const HTTP_REQUESTS: CounterMetric = {
+  kind: "counter",
+  name: "millrace_http_requests_total",
+  help: "HTTP requests answered, by route, method and status.",
+  labels: ["route", "method", "status"],
+};
+
+export const HTTP_REQUEST_SECONDS: HistogramMetric = {
+  kind: "histogram",
+  name: "millrace_http_request_duration_seconds",
+  help: "Time from the headers of an HTTP request to the headers of its answer, by route and method.",
+  labels: ["route", "method"],
+  buckets: SECONDS,
+};
+
+export const HTTP_STREAMS: GaugeMetric = {
+  kind: "gauge",
+  name: "millrace_http_streams",
+  help: "Open event streams.",
+};
+
+export const HTTP_CONNECTIONS: GaugeMetric = {
+  kind: "gauge",
+  name: "millrace_http_connections",
+  help: "Open connections of HTTP clients.",
+};
+
+export const KAFKA_CONNECTIONS: GaugeMetric = {
+  kind: "gauge",
+  name: "millrace_kafka_connections",
+  help: "Open connections of Kafka clients.",
+};
+
+export const PRODUCED_RECORDS: CounterMetric = {
+  kind: "counter",
+  name: "millrace_produced_records_total",
+  help: "Records committed, duplicates left out, through all doors.",
+  labels: [],
+};
+
+export const PRODUCED_BYTES: CounterMetric = {
+  kind: "counter",
+  name: "millrace_produced_bytes_total",
+  help: "Bytes of record batches committed, duplicates left out, through all doors.",
+  labels: [],
+};
+
+export const PRODUCE_REFUSALS: CounterMetric = {
+  kind: "counter",
+  name: "millrace_produce_refused_batches_total",
+  help: "Record batches that were not committed, by Kafka's error.",
+  labels: ["error"],
+};
+
+export const FETCHED_RECORDS: CounterMetric = {
+  kind: "counter",
+  name: "millrace_fetched_records_total",
+  help: "Records handed out over HTTP; to Kafka clients batches go unread.",
+  labels: [],
+};
+
+export const FETCHED_BYTES: CounterMetric = {
+  kind: "counter",
+  name: "millrace_fetched_bytes_total",
+  help: "Bytes of record batches handed out, through all doors.",
+  labels: [],
+};
+
+export const JOURNAL_APPENDS: CounterMetric = {
+  kind: "counter",
+  name: "millrace_journal_appends_total",
+  help: "Appends to journals, by kind of journal and result: appended, conflict, trimmed, failed.",
+  labels: ["journal", "result"],
+};
+
+export const JOURNAL_APPEND_SECONDS: HistogramMetric = {
+  kind: "histogram",
+  name: "millrace_journal_append_duration_seconds",
+  help: "Time that an append to a journal took, by kind of journal.",
+  labels: ["journal"],
+  buckets: SECONDS,
+};

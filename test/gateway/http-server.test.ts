@@ -1,0 +1,93 @@
+import { connect } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { HttpServer } from "#lib/gateway/http-server.ts";
+import { ListenError } from "#lib/gateway/listen-error.ts";
+import { OPEN_ACCESS } from "#lib/http/access.ts";
+import { MetricRegistry } from "#lib/runtime/metric-registry.ts";
+import { type MemoryBroker, startMemoryBroker } from "../support/memory-broker.ts";
+
+let broker: MemoryBroker;
+
+beforeAll(async () => {
+  broker = await startMemoryBroker();
+});
+
+afterAll(() => broker[Symbol.asyncDispose]());
+
+function newServer(port = 0) {
+  const telemetry = new MetricRegistry();
+  const settings = { listener: { host: "127.0.0.1", port }, connectionsMax: 100 };
+  const server = new HttpServer(settings, { broker: broker.broker.services, auth: OPEN_ACCESS, telemetry });
+  return { server, telemetry };
+}
+
+/** Sends bytes as they are; what comes back until the server ends the connection. */
+function sendRaw(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(text));
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += chunk.toString();
+    });
+    socket.on("close", () => resolve(answer));
+    socket.on("error", reject);
+  });
+}
+
+test("requests over TCP are answered on connections that stay", async () => {
+  const { server } = newServer();
+  const port = await server.start();
+  const url = `http://127.0.0.1:${port}`;
+  const headers = { "content-type": "application/vnd.kafka.json.v2+json" };
+  const produced = await fetch(`${url}/topics/tcp`, { method: "POST", headers, body: '{"records":[{"value":1}]}' });
+  expect([produced.status, await produced.json()]).toMatchObject([200, { offsets: [{ offset: 0 }] }]);
+  const read = await fetch(`${url}/v1/topics/tcp/partitions/0/records`);
+  expect(await read.json()).toMatchObject({ next_offset: 1 });
+  await server.stop(AbortSignal.timeout(2_000));
+  await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+});
+
+test.each([
+  ["no HTTP", "what is this\r\n\r\n", 400],
+  ["no Host", "GET /topics HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
+  ["a broken Host", "GET /topics HTTP/1.1\r\nHost: a b/c\r\nConnection: close\r\n\r\n", 400],
+  ["headers without end", `GET /topics HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, 431],
+])("%s is refused with a body", async (_, text, status) => {
+  const { server } = newServer();
+  const port = await server.start();
+  const answer = await sendRaw(port, text);
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  expect(answer).toContain(`"error_code":${status}`);
+  await server.stop(AbortSignal.timeout(2_000));
+});
+
+test("stopping ends waits and streams at once, and a second listener is refused", async () => {
+  const { server } = newServer();
+  const port = await server.start();
+  await expect(newServer(port).server.start()).rejects.toThrow(ListenError);
+  const url = `http://127.0.0.1:${port}/v1/topics/tcp/partitions/0/records`;
+  const waiting = fetch(`${url}?offset=latest&timeout=20000`);
+  const stream = await fetch(url, { headers: { accept: "text/event-stream" } });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const startMs = performance.now();
+  await server.stop(AbortSignal.timeout(5_000));
+  expect(performance.now() - startMs).toBeLessThan(2_000);
+  expect((await waiting).status).toBe(200);
+  expect(await stream.text()).toContain("id: 0");
+});
+
+test("a client that hangs up ends its stream", async () => {
+  const { server, telemetry } = newServer();
+  const port = await server.start();
+  const leaving = new AbortController();
+  const url = `http://127.0.0.1:${port}/v1/topics/tcp/partitions/0/records`;
+  await fetch(url, { headers: { accept: "text/event-stream" }, signal: leaving.signal });
+  const streams = () =>
+    telemetry
+      .samples()
+      .flatMap((each) => ("value" in each && each.metric.name === "millrace_http_streams" ? each.value : []));
+  expect(streams()).toEqual([1]);
+  leaving.abort();
+  await expect.poll(streams).toEqual([0]);
+  await server.stop(AbortSignal.timeout(2_000));
+});
