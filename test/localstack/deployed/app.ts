@@ -1,0 +1,95 @@
+import { type FunctionConfiguration, InvokeCommand, LambdaClient, paginateListFunctions } from "@aws-sdk/client-lambda";
+import { callUrl, REGION, type UrlRequest } from "../cloud.ts";
+
+// What the tests of the deployed app share. `npm run test:localstack -- --only deployed` deploys it and sets the variables.
+
+function variable(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set; these tests are run by npm run test:localstack`);
+  return value;
+}
+
+export const ENDPOINT = variable("AWS_ENDPOINT_URL");
+export const APP_URL = variable("MILLRACE_URL");
+export const KEY = variable("MILLRACE_KEY");
+export const TABLE = variable("MILLRACE_TABLE");
+/** `s3://BUCKET`, by store id from 0. */
+export const STORES: readonly string[] = variable("MILLRACE_STORES").split(",");
+
+export interface JsonAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly json: unknown;
+}
+
+/** Calls the deployed app by its URL, with the key of this run unless the headers say otherwise. */
+export async function call(path: string, options: UrlRequest & { readonly json?: unknown } = {}): Promise<JsonAnswer> {
+  const { json, ...request } = options;
+  const response = await callUrl(ENDPOINT, new URL(path, APP_URL).href, {
+    ...request,
+    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json", ...options.headers },
+  });
+  const text = response.body.toString();
+  const contentType = response.headers["content-type"] ?? "";
+  return { status: response.status, contentType, json: contentType.includes("json") ? JSON.parse(text) : text };
+}
+
+/** The value at a path of names and indexes in an answer, whatever it is. */
+export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let found = value;
+  for (const name of path) {
+    found = typeof found === "object" && found !== null ? Reflect.get(found, name) : undefined;
+  }
+  return found;
+}
+
+let names = 0;
+/** A name that no other test and no other run has. */
+export const uniqueName = (prefix: string): string => `${prefix}-${process.pid}-${Date.now().toString(36)}-${names++}`;
+
+export function newLambdaClient(): LambdaClient {
+  return new LambdaClient({
+    endpoint: ENDPOINT,
+    region: REGION,
+    credentials: { accessKeyId: "test", secretAccessKey: "test" },
+    maxAttempts: 1,
+  });
+}
+
+/** The app's own functions; CDK's helpers are not among them. */
+export async function functionsOf(client: LambdaClient): Promise<readonly FunctionConfiguration[]> {
+  const functions: FunctionConfiguration[] = [];
+  for await (const page of paginateListFunctions({ client }, {})) functions.push(...(page.Functions ?? []));
+  return functions.filter((each) => each.Environment?.Variables?.["MILLRACE_TABLE"] === TABLE);
+}
+
+export interface Invoked {
+  /** What kind of error the handler ended with, if it did. */
+  readonly error: string | undefined;
+  readonly payload: unknown;
+}
+
+/** Calls a function as its schedule does, and waits for it. */
+export async function invoke(client: LambdaClient, functionName: string, event: unknown): Promise<Invoked> {
+  const answer = await client.send(new InvokeCommand({ FunctionName: functionName, Payload: JSON.stringify(event) }));
+  const text = Buffer.from(answer.Payload ?? []).toString();
+  return { error: answer.FunctionError, payload: text === "" ? undefined : JSON.parse(text) };
+}
+
+/** Calls one of AWS's JSON services for which no client is installed. */
+export async function callService(target: string, contentType: string, input: unknown): Promise<unknown> {
+  const service = target.startsWith("Logs_") ? "logs" : "events";
+  const scope = `Credential=test/20260101/${REGION}/${service}/aws4_request`;
+  const response = await fetch(ENDPOINT, {
+    method: "POST",
+    body: JSON.stringify(input),
+    headers: {
+      "content-type": contentType,
+      "x-amz-target": target,
+      authorization: `AWS4-HMAC-SHA256 ${scope}, SignedHeaders=host, Signature=none`,
+    },
+  });
+  if (!response.ok) throw new Error(`${target} answered ${response.status}: ${await response.text()}`);
+  return await response.json();
+}
