@@ -1,5 +1,8 @@
+import { brokerConfigDefinition } from "#lib/cluster/broker-configs.ts";
+import { listItems } from "#lib/cluster/config-definition.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { describeError } from "#lib/runtime/logger.ts";
+import { defined } from "#lib/util/assert.ts";
 import { LogError } from "#lib/util/errors.ts";
 import type { BrokerServices } from "./broker-services.ts";
 import type { RequestContext } from "./request-context.ts";
@@ -10,6 +13,13 @@ import type { RequestContext } from "./request-context.ts";
 export function clientHostOf({ clientAddress }: RequestContext): string {
   const end = clientAddress.lastIndexOf(":");
   return `/${end === -1 ? clientAddress : clientAddress.slice(0, end)}`;
+}
+
+const PROTOCOLS = defined(brokerConfigDefinition("group.coordinator.rebalance.protocols"));
+
+/** Whether `group.coordinator.rebalance.protocols` permits groups of the consumer protocol. */
+export function servesConsumerProtocol({ cluster }: BrokerServices): boolean {
+  return listItems(cluster.brokerConfig(PROTOCOLS).value ?? "").includes("consumer");
 }
 
 /** Null in requests stands for undefined here. */

@@ -3,6 +3,7 @@ import { type BrokerConfigDefinition, int, long } from "./broker-config-definiti
 import { GENERAL_BROKER_CONFIGS } from "./broker-config-table.ts";
 import { faultOf, normalised } from "./config-definition.ts";
 import { COORDINATOR_CONFIGS } from "./coordinator-config-table.ts";
+import { groupConfigsFault } from "./group-config-check.ts";
 import { TOPIC_CONFIGS } from "./topic-configs.ts";
 
 // Every broker config that is accepted. Most defaults of topic configs take over the type, bounds and default of their
@@ -49,7 +50,8 @@ export class BrokerConfigError extends LogError {
 }
 
 /**
- * The configs that a broker is started with, as text in Kafka's own form. A name given twice takes its last value.
+ * The configs that a broker is started with, as text in Kafka's own form. A name given twice takes its last value. Those of
+ * groups have to go together.
  * Throws `BrokerConfigError`.
  */
 export function parseBrokerConfigs(entries: Iterable<readonly [name: string, value: string]>): Map<string, string> {
@@ -61,6 +63,8 @@ export function parseBrokerConfigs(entries: Iterable<readonly [name: string, val
     if (fault !== undefined) throw new BrokerConfigError(fault);
     configs.set(name, normalised(definition, value));
   }
+  const fault = groupConfigsFault(configs);
+  if (fault !== undefined) throw new BrokerConfigError(fault);
   return configs;
 }
 

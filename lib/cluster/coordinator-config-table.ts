@@ -41,7 +41,8 @@ const CONSUMER_GROUPS: readonly BrokerConfigDefinition[] = [
   list(
     "group.coordinator.rebalance.protocols",
     "classic,consumer,streams",
-    "The group protocols that this broker speaks.",
+    "The group protocols that this broker speaks; streams it does not, whatever this says.",
+    { valid: { kind: "some-of", values: ["classic", "consumer", "share", "streams"] } },
   ),
   int("group.consumer.session.timeout.ms", "45000", "Session time-out of members of consumer groups, in ms.", {
     min: 1,

@@ -4,9 +4,11 @@ import type { ByteWriter } from "#lib/util/byte-writer.ts";
 import { CLASSIC_STATES, type ClassicGroup, type ClassicMember, type PendingMember } from "./classic-group.ts";
 import {
   copyProtocols,
+  decodeAssignment,
   decodeFlag,
   decodeOptionalText,
   decodeProtocols,
+  encodeAssignment,
   encodeFlag,
   encodeList,
   encodeOptionalText,
@@ -19,8 +21,8 @@ import {
 //             generationId uvarint, protocolName optional text, leaderId optional text, round uvarint,
 //             initialDelayMs uvarint, members list of member, pending list of pending
 //   member    memberId text, groupInstanceId optional text, clientId text, clientHost text, rebalanceTimeoutMs int32,
-//             sessionTimeoutMs int32, protocols list of protocol, assignment bytes, joinedRound uvarint, isNew uint8,
-//             hasSynced uint8, seenSeq uvarint
+//             sessionTimeoutMs int32, protocols list of protocol, assignment bytes, carried assignment, joinedRound
+//             uvarint, isNew uint8, hasSynced uint8, seenSeq uvarint
 //   pending   memberId text, sessionTimeoutMs int32, seenSeq uvarint
 
 export function encodeClassicGroup(group: ClassicGroup, writer: ByteWriter): void {
@@ -40,7 +42,8 @@ function encodeMember(member: ClassicMember, writer: ByteWriter): void {
   writer.text(member.clientId).text(member.clientHost);
   writer.int32(member.rebalanceTimeoutMs).int32(member.sessionTimeoutMs);
   encodeProtocols(member.protocols, writer);
-  writer.lengthPrefixed(member.assignment).uvarint(member.joinedRound);
+  encodeAssignment(member.carried, writer.lengthPrefixed(member.assignment));
+  writer.uvarint(member.joinedRound);
   encodeFlag(member.isNew, writer);
   encodeFlag(member.hasSynced, writer);
   writer.uvarint(member.seenSeq);
@@ -86,6 +89,7 @@ function decodeMember(reader: ByteReader): ClassicMember {
     sessionTimeoutMs: reader.int32(),
     protocols: copyProtocols(decodeProtocols(reader)),
     assignment: Uint8Array.from(reader.lengthPrefixed()),
+    carried: decodeAssignment(reader),
     joinedRound: reader.uvarint(),
     isNew: decodeFlag(reader),
     hasSynced: decodeFlag(reader),

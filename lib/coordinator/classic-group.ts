@@ -1,5 +1,5 @@
 import type { JournalSeq } from "#lib/util/branded.ts";
-import type { MemberProtocol } from "./member-types.ts";
+import type { Assignment, MemberProtocol } from "./member-types.ts";
 
 // A group of the classic protocol: JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
 //
@@ -59,6 +59,11 @@ export interface ClassicMember {
   protocols: readonly MemberProtocol[];
   /** What the leader gave it in this generation; empty bytes before. */
   assignment: Uint8Array;
+  /**
+   * What it may still own of the consumer group that this group was, until it has joined again and said so: for the case
+   * that the group becomes a consumer group once more before that.
+   */
+  carried: Assignment;
   /** The last round that it joined. */
   joinedRound: number;
   /** It has never been part of a generation. */

@@ -25,7 +25,7 @@ import {
 //   heartbeat      memberId text, memberEpoch int32, instanceId optional text, rackId optional text, clientId text,
 //                  clientHost text, rebalanceTimeoutMs int32, subscribedTopicNames optional list of text,
 //                  subscribedTopicRegex optional text, serverAssignor optional text, owned optional assignment,
-//                  groupSizeMax uvarint, upgrade optional upgrade
+//                  groupSizeMax uvarint, classicSizeMax uvarint, upgrade optional upgrade
 //   upgrade        changedSeq uvarint, members list of { memberId text, subscription, assigned assignment }
 //   subscription   topicNames list of text, owned optional assignment, rackId optional text
 //   set target     createdSeq uvarint, groupEpoch uvarint, target list of { memberId text, partitions assignment }
@@ -41,7 +41,7 @@ export function encodeConsumerHeartbeat(command: ConsumerHeartbeatCommand, write
   encodeOptionalText(command.subscribedTopicRegex, writer);
   encodeOptionalText(command.serverAssignor, writer);
   encodeOptional(command.owned, writer, (owned) => encodeAssignment(owned, writer));
-  writer.uvarint(command.groupSizeMax);
+  writer.uvarint(command.groupSizeMax).uvarint(command.classicSizeMax);
   encodeOptional(command.upgrade, writer, (upgrade) => encodeUpgrade(upgrade, writer));
 }
 
@@ -61,6 +61,7 @@ export function decodeConsumerHeartbeat(groupId: string, reader: ByteReader): Co
     serverAssignor: decodeOptionalText(reader),
     owned: decodeOptional(reader, () => decodeAssignment(reader)),
     groupSizeMax: reader.uvarint(),
+    classicSizeMax: reader.uvarint(),
     upgrade: decodeOptional(reader, () => decodeUpgrade(reader)),
   };
 }

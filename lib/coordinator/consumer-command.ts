@@ -26,6 +26,8 @@ export interface ConsumerHeartbeatCommand {
   readonly owned: Assignment | undefined;
   /** `group.consumer.max.size` as the door knows it. */
   readonly groupSizeMax: number;
+  /** With how many members the group may become a classic one again as the door knows it; 0: it may not. */
+  readonly classicSizeMax: number;
   /** Lets a classic group with members become a consumer group; undefined if that is not needed or not permitted. */
   readonly upgrade: GroupUpgrade | undefined;
 }

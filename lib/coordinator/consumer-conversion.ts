@@ -1,4 +1,4 @@
-import { filtered } from "./assignment-sets.ts";
+import { filtered, NO_PARTITIONS, union } from "./assignment-sets.ts";
 import { type ClassicGroup, type ClassicMember, newClassicGroup } from "./classic-group.ts";
 import { addMember, selectProtocol } from "./classic-members.ts";
 import { rebalanceAfterRemoval } from "./classic-round.ts";
@@ -15,7 +15,7 @@ const CONSUMER_PROTOCOL_TYPE = "consumer";
 
 /**
  * The consumer group that a classic one becomes: at the epoch that its generation was, each member owning and to own what
- * its assignment says. undefined if `upgraded` does not name all members.
+ * its assignment says, and what it may own besides. undefined if `upgraded` does not name all members.
  */
 export function upgradedGroup(classic: ClassicGroup, upgraded: readonly UpgradedMember[]): ConsumerGroup | undefined {
   const byId = new Map(upgraded.map((member) => [member.memberId, member]));
@@ -26,17 +26,30 @@ export function upgradedGroup(classic: ClassicGroup, upgraded: readonly Upgraded
   for (const member of classic.members.values()) {
     const facts = byId.get(member.memberId);
     if (facts === undefined) return undefined;
-    const assigned = withoutHeld(group, facts.assigned);
     setMember(group, newConsumerMember(member.memberId), {
       ...upgradedFields(member, facts),
       memberEpoch: group.groupEpoch,
       previousMemberEpoch: group.groupEpoch,
       subscriptionEpoch: group.groupEpoch,
-      assigned,
+      assigned: withoutHeld(group, facts.assigned),
     });
-    if (assigned.size > 0) group.targetAssignment.set(member.memberId, assigned);
+  }
+  for (const { memberId, carried } of classic.members.values()) {
+    addOwned(group, memberId, union(carried, byId.get(memberId)?.subscription.owned ?? NO_PARTITIONS));
   }
   return group;
+}
+
+/**
+ * Whatever its assignment says, a cooperative member keeps what it owned when it joined until it has given it up: what
+ * nobody else was assigned counts as its own, or somebody new would get it at once.
+ */
+function addOwned(group: ConsumerGroup, memberId: string, owned: Assignment): void {
+  const member = group.members.get(memberId);
+  if (member === undefined) return;
+  const assigned = union(member.assigned, withoutHeld(group, owned));
+  setMember(group, member, { assigned });
+  if (assigned.size > 0) group.targetAssignment.set(memberId, assigned);
 }
 
 function upgradedFields(member: ClassicMember, { subscription }: UpgradedMember): Partial<ConsumerMember> {
@@ -85,6 +98,7 @@ function downgradedMember(member: ConsumerMember, seq: number): ClassicMember | 
     protocols: member.classic.protocols,
     // Names of topics are not known here; the round that begins now brings a new one.
     assignment: new Uint8Array(0),
+    carried: union(member.assigned, member.pendingRevocation),
     joinedRound: 0,
     isNew: false,
     hasSynced: true,

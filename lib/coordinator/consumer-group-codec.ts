@@ -1,4 +1,4 @@
-import { decodeList } from "#lib/log/codec-fields.ts";
+import { decodeList, decodeNumbers, encodeNumbers } from "#lib/log/codec-fields.ts";
 import { type ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import type { ByteWriter } from "#lib/util/byte-writer.ts";
 import {
@@ -7,7 +7,7 @@ import {
   type ConsumerGroup,
   type ConsumerMember,
 } from "./consumer-group.ts";
-import { indexConsumerMembers } from "./consumer-group-index.ts";
+import { addToIndexes, heldEpochs } from "./consumer-group-index.ts";
 import {
   copyProtocols,
   decodeAssignment,
@@ -26,26 +26,26 @@ import {
 // A consumer group in a snapshot. Shared fields: group-fields.ts.
 //
 //   consumer  groupEpoch uvarint, assignmentEpoch uvarint, metadataHash text, metadataSeq uvarint,
-//             members list of member, targets list of { memberId text, partitions assignment },
+//             classicSizeMax uvarint, members list of member, targets list of { memberId text, partitions assignment },
 //             regexes list of { regex text, topicNames list of text }
 //   member    memberId text, instanceId optional text, rackId optional text, clientId text, clientHost text,
 //             rebalanceTimeoutMs int32, subscribedTopicNames list of text, subscribedTopicRegex optional text,
 //             serverAssignor optional text, memberEpoch int32, previousMemberEpoch int32, subscriptionEpoch uvarint,
 //             state uint8 (0 Stable, 1 UnrevokedPartitions, 2 UnreleasedPartitions), assigned assignment,
-//             pendingRevocation assignment, classic optional { sessionTimeoutMs int32, protocols list of protocol },
-//             seenSeq uvarint
+//             pendingRevocation assignment, epochs list of uvarint (those at which each partition of these two was given
+//             to it), classic optional { sessionTimeoutMs int32, protocols list of protocol }, seenSeq uvarint
 
 export function encodeConsumerGroup(group: ConsumerGroup, writer: ByteWriter): void {
   writer.uvarint(group.groupEpoch).uvarint(group.assignmentEpoch);
-  writer.text(group.metadataHash).uvarint(group.metadataSeq);
-  encodeList([...group.members.values()], writer, (member) => encodeMember(member, writer));
+  writer.text(group.metadataHash).uvarint(group.metadataSeq).uvarint(group.classicSizeMax);
+  encodeList([...group.members.values()], writer, (member) => encodeMember(member, heldEpochs(group, member), writer));
   encodeList([...group.targetAssignment], writer, ([memberId, partitions]) =>
     encodeAssignment(partitions, writer.text(memberId)),
   );
   encodeList([...group.resolvedRegexes], writer, ([regex, topicNames]) => encodeTexts(topicNames, writer.text(regex)));
 }
 
-function encodeMember(member: ConsumerMember, writer: ByteWriter): void {
+function encodeMember(member: ConsumerMember, epochs: readonly number[], writer: ByteWriter): void {
   writer.text(member.memberId);
   encodeOptionalText(member.instanceId, writer);
   encodeOptionalText(member.rackId, writer);
@@ -57,6 +57,7 @@ function encodeMember(member: ConsumerMember, writer: ByteWriter): void {
   writer.uint8(CONSUMER_MEMBER_STATES.indexOf(member.state));
   encodeAssignment(member.assigned, writer);
   encodeAssignment(member.pendingRevocation, writer);
+  encodeNumbers(epochs, writer);
   encodeOptional(member.classic, writer, ({ sessionTimeoutMs, protocols }) =>
     encodeProtocols(protocols, writer.int32(sessionTimeoutMs)),
   );
@@ -64,24 +65,34 @@ function encodeMember(member: ConsumerMember, writer: ByteWriter): void {
 }
 
 export function decodeConsumerGroup(reader: ByteReader): ConsumerGroup {
+  const [groupEpoch, assignmentEpoch] = [reader.uvarint(), reader.uvarint()];
+  const [metadataHash, metadataSeq] = [reader.text(), reader.uvarint()];
+  const classicSizeMax = reader.uvarint();
+  const members = decodeList(reader, () => decodeMember(reader));
   const group: ConsumerGroup = {
     type: "consumer",
-    groupEpoch: reader.uvarint(),
-    assignmentEpoch: reader.uvarint(),
-    metadataHash: reader.text(),
-    metadataSeq: reader.uvarint(),
-    members: new Map(decodeList(reader, () => decodeMember(reader)).map((one) => [one.memberId, one])),
+    groupEpoch,
+    assignmentEpoch,
+    metadataHash,
+    metadataSeq,
+    classicSizeMax,
+    members: new Map(members.map(({ member }) => [member.memberId, member])),
     targetAssignment: new Map(decodeList(reader, () => [reader.text(), decodeAssignment(reader)] as const)),
     resolvedRegexes: new Map(decodeList(reader, () => [reader.text(), decodeTexts(reader)] as const)),
     staticMembers: new Map(),
     partitionEpochs: new Map(),
   };
-  indexConsumerMembers(group);
+  for (const { member, epochs } of members) addToIndexes(group, member, epochs);
   return group;
 }
 
-function decodeMember(reader: ByteReader): ConsumerMember {
-  return {
+interface DecodedMember {
+  readonly member: ConsumerMember;
+  readonly epochs: readonly number[];
+}
+
+function decodeMember(reader: ByteReader): DecodedMember {
+  const fields = {
     memberId: reader.text(),
     instanceId: decodeOptionalText(reader),
     rackId: decodeOptionalText(reader),
@@ -97,9 +108,10 @@ function decodeMember(reader: ByteReader): ConsumerMember {
     state: decodeMemberState(reader),
     assigned: decodeAssignment(reader),
     pendingRevocation: decodeAssignment(reader),
-    classic: decodeOptional(reader, () => decodeClassicFacts(reader)),
-    seenSeq: reader.uvarint(),
   };
+  const epochs = decodeNumbers(reader);
+  const classic = decodeOptional(reader, () => decodeClassicFacts(reader));
+  return { member: { ...fields, classic, seenSeq: reader.uvarint() }, epochs };
 }
 
 function decodeMemberState(reader: ByteReader): ConsumerMember["state"] {

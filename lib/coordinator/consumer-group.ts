@@ -33,6 +33,11 @@ export interface ConsumerGroup {
   metadataHash: string;
   /** The cluster journal's number of the view that `metadataHash` and `resolvedRegexes` come from; older views are refused. */
   metadataSeq: JournalSeq;
+  /**
+   * With how many members at most it becomes a classic group again when all of them speak the classic protocol; 0: never
+   * (`group.consumer.migration.policy`). As the door of the last journaled heartbeat knew it.
+   */
+  classicSizeMax: number;
   /** Key: member id. Insertion order is part of the state. */
   readonly members: Map<string, ConsumerMember>;
   /** What each member is to own. Key: member id. */
@@ -41,7 +46,10 @@ export interface ConsumerGroup {
   readonly resolvedRegexes: Map<string, readonly string[]>;
   /** Member ids by group instance id. Derived from `members`; no part of a snapshot. */
   readonly staticMembers: Map<string, string>;
-  /** The member epoch at which each partition's owner holds it. Derived from `members`; no part of a snapshot. */
+  /**
+   * The member epoch at which each partition was given to the member that holds it, be it to give up. From then on its
+   * commits count, also at an epoch that it has left since (KIP-1251).
+   */
   readonly partitionEpochs: Map<TopicId, Map<number, number>>;
 }
 
@@ -86,6 +94,7 @@ export function newConsumerGroup(): ConsumerGroup {
     assignmentEpoch: 1,
     metadataHash: "",
     metadataSeq: 0,
+    classicSizeMax: 0,
     members: new Map(),
     targetAssignment: new Map(),
     resolvedRegexes: new Map(),

@@ -95,6 +95,14 @@ export function unchangedHeartbeat(
 }
 
 /**
+ * Whether the member may be moved on once more before it hears of `outcome`. If it does not say what it owns it counts as
+ * owning whatever was given to it, and would be waited for to give up what it has never heard of.
+ */
+export function mayFollowUp(command: ConsumerHeartbeatCommand, outcome: ConsumerHeartbeatOutcome): boolean {
+  return command.owned !== undefined || outcome.assignment === undefined;
+}
+
+/**
  * A heartbeat to be proposed together with a `set-target-assignment`, after `command` has had `outcome`, so that a member
  * has its part of the new target in the same answer and need not wait for its next heartbeat.
  */

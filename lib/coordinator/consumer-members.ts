@@ -1,7 +1,7 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { difference } from "./assignment-sets.ts";
 import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
-import { addToIndexes, removeFromIndexes } from "./consumer-group-index.ts";
+import { addToIndexes, changeIndexes, removeFromIndexes } from "./consumer-group-index.ts";
 import type { Assignment } from "./member-types.ts";
 
 // Who is in a consumer group, and what its members may say they are.
@@ -70,10 +70,14 @@ export function checkMemberEpoch(
 
 /** Changes a member that is in the group, or puts it there. */
 export function setMember(group: ConsumerGroup, member: ConsumerMember, fields: Partial<ConsumerMember>): void {
-  if (group.members.has(member.memberId)) removeFromIndexes(group, member);
+  const { memberId, instanceId, assigned, pendingRevocation } = member;
   Object.assign(member, fields);
-  group.members.set(member.memberId, member);
-  addToIndexes(group, member);
+  if (group.members.has(memberId)) {
+    changeIndexes(group, member, { memberId, instanceId, assigned, pendingRevocation });
+  } else {
+    group.members.set(memberId, member);
+    addToIndexes(group, member);
+  }
 }
 
 /** Moves a member to another epoch; the one it had becomes the previous one. */
@@ -139,8 +143,9 @@ export function subscribedRegexes(group: ConsumerGroup): ReadonlySet<string> {
   return regexes;
 }
 
-/** Whether all members speak the classic protocol, so that the group need not be of the other one. */
-export function isAllClassic(group: ConsumerGroup): boolean {
+/** Whether all members speak the classic protocol, so that the group need not be of the other one, and it may change. */
+export function mustDowngrade(group: ConsumerGroup): boolean {
+  if (group.members.size > group.classicSizeMax) return false;
   for (const { classic } of group.members.values()) if (classic === undefined) return false;
   return group.members.size > 0;
 }

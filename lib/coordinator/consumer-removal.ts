@@ -1,6 +1,6 @@
 import { downgradeGroup } from "./consumer-conversion.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
-import { forgetMembers, isAllClassic } from "./consumer-members.ts";
+import { forgetMembers, mustDowngrade } from "./consumer-members.ts";
 import { type GroupScope, noteChange, noteStateChange } from "./group-scope.ts";
 
 /** Raises the group epoch: a new target is to be computed. */
@@ -9,10 +9,10 @@ export function raiseGroupEpoch(group: ConsumerGroup, scope: GroupScope): void {
   noteChange(scope);
 }
 
-/** Members are gone, by their own wish or not. If only classic ones are left the group is classic again. */
+/** Members are gone, by their own wish or not. If only classic ones are left the group is classic again, if it may. */
 export function removeConsumerMembers(group: ConsumerGroup, memberIds: Iterable<string>, scope: GroupScope): void {
   forgetMembers(group, memberIds);
-  if (isAllClassic(group)) {
+  if (mustDowngrade(group)) {
     downgradeGroup(group, scope);
     return;
   }

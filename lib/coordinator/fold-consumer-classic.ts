@@ -5,7 +5,7 @@ import { checkHeartbeatInConsumerGroup, checkSyncInConsumerGroup } from "./consu
 import type { ConsumerSubscription } from "./consumer-command.ts";
 import { downgradeGroup } from "./consumer-conversion.ts";
 import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
-import { isAllClassic, newConsumerMember, staticMember } from "./consumer-members.ts";
+import { mustDowngrade, newConsumerMember, staticMember } from "./consumer-members.ts";
 import { removeConsumerMembers } from "./consumer-removal.ts";
 import { foldJoin } from "./fold-classic-join.ts";
 import { comeBack, updateConsumerMember } from "./fold-consumer-heartbeat.ts";
@@ -29,7 +29,7 @@ export function foldJoinConsumerGroup(command: JoinCommand, consumer: ConsumerGr
   // Without a word about what they own members have given up everything before they joined.
   const owned = subscription.owned ?? NO_PARTITIONS;
   updateConsumerMember(consumer, member, { fields: joinFields(command, member, subscription), owned }, scope);
-  if (isAllClassic(consumer)) {
+  if (mustDowngrade(consumer)) {
     // The last member of the consumer protocol speaks the classic one from now on.
     downgradeGroup(consumer, scope);
     return foldJoin(scope.state, { ...command, isNewMemberId: false }, scope.context);

@@ -60,6 +60,7 @@ function beat(command: ConsumerHeartbeatCommand, group: ConsumerGroup, scope: Gr
   const member = beatingMember(command, group, scope);
   const before = { memberEpoch: member.memberEpoch, assigned: member.assigned };
   const { clientId, clientHost } = command;
+  group.classicSizeMax = command.classicSizeMax;
   updateConsumerMember(
     group,
     member,

@@ -8,7 +8,7 @@ import type {
   MetadataChangedCommand,
   SetTargetAssignmentCommand,
 } from "./consumer-command.ts";
-import type { ConsumerGroup } from "./consumer-group.ts";
+import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
 import { LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, memberFor, setMember, subscribedRegexes } from "./consumer-members.ts";
 import { raiseGroupEpoch, removeConsumerMembers } from "./consumer-removal.ts";
 import { foldHeartbeatOrJoin } from "./fold-consumer-heartbeat.ts";
@@ -120,16 +120,32 @@ export function foldExpireConsumerMember(
   return DONE;
 }
 
-/** Whether a commit is the group's to take: NONE, or why not. */
+/**
+ * Whether a commit is the group's to take: NONE, or why not. It may come at an epoch that the member has left since, if the
+ * member already held then what it commits for, and holds it still (KIP-1251).
+ */
 export function checkConsumerCommit(command: CommitOffsetsCommand, consumer: ConsumerGroup): ErrorCode {
   const { memberId, generationIdOrMemberEpoch: memberEpoch, knowsMemberEpochs } = command;
   // Administrators set the offsets of a group that nobody is in.
   if (memberEpoch < 0 && consumer.members.size === 0) return ErrorCode.NONE;
   const member = consumer.members.get(memberId);
   if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
-  if (member.classic !== undefined) {
-    return memberEpoch === member.memberEpoch ? ErrorCode.NONE : ErrorCode.ILLEGAL_GENERATION;
-  }
-  if (!knowsMemberEpochs) return ErrorCode.UNSUPPORTED_VERSION;
-  return memberEpoch === member.memberEpoch ? ErrorCode.NONE : ErrorCode.STALE_MEMBER_EPOCH;
+  const isClassic = member.classic !== undefined;
+  if (!isClassic && !knowsMemberEpochs) return ErrorCode.UNSUPPORTED_VERSION;
+  if (memberEpoch === member.memberEpoch || heldAll(command, member, consumer)) return ErrorCode.NONE;
+  return isClassic ? ErrorCode.ILLEGAL_GENERATION : ErrorCode.STALE_MEMBER_EPOCH;
+}
+
+/** Whether the member holds all that it commits for, and has done so since the epoch that it shows or before. */
+function heldAll(command: CommitOffsetsCommand, member: ConsumerMember, consumer: ConsumerGroup): boolean {
+  const { generationIdOrMemberEpoch: shown, topics } = command;
+  if (shown > member.memberEpoch) return false;
+  return topics.every(({ topicId, partitions }) => {
+    const epochs = consumer.partitionEpochs.get(topicId);
+    const [assigned, pending] = [member.assigned.get(topicId), member.pendingRevocation.get(topicId)];
+    return partitions.every(({ partitionIndex }) => {
+      const isHeld = assigned?.includes(partitionIndex) === true || pending?.includes(partitionIndex) === true;
+      return isHeld && shown >= (epochs?.get(partitionIndex) ?? Number.POSITIVE_INFINITY);
+    });
+  });
 }

@@ -21,6 +21,10 @@ export class GroupClient implements AsyncDisposable {
     const memory = await startMemoryBroker({
       brokerConfigs: { "group.initial.rebalance.delay.ms": "0", ...brokerConfigs },
     });
+    return GroupClient.to(memory);
+  }
+
+  static async to(memory: MemoryBroker): Promise<GroupClient> {
     return new GroupClient(memory, await memory.connect());
   }
 

@@ -133,6 +133,7 @@ const consumerHeartbeats: fc.Arbitrary<GroupCommand> = fc.record({
   serverAssignor: optional(fc.constantFrom("range", "uniform")),
   owned: optional(assignments),
   groupSizeMax: fc.constantFrom(2, 100),
+  classicSizeMax: fc.constantFrom(0, 1, 100, 100),
   upgrade: optional(upgrades),
 });
 

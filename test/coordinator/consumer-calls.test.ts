@@ -1,55 +1,12 @@
 import { expect, test } from "vitest";
-import type { Assignment } from "#lib/coordinator/member-types.ts";
-import type { ConsumerHeartbeatRequest } from "#lib/coordinator/shell/consumer-request-check.ts";
 import { encodeAssignment, encodeSubscription } from "#lib/protocol/consumer-protocol.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { type CoordinatorProcess, CoordinatorWorld, joinRequestOf } from "./coordinator-world.ts";
-import { GROUP, TOPIC } from "./group-fixtures.ts";
+import { CoordinatorWorld, joinRequestOf } from "./coordinator-world.ts";
+import { GROUP } from "./group-fixtures.ts";
 import { NEVER } from "./group-world.ts";
+import { TestConsumer } from "./test-consumer.ts";
 
-/** A member of the consumer protocol that owns what it is told to, at once. */
-class Consumer {
-  readonly memberId: string;
-  process: CoordinatorProcess;
-  memberEpoch = 0;
-  owned: Assignment = new Map();
-  error: ErrorCode = ErrorCode.NONE;
-
-  constructor(process: CoordinatorProcess, memberId: string) {
-    this.process = process;
-    this.memberId = memberId;
-  }
-
-  get partitions(): readonly number[] {
-    return this.owned.get(TOPIC) ?? [];
-  }
-
-  async beat(): Promise<void> {
-    const isJoining = this.memberEpoch === 0;
-    const request: ConsumerHeartbeatRequest = {
-      groupId: GROUP,
-      memberId: this.memberId,
-      memberEpoch: this.memberEpoch,
-      instanceId: undefined,
-      rackId: undefined,
-      clientId: "client",
-      clientHost: "/127.0.0.1",
-      rebalanceTimeoutMs: isJoining ? 60_000 : -1,
-      subscribedTopicNames: isJoining ? ["orders"] : undefined,
-      subscribedTopicRegex: undefined,
-      serverAssignor: undefined,
-      owned: isJoining ? new Map() : this.owned,
-      makesOwnMemberId: true,
-    };
-    const answer = await this.process.coordinator.consumers.heartbeat(request, NEVER);
-    this.error = answer.kind === "refused" ? answer.error : ErrorCode.NONE;
-    if (answer.kind === "refused") return;
-    this.memberEpoch = answer.memberEpoch;
-    this.owned = answer.assignment ?? this.owned;
-  }
-}
-
-async function beat(world: CoordinatorWorld, members: readonly Consumer[], ms: number): Promise<void> {
+async function beat(world: CoordinatorWorld, members: readonly TestConsumer[], ms: number): Promise<void> {
   for (let passedMs = 0; passedMs < ms; passedMs += 5_000) {
     await world.clock.advance(5_000);
     await world.run(Promise.all(members.map((member) => member.beat())));
@@ -59,7 +16,7 @@ async function beat(world: CoordinatorWorld, members: readonly Consumer[], ms: n
 async function sharedGroup() {
   const world = new CoordinatorWorld();
   const [here, there] = [world.start(), world.start()];
-  const [a, b] = [new Consumer(here, "a"), new Consumer(there, "b")];
+  const [a, b] = [new TestConsumer(here, "a"), new TestConsumer(there, "b")];
   await world.run(a.beat());
   await world.run(b.beat());
   await beat(world, [a, b], 20_000);
@@ -111,7 +68,7 @@ test("a classic group becomes a consumer group under its members, who go on in i
   const unnamed = { protocolType: undefined, protocolName: undefined };
   await world.run(here.coordinator.members.sync({ ...identity, ...unnamed, assignments }, NEVER));
 
-  const b = new Consumer(there, "b");
+  const b = new TestConsumer(there, "b");
   await world.run(b.beat());
   expect([b.error, b.partitions]).toEqual([ErrorCode.NONE, []]);
   await world.clock.advance(200);

@@ -28,6 +28,7 @@ export function heartbeatOf(
     serverAssignor: undefined,
     owned: new Map(),
     groupSizeMax: 1_000,
+    classicSizeMax: 1_000,
     upgrade: undefined,
     ...fields,
   };

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type ConsumerGroup, type ConsumerMember, newConsumerGroup } from "#lib/coordinator/consumer-group.ts";
-import { indexConsumerMembers } from "#lib/coordinator/consumer-group-index.ts";
+import { addToIndexes } from "#lib/coordinator/consumer-group-index.ts";
 import type { GroupCommand } from "#lib/coordinator/group-command.ts";
 import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
 import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
@@ -131,6 +131,7 @@ function consumerGroup(): ConsumerGroup {
   const group: ConsumerGroup = {
     ...newConsumerGroup(),
     groupEpoch: 6,
+    classicSizeMax: 300,
     assignmentEpoch: 5,
     metadataHash: "abc",
     metadataSeq: 12,
@@ -141,7 +142,8 @@ function consumerGroup(): ConsumerGroup {
     targetAssignment: new Map([["b", new Map([[TOPIC, [2, 3]]])]]),
     resolvedRegexes: new Map([["t.*", ["three", "two"]]]),
   };
-  indexConsumerMembers(group);
+  addToIndexes(group, moving, [2, 3, 4, 5, 1]);
+  addToIndexes(group, classic);
   return group;
 }
 
@@ -155,9 +157,9 @@ test("a snapshot brings a consumer group back whole, with what is derived from i
   expect([...membership.staticMembers]).toEqual([["i", "a"]]);
   expect(membership.partitionEpochs.get(TOPIC)).toEqual(
     new Map([
-      [1, 5],
+      [1, 4],
       [2, 5],
-      [3, 5],
+      [3, 1],
     ]),
   );
 });

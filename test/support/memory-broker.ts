@@ -17,6 +17,8 @@ import { defined } from "#lib/util/assert.ts";
 import { MIB, REQUEST_BYTES_MAX } from "#lib/util/limits.ts";
 
 export interface MemoryBrokerOptions {
+  /** Default 0. */
+  readonly brokerId?: number;
   readonly listeners?: readonly ListenerSettings[];
   readonly brokerConfigs?: Readonly<Record<string, string>>;
   readonly requestBytesMax?: number;
@@ -61,7 +63,7 @@ export async function startMemoryBroker(options: MemoryBrokerOptions = {}): Prom
   const broker = await assembleBroker(
     { journal, stores, clock, random, logger },
     {
-      identity: { brokerId: 0, rack: null },
+      identity: { brokerId: options.brokerId ?? 0, rack: null },
       startConfigs: parseBrokerConfigs(Object.entries(options.brokerConfigs ?? {})),
       append: { ...DEFAULT_APPEND_SETTINGS, ...options.append },
       tailCacheBytesMax: 16 * MIB,

@@ -11,6 +11,7 @@ import { mapInChunks } from "#lib/util/in-chunks.ts";
 import { ADMIN_ITEMS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 import { GROUP_OPERATIONS } from "../authorized-operations.ts";
 import type { BrokerServices } from "../broker-services.ts";
+import { servesConsumerProtocol } from "../group-request.ts";
 import { handler } from "../handler.ts";
 
 // ConsumerGroupDescribe v0-1 (KIP-848).
@@ -22,7 +23,9 @@ const NOTHING = { groupState: "", groupEpoch: 0, assignmentEpoch: 0, assignorNam
 
 export const consumerGroupDescribe = handler(Apis.CONSUMER_GROUP_DESCRIBE, async (request, { signal }, services) => {
   const authorizedOperations = request.includeAuthorizedOperations ? GROUP_OPERATIONS : OPERATIONS_NOT_ASKED;
+  const isServed = servesConsumerProtocol(services);
   const groups = await mapInChunks(request.groupIds, ADMIN_ITEMS_AT_ONCE_MAX, async (groupId) => {
+    if (!isServed) return { ...NOTHING, groupId, errorCode: ErrorCode.UNSUPPORTED_VERSION, errorMessage: null };
     if (groupId === "") return { ...NOTHING, groupId, errorCode: ErrorCode.INVALID_GROUP_ID, errorMessage: null };
     const found = await services.groups.admin.describeConsumers(groupId, signal);
     if (found === "classic") return missing(groupId, `Group ${groupId} is not a consumer group.`);

@@ -5,6 +5,7 @@ import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { OffsetCommitRequest } from "#lib/protocol/messages/offset-commit.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
+import { GROUP_COMMIT_METADATA_BYTES_MAX } from "#lib/util/limits.ts";
 import type { BrokerServices } from "../broker-services.ts";
 import { orUndefined } from "../group-request.ts";
 import { handler } from "../handler.ts";
@@ -14,6 +15,7 @@ import { hasPartition, highest, type ResolveTopic, resolveTopics } from "../reso
 // OffsetCommit v2-10.
 // - Offsets belong to topic ids: those of a topic that was deleted and made again are not its own.
 // - Unknown topics and oversized metadata are errors of their partitions; the others are committed all the same.
+// - Metadata that is too large together is INVALID_COMMIT_OFFSET_SIZE, as on Kafka what fits in no batch.
 // - Negative offsets are kept as they are, as on Kafka, and -1 reads as "nothing committed".
 // v5 drops the retention time (KIP-211). v7 adds static members. v9 serves KIP-848's groups. v10 names topics by id.
 
@@ -29,6 +31,9 @@ interface CheckOptions {
 }
 
 export const offsetCommit = handler(Apis.OFFSET_COMMIT, async (request, context, services) => {
+  if (metadataLength(request) > GROUP_COMMIT_METADATA_BYTES_MAX) {
+    return answer(request, () => ErrorCode.INVALID_COMMIT_OFFSET_SIZE);
+  }
   const metadataLengthMax = services.cluster.brokerInteger("offset.metadata.max.bytes");
   let options: CheckOptions = { resolve: () => ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, metadataLengthMax };
   const error = await services.groups.offsets.commit(
@@ -46,18 +51,31 @@ export const offsetCommit = handler(Apis.OFFSET_COMMIT, async (request, context,
     },
     context.signal,
   );
+  return answer(request, (topic, partition) => faultOf(topic, partition, options) ?? error);
+});
+
+function answer(
+  { topics }: OffsetCommitRequest,
+  errorOf: (topic: CommitTopic, partition: AskedPartition) => ErrorCode,
+) {
   return {
     throttleTimeMs: 0,
-    topics: request.topics.map((topic) => ({
+    topics: topics.map((topic) => ({
       name: topic.name,
       topicId: topic.topicId,
       partitions: topic.partitions.map((partition) => ({
         partitionIndex: partition.partitionIndex,
-        errorCode: faultOf(topic, partition, options) ?? error,
+        errorCode: errorOf(topic, partition),
       })),
     })),
   };
-});
+}
+
+function metadataLength({ topics }: OffsetCommitRequest): number {
+  let length = 0;
+  for (const { partitions } of topics) for (const each of partitions) length += each.committedMetadata?.length ?? 0;
+  return length;
+}
 
 function resolverOf(
   { topics }: OffsetCommitRequest,

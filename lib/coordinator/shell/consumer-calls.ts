@@ -3,7 +3,7 @@ import { assert } from "#lib/util/assert.ts";
 import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
 import { upgradeOf } from "../consumer-classic-answers.ts";
 import type { ConsumerHeartbeatCommand } from "../consumer-command.ts";
-import { followUpHeartbeat, joinedOutcomes, unchangedHeartbeat } from "../consumer-heartbeat.ts";
+import { followUpHeartbeat, joinedOutcomes, mayFollowUp, unchangedHeartbeat } from "../consumer-heartbeat.ts";
 import type { GroupJournal } from "../group-journals.ts";
 import type { ConsumerHeartbeatOutcome, GroupOutcome } from "../group-outcome.ts";
 import { type ConsumerHeartbeatRequest, consumerRequestFault } from "./consumer-request-check.ts";
@@ -15,7 +15,9 @@ export type ConsumerHeartbeatResult =
   | { readonly kind: "refused"; readonly error: ErrorCode; readonly message: string | undefined }
   | (ConsumerHeartbeatOutcome & { readonly memberId: string; readonly heartbeatIntervalMs: number });
 
+/** Of `group.consumer.migration.policy`: which of its values permit each direction. */
 const UPGRADING_POLICIES = ["upgrade", "bidirectional"];
+const DOWNGRADING_POLICIES = ["downgrade", "bidirectional"];
 
 /** ConsumerGroupHeartbeat (KIP-848). */
 export class ConsumerCalls {
@@ -51,6 +53,7 @@ export class ConsumerCalls {
       memberId: memberId === "" ? newMemberId(request.clientId, random) : memberId,
       subscribedTopicNames: names === undefined ? undefined : [...new Set(names)].sort(),
       groupSizeMax: topics.brokerInteger("group.consumer.max.size"),
+      classicSizeMax: this.#isPermitted(DOWNGRADING_POLICIES) ? topics.brokerInteger("group.max.size") : 0,
       upgrade: undefined,
     };
   }
@@ -64,9 +67,14 @@ export class ConsumerCalls {
     if (first.kind !== "consumer-heartbeat") return first;
     this.#access.watches.heard(groupId, memberId);
     if (first.memberEpoch < 0) return first;
-    const followUp = () => this.#access.propose(followUpHeartbeat(command, first), signal);
-    const second = await this.#targets.settle(journal, groupId, { signal, followUp });
-    return second?.kind === "consumer-heartbeat" ? joinedOutcomes(first, second) : first;
+    let answer = first;
+    const followUp = async () => {
+      if (!mayFollowUp(command, answer)) return;
+      const outcome = await this.#access.propose(followUpHeartbeat(command, answer), signal);
+      if (outcome.kind === "consumer-heartbeat") answer = joinedOutcomes(answer, outcome);
+    };
+    await this.#targets.settle(journal, groupId, { signal, followUp });
+    return answer;
   }
 
   /** The answer if nothing changes and the journal shows the member alive. */
@@ -77,25 +85,28 @@ export class ConsumerCalls {
     const member = membership.members.get(memberId);
     const outcome = unchangedHeartbeat(membership, command);
     if (member === undefined || outcome === undefined) return undefined;
-    const { clock, watches, topics } = this.#access;
-    const seenAtMs = watches.seenAtMs(groupId, `member ${member.seenSeq} ${memberId}`);
-    const thirdMs = topics.brokerInteger("group.consumer.session.timeout.ms") / 3;
-    const isFresh = seenAtMs === undefined || clock.monotonicMs() - seenAtMs < thirdMs;
-    return isFresh ? outcome : undefined;
+    const { watches, topics } = this.#access;
+    const key = `member ${member.seenSeq} ${memberId}`;
+    const sessionTimeoutMs = topics.brokerInteger("group.consumer.session.timeout.ms");
+    return watches.mustShow(groupId, { memberId, key, sessionTimeoutMs }) ? undefined : outcome;
   }
 
   async #propose(journal: GroupJournal, command: ConsumerHeartbeatCommand, signal: AbortSignal): Promise<GroupOutcome> {
     let outcome = await this.#access.propose(command, signal);
     for (let attempt = 0; outcome.kind === "upgrade-needed" && attempt < GROUP_ATTEMPTS_MAX; attempt++) {
-      const [policy = ""] = this.#access.topics.brokerList("group.consumer.migration.policy");
       const group = journal.state.groups.get(command.groupId);
       const view = this.#access.topics.view();
-      const isPermitted = group !== undefined && UPGRADING_POLICIES.includes(policy);
+      const isPermitted = group !== undefined && this.#isPermitted(UPGRADING_POLICIES);
       const upgrade = isPermitted ? upgradeOf(group, (name) => view.topic(name)?.topicId) : undefined;
       if (upgrade === undefined) return { kind: "refused", error: ErrorCode.GROUP_ID_NOT_FOUND };
       outcome = await this.#access.propose({ ...command, upgrade }, signal);
     }
     const isUndecided = outcome.kind === "upgrade-needed";
     return isUndecided ? { kind: "refused", error: ErrorCode.COORDINATOR_LOAD_IN_PROGRESS } : outcome;
+  }
+
+  #isPermitted(policies: readonly string[]): boolean {
+    const [policy = ""] = this.#access.topics.brokerList("group.consumer.migration.policy");
+    return policies.includes(policy);
   }
 }

@@ -1,9 +1,11 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { GROUP_MEMBER_BYTES_MAX } from "#lib/util/limits.ts";
 import type { ConsumerHeartbeatCommand } from "../consumer-command.ts";
 import { isTopicRegex } from "../topic-regex.ts";
 
 /** ConsumerGroupHeartbeat; what the request does not mention is undefined, or -1 for the time-out. */
-export interface ConsumerHeartbeatRequest extends Omit<ConsumerHeartbeatCommand, "kind" | "groupSizeMax" | "upgrade"> {
+export interface ConsumerHeartbeatRequest
+  extends Omit<ConsumerHeartbeatCommand, "kind" | "groupSizeMax" | "classicSizeMax" | "upgrade"> {
   /** v1 and above: members make their ids themselves (KIP-1082). */
   readonly makesOwnMemberId: boolean;
 }
@@ -44,6 +46,8 @@ function invalidRequest(request: ConsumerHeartbeatRequest): string | undefined {
   if (memberId.trim() === "" && (memberEpoch !== JOIN || request.makesOwnMemberId)) return "MemberId can't be empty.";
   if (memberEpoch < LEAVE_FOR_A_WHILE) return "MemberEpoch is invalid.";
   if (memberEpoch === LEAVE_FOR_A_WHILE && instanceId === undefined) return "InstanceId can't be null.";
+  const subscribedLength = request.subscribedTopicNames?.reduce((sum, { length }) => sum + length, 0) ?? 0;
+  if (subscribedLength > GROUP_MEMBER_BYTES_MAX) return "SubscribedTopicNames are too long together.";
   return memberEpoch === JOIN ? invalidJoin(request) : undefined;
 }
 

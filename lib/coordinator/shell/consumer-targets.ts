@@ -1,7 +1,6 @@
 import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
 import { dueProposal } from "../consumer-target.ts";
 import type { GroupJournal } from "../group-journals.ts";
-import type { GroupOutcome } from "../group-outcome.ts";
 import type { GroupState } from "../group-state.ts";
 import { TopicRegexes } from "../topic-regex.ts";
 import type { GroupAccess } from "./group-access.ts";
@@ -21,28 +20,22 @@ export class ConsumerTargets {
   }
 
   /**
-   * Proposes what is due. `followUp` is called in the turn of the last proposal, so that what it proposes rides in the same
-   * record and already finds the new target; its outcome is answered, or undefined if nothing was due.
+   * Proposes what is due. `followUp` is called in the turn in which a target is proposed, each time there is one, so that
+   * what it proposes rides in the same record and already finds the new target.
    */
   async settle(
     journal: GroupJournal,
     groupId: string,
-    options: { readonly signal: AbortSignal; readonly followUp?: () => Promise<GroupOutcome> },
-  ): Promise<GroupOutcome | undefined> {
+    options: { readonly signal: AbortSignal; readonly followUp?: () => Promise<void> },
+  ): Promise<void> {
     this.#access.topics.freshen();
-    let followed: GroupOutcome | undefined;
     for (let attempt = 0; attempt < GROUP_ATTEMPTS_MAX; attempt++) {
       const due = this.#due(journal, groupId);
-      if (due === undefined) break;
+      if (due === undefined) return;
       const proposed = this.#access.propose(due, options.signal);
-      if (due.kind === "metadata-changed") {
-        await proposed;
-        continue;
-      }
-      const [, outcome] = await Promise.all([proposed, options.followUp?.()]);
-      followed = outcome;
+      if (due.kind === "metadata-changed") await proposed;
+      else await Promise.all([proposed, options.followUp?.()]);
     }
-    return followed;
   }
 
   #due(journal: GroupJournal, groupId: string) {

@@ -15,6 +15,13 @@ export interface GroupWatchOptions {
   readonly idle: () => void;
 }
 
+export interface WatchedMember {
+  readonly memberId: string;
+  /** Of the expiry of its session. */
+  readonly key: string;
+  readonly sessionTimeoutMs: number;
+}
+
 /** Groups with fewer expiries are looked at after every change; larger ones now and then, for a look costs as many. */
 const SMALL_GROUP_EXPIRIES = 50;
 const LOOK_SPACING_MS_PER_EXPIRY = 0.05;
@@ -22,8 +29,8 @@ const LOOK_SPACING_MS_PER_EXPIRY = 0.05;
 /**
  * What one process has observed of one group, and the timer that follows from it: each expiry runs from when this process
  * first saw its key, on the monotonic clock. A member that talks to this process is known by its requests, journaled or
- * not; of all others only the journal tells, where every third of a session time-out may be missing, so they get a third
- * longer.
+ * not; of all others only the journal tells. It does so once in a third of the session time-out of a member that stays where
+ * it is, and in two thirds of one that changes the process (`mustShow`), so they get a third longer than the time-out.
  *
  *   fold -> refresh(): keys that are new are seen now --> timer for the earliest --> catch up, look again, propose
  */
@@ -47,9 +54,17 @@ export class GroupWatch {
     this.#options = options;
   }
 
-  /** When this process first saw the key, in milliseconds of the monotonic clock. */
-  seenAtMs(key: string): number | undefined {
-    return this.#seenAtMs.get(key);
+  /**
+   * Whether the journal is to show a member alive that is heard from now: a third of its session time-out has passed since
+   * this process first saw the record that does, or since it last heard from the member. A member that comes from another
+   * process may have been shown long before this one learnt of it, and be on its way to yet another.
+   */
+  mustShow({ memberId, key, sessionTimeoutMs }: WatchedMember): boolean {
+    const seenMs = this.#seenAtMs.get(key);
+    // It was folded just now.
+    if (seenMs === undefined) return false;
+    const heardMs = this.#heardAtMs.get(memberId) ?? Number.NEGATIVE_INFINITY;
+    return this.#options.clock.monotonicMs() - Math.min(seenMs, heardMs) >= sessionTimeoutMs / 3;
   }
 
   heard(memberId: string): void {
@@ -81,6 +96,12 @@ export class GroupWatch {
     else if (this.#heardAtMs.size > this.#expiries.length * 2) this.#forgetGone();
     this.#arm();
     if (this.#expiries.length === 0 && !this.#isExpiring) this.#options.idle();
+  }
+
+  /** Expires what is overdue and waits for it: for a process whose timers stand still between two calls. */
+  async expireOverdue(): Promise<void> {
+    this.refresh();
+    if (!this.#isClosed && !this.#isExpiring && this.#due().length > 0) await this.#expireDue();
   }
 
   close(): void {

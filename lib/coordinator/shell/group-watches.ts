@@ -4,7 +4,7 @@ import type { JournalId } from "#lib/util/branded.ts";
 import { classicExpiries, type Expiry } from "../classic-expiries.ts";
 import { consumerExpiries } from "../consumer-expiries.ts";
 import type { GroupJournal, GroupJournals } from "../group-journals.ts";
-import { GroupWatch } from "./group-watch.ts";
+import { GroupWatch, type WatchedMember } from "./group-watch.ts";
 
 export interface GroupWatchesOptions {
   readonly journals: GroupJournals;
@@ -60,9 +60,15 @@ export class GroupWatches implements Disposable {
     this.#watches.get(groupId)?.heard(memberId);
   }
 
-  /** When this process first saw the expiry, in milliseconds of the monotonic clock. */
-  seenAtMs(groupId: string, expiryKey: string): number | undefined {
-    return this.#watches.get(groupId)?.seenAtMs(expiryKey);
+  /** Expires what is overdue by now, and resolves when that is done. */
+  async expireOverdue(): Promise<void> {
+    this.#flush();
+    await Promise.all([...this.#watches.values()].map((watch) => watch.expireOverdue()));
+  }
+
+  /** Whether the journal is to show a member alive that is heard from now. To be asked before `heard` is told. */
+  mustShow(groupId: string, member: WatchedMember): boolean {
+    return this.#watches.get(groupId)?.mustShow(member) ?? false;
   }
 
   [Symbol.dispose](): void {

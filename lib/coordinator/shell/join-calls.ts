@@ -1,5 +1,6 @@
 import { CONSUMER_PROTOCOL_TYPE } from "#lib/protocol/consumer-protocol.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { GROUP_MEMBER_BYTES_MAX } from "#lib/util/limits.ts";
 import { type JoinAnswer, type JoinedMember, joinAnswer } from "../classic-answers.ts";
 import type { JoinCommand } from "../classic-command.ts";
 import { subscriptionOf } from "../consumer-classic-answers.ts";
@@ -89,13 +90,19 @@ export class JoinCalls {
     const first = await this.#access.propose(whole, signal);
     if (first.kind !== "joined-consumer-group") return first;
     const journal = await this.#access.journalOf(groupId, signal);
-    const followUp = () => this.#access.propose({ ...whole, isNewMemberId: false, mustReserve: false }, signal);
-    const second = await this.#targets.settle(journal, groupId, { signal, followUp });
-    return second?.kind === "joined-consumer-group" ? second : first;
+    let answer: GroupOutcome = first;
+    const followUp = async () => {
+      const again = await this.#access.propose({ ...whole, isNewMemberId: false, mustReserve: false }, signal);
+      // The group may have become classic meanwhile; then the member has joined a round.
+      if (again.kind === "joined-consumer-group" || again.kind === "joined") answer = again;
+    };
+    await this.#targets.settle(journal, groupId, { signal, followUp });
+    return answer;
   }
 
-  #faultOf({ groupId, sessionTimeoutMs }: JoinRequest): ErrorCode {
+  #faultOf({ groupId, sessionTimeoutMs, protocols }: JoinRequest): ErrorCode {
     if (groupId === "") return ErrorCode.INVALID_GROUP_ID;
+    if (bytesOf(protocols) > GROUP_MEMBER_BYTES_MAX) return ErrorCode.MESSAGE_TOO_LARGE;
     const { topics } = this.#access;
     const isAllowed =
       sessionTimeoutMs >= topics.brokerInteger("group.min.session.timeout.ms") &&
@@ -143,6 +150,10 @@ export class JoinCalls {
     if (answer.kind === "refused") return refusedJoin(answer.error, memberId);
     return joinResult(answer, { memberId, replacedMemberId: outcome.replacedMemberId, canSkipAssignment });
   }
+}
+
+function bytesOf(protocols: JoinRequest["protocols"]): number {
+  return protocols.reduce((sum, { name, metadata }) => sum + name.length + metadata.byteLength, 0);
 }
 
 /** Nobody leads a consumer group: its assignments come from the broker. */

@@ -1,4 +1,5 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { GROUP_ASSIGNMENTS_BYTES_MAX } from "#lib/util/limits.ts";
 import { syncAnswer } from "../classic-answers.ts";
 import type { HeartbeatCommand, LeavingMember, SyncCommand } from "../classic-command.ts";
 import { memberExpiry } from "../classic-expiries.ts";
@@ -36,6 +37,8 @@ export class MemberCalls {
   async sync(request: SyncRequest, signal: AbortSignal): Promise<SyncResult> {
     const { groupId, memberId } = request;
     if (groupId === "") return refusedSync(ErrorCode.INVALID_GROUP_ID);
+    const assignedBytes = request.assignments.reduce((sum, { assignment }) => sum + assignment.byteLength, 0);
+    if (assignedBytes > GROUP_ASSIGNMENTS_BYTES_MAX) return refusedSync(ErrorCode.MESSAGE_TOO_LARGE);
     const error = await this.#access.limited(signal, async (limited) =>
       errorOf(await this.#access.propose({ kind: "sync", ...request }, limited)),
     );
@@ -58,8 +61,8 @@ export class MemberCalls {
   }
 
   /**
-   * Journaled when a third of the session time-out has passed since the last record that shows the member alive; in
-   * between it is answered from the folded state, but "no" only from a strong read.
+   * Journaled when a third of the session time-out has passed since the last record that shows the member alive, or since
+   * the member was last heard here; in between it is answered from the folded state, but "no" only from a strong read.
    */
   async heartbeat(request: HeartbeatRequest, signal: AbortSignal): Promise<ErrorCode> {
     const { groupId, memberId } = request;
@@ -76,8 +79,9 @@ export class MemberCalls {
       const member = group.members.get(memberId);
       const isAlive = error === ErrorCode.NONE || error === ErrorCode.REBALANCE_IN_PROGRESS;
       if (!isAlive || member === undefined) return this.#strongHeartbeat(journal, request, limited);
+      const isDue = this.#mustJournal(groupId, group, member);
       this.#access.watches.heard(groupId, memberId);
-      return this.#mustJournal(groupId, group, member) ? this.#journaledHeartbeat(request, limited) : error;
+      return isDue ? this.#journaledHeartbeat(request, limited) : error;
     });
   }
 
@@ -95,9 +99,10 @@ export class MemberCalls {
     const member = membership.members.get(memberId);
     const isAlive = error === ErrorCode.NONE || error === ErrorCode.REBALANCE_IN_PROGRESS;
     if (!isAlive || member?.classic === undefined) return this.#journaledHeartbeat(request, signal);
-    this.#access.watches.heard(groupId, memberId);
     const key = `member ${member.seenSeq} ${memberId}`;
-    const isDue = this.#hasPassed(groupId, key, member.classic.sessionTimeoutMs / 3);
+    const { sessionTimeoutMs } = member.classic;
+    const isDue = this.#access.watches.mustShow(groupId, { memberId, key, sessionTimeoutMs });
+    this.#access.watches.heard(groupId, memberId);
     return isDue ? this.#journaledHeartbeat(request, signal) : error;
   }
 
@@ -135,14 +140,8 @@ export class MemberCalls {
     if (isAwaitingOthers(group, member)) return false;
     const expiry = memberExpiry(groupId, group, member);
     if (expiry === undefined) return false;
-    return this.#hasPassed(groupId, expiry.key, member.sessionTimeoutMs / 3);
-  }
-
-  /** Whether so much time has passed since this process first saw the expiry. */
-  #hasPassed(groupId: string, expiryKey: string, ms: number): boolean {
-    const { clock, watches } = this.#access;
-    const seenAtMs = watches.seenAtMs(groupId, expiryKey);
-    return seenAtMs !== undefined && clock.monotonicMs() - seenAtMs >= ms;
+    const { memberId, sessionTimeoutMs } = member;
+    return this.#access.watches.mustShow(groupId, { memberId, key: expiry.key, sessionTimeoutMs });
   }
 }
 

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import type { CommitOffsetsCommand } from "#lib/coordinator/group-command.ts";
+import { beatOf, FoldedConsumers, heartbeatOf, partitions } from "./consumer-fixtures.ts";
+import { commitOf, reloaded, TOPIC } from "./group-fixtures.ts";
+
+function commit(memberId: string, memberEpoch: number, ...list: readonly number[]): CommitOffsetsCommand {
+  const said = { offset: 7, leaderEpoch: -1, metadata: "", expiresAtMs: -1 };
+  return commitOf(7, {
+    memberId,
+    generationIdOrMemberEpoch: memberEpoch,
+    topics: [{ topicId: TOPIC, partitions: list.map((partitionIndex) => ({ ...said, partitionIndex })) }],
+  });
+}
+
+/** `a` has had partitions 0 and 1 since epoch `since`, and has come to a later one when `b` got 2 and 3, which `a` had. */
+function sharedGroup() {
+  const groups = new FoldedConsumers();
+  groups.beat(heartbeatOf("a"));
+  groups.reconcileAll();
+  const since = groups.consumerMember("a").memberEpoch;
+  groups.beat(heartbeatOf("b"));
+  groups.setTarget({ a: partitions({ 1: [0, 1] }), b: partitions({ 1: [2, 3] }) });
+  groups.reconcileAll();
+  const now = groups.consumerMember("a").memberEpoch;
+  expect([now > since, groups.consumerMember("b").memberEpoch]).toEqual([true, now]);
+  return { groups, since, now };
+}
+
+describe("a commit of a member of a consumer group", () => {
+  test("at an older epoch is taken for what the member has held since then, and for nothing else", () => {
+    const { groups, since, now } = sharedGroup();
+    expect(groups.brief(commit("a", now, 0))).toBe("done");
+    expect(groups.brief(commit("a", since, 0, 1))).toBe("done");
+    // It has given this one up, and another one has it.
+    expect(groups.brief(commit("a", since, 2))).toBe("STALE_MEMBER_EPOCH");
+    // Nobody has this one.
+    expect(groups.brief(commit("a", since, 9))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", now + 1, 0))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", since - 1, 0))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", -1, 0))).toBe("STALE_MEMBER_EPOCH");
+    // It had joined at that epoch, and held nothing yet.
+    expect(groups.brief(commit("b", since, 2))).toBe("STALE_MEMBER_EPOCH");
+  });
+
+  test("is taken as a whole or not at all", () => {
+    const { groups, since } = sharedGroup();
+    expect(groups.brief(commit("a", since, 0, 2))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.offset(0)).toBeUndefined();
+  });
+
+  test("is taken for what the member is to give up until it says that it has", () => {
+    const { groups, since, now } = sharedGroup();
+    groups.beat(heartbeatOf("c"));
+    groups.setTarget({ a: partitions({ 1: [0] }), b: partitions({ 1: [2, 3] }), c: partitions({ 1: [1] }) });
+    groups.beat(beatOf("a", now));
+    expect(groups.consumerMember("a")).toMatchObject({ pendingRevocation: partitions({ 1: [1] }) });
+    expect(groups.brief(commit("a", since, 0, 1))).toBe("done");
+    groups.beat(beatOf("a", now, { owned: partitions({ 1: [0] }) }));
+    expect(groups.brief(commit("a", since, 0))).toBe("done");
+    expect(groups.brief(commit("a", since, 1))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", now, 1))).toBe("STALE_MEMBER_EPOCH");
+  });
+
+  test("counts from when a partition came back", () => {
+    const { groups, since, now } = sharedGroup();
+    groups.beat(beatOf("b", -1));
+    groups.reconcileAll();
+    const { memberEpoch, assigned } = groups.consumerMember("a");
+    expect([memberEpoch > now, assigned]).toEqual([true, partitions({ 1: [0, 1, 2, 3] })]);
+    expect(groups.brief(commit("a", now, 2))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", memberEpoch, 2))).toBe("done");
+    expect(groups.brief(commit("a", since, 0))).toBe("done");
+  });
+
+  test("is judged alike after a snapshot", () => {
+    const { groups, since, now } = sharedGroup();
+    groups.state = reloaded(groups.state);
+    expect(groups.brief(commit("a", since, 0, 1))).toBe("done");
+    expect(groups.brief(commit("b", since, 2))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("b", now, 2))).toBe("done");
+  });
+
+  test("is not taken while a static member is away, and from its next self only", () => {
+    const groups = new FoldedConsumers();
+    groups.beat(heartbeatOf("a", { instanceId: "i" }));
+    groups.reconcileAll();
+    const { memberEpoch } = groups.consumerMember("a");
+    groups.beat(beatOf("a", -2, { instanceId: "i" }));
+    expect(groups.brief(commit("a", memberEpoch, 0))).toBe("STALE_MEMBER_EPOCH");
+    const { memberEpoch: next } = groups.beat(heartbeatOf("a2", { instanceId: "i" }));
+    expect(groups.brief(commit("a", memberEpoch, 0))).toBe("UNKNOWN_MEMBER_ID");
+    expect(groups.brief(commit("a2", next, 0))).toBe("done");
+  });
+});
