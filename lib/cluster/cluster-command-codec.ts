@@ -3,7 +3,9 @@ import type { Uuid } from "#lib/util/branded.ts";
 import { uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
 import { type ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import type { ByteWriter } from "#lib/util/byte-writer.ts";
+import { readKey, writeKey } from "./api-key-codec.ts";
 import type { ClusterCommand, ClusterOutcome, ConfigAlteration, ConfigOperation } from "./cluster-command.ts";
+import { readList } from "./read-list.ts";
 
 // A command: its kind (uint8), then its fields. Numbers are uvarints, texts UTF-8 behind their length, ids 16 bytes.
 //
@@ -16,9 +18,13 @@ import type { ClusterCommand, ClusterOutcome, ConfigAlteration, ConfigOperation 
 //    7 forget-topic           topic id
 //    8 allocate-producer-ids  count
 //    9 register-store         store id | identity | text url
+//   10 create-key             key                              from feature level 2 on
+//   11 delete-key             text key id                      from feature level 2 on
 //
 //   alteration  uint8 replaces all (0, 1) | count | (uint8 kind, key, [value, [inherited]])*
 //               kinds: 0 set (value), 1 delete, 2 append, 3 subtract (both value and inherited), as in Kafka's protocol
+//   key         text key id | secret's SHA-256, 32 bytes | text name | requests a second | expires at, ms (0: never)
+//               | count | (uint8 operation: 0 read, 1 write, 2 group, 3 admin; text pattern)*
 
 const NAME_CLUSTER = 1;
 const CREATE_TOPIC = 2;
@@ -29,6 +35,8 @@ const DELETE_TOPIC = 6;
 const FORGET_TOPIC = 7;
 const ALLOCATE_PRODUCER_IDS = 8;
 const REGISTER_STORE = 9;
+const CREATE_KEY = 10;
+const DELETE_KEY = 11;
 
 export function encodeClusterCommand(command: ClusterCommand, writer: ByteWriter): void {
   switch (command.kind) {
@@ -62,6 +70,12 @@ export function encodeClusterCommand(command: ClusterCommand, writer: ByteWriter
     case "register-store":
       writeUuid(writer.uint8(REGISTER_STORE).uvarint(command.storeId), command.identity).text(command.url);
       return;
+    case "create-key":
+      writeKey(writer.uint8(CREATE_KEY), command);
+      return;
+    case "delete-key":
+      writer.uint8(DELETE_KEY).text(command.keyId);
+      return;
   }
 }
 
@@ -94,6 +108,10 @@ export function decodeClusterCommand(reader: ByteReader): ClusterCommand {
       return { kind: "allocate-producer-ids", count: reader.uvarint() };
     case REGISTER_STORE:
       return { kind: "register-store", storeId: reader.uvarint(), identity: readUuid(reader), url: reader.text() };
+    case CREATE_KEY:
+      return { kind: "create-key", ...readKey(reader) };
+    case DELETE_KEY:
+      return { kind: "delete-key", keyId: reader.text() };
     default:
       throw new DecodeError(`unknown cluster command ${kind}`);
   }
@@ -129,14 +147,6 @@ export function writeUuid(writer: ByteWriter, uuid: Uuid): ByteWriter {
 
 export function readUuid(reader: ByteReader): Uuid {
   return uuidFromBytes(reader.bytes(16));
-}
-
-/** A count as uvarint, then the elements. */
-export function readList<T>(reader: ByteReader, readElement: () => T): T[] {
-  const count = reader.uvarint();
-  // Each element takes a byte at least, so a damaged count cannot ask for more memory than the record has.
-  if (count > reader.remaining) throw new DecodeError(`a list of ${count} in ${reader.remaining} bytes`);
-  return Array.from({ length: count }, readElement);
 }
 
 function writeAlteration(writer: ByteWriter, alteration: ConfigAlteration): void {

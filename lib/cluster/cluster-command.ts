@@ -1,5 +1,6 @@
 import type { ErrorCode } from "#lib/protocol/error-code.ts";
-import type { JournalSeq, StoreId, TopicId, Uuid } from "#lib/util/branded.ts";
+import type { JournalSeq, StoreId, TimestampMs, TopicId, Uuid } from "#lib/util/branded.ts";
+import type { KeyRight } from "./api-key-state.ts";
 
 export type ClusterCommand =
   | NameClusterCommand
@@ -10,7 +11,9 @@ export type ClusterCommand =
   | DeleteTopicCommand
   | ForgetTopicCommand
   | AllocateProducerIdsCommand
-  | RegisterStoreCommand;
+  | RegisterStoreCommand
+  | CreateKeyCommand
+  | DeleteKeyCommand;
 
 /** Gives the cluster its id. Accepted once; later ones are told the id that stands. */
 export interface NameClusterCommand {
@@ -72,6 +75,25 @@ export interface RegisterStoreCommand {
   readonly storeId: StoreId;
   readonly identity: Uuid;
   readonly url: string;
+}
+
+/** Makes a key of the HTTPS door known. From feature level 2 on. */
+export interface CreateKeyCommand {
+  readonly kind: "create-key";
+  readonly keyId: string;
+  /** SHA-256 of the secret, 32 bytes. */
+  readonly secretHash: Uint8Array;
+  readonly name: string;
+  readonly rights: readonly KeyRight[];
+  /** 0: without a limit. */
+  readonly requestsPerSecond: number;
+  readonly expiresAtMs: TimestampMs | undefined;
+}
+
+/** From feature level 2 on. */
+export interface DeleteKeyCommand {
+  readonly kind: "delete-key";
+  readonly keyId: string;
 }
 
 export interface ConfigEntry {

@@ -1,7 +1,9 @@
 import type { ByteReader } from "#lib/util/byte-reader.ts";
 import type { ByteWriter } from "#lib/util/byte-writer.ts";
-import { readList, readUuid, writeUuid } from "./cluster-command-codec.ts";
+import { readKey, writeKey } from "./api-key-codec.ts";
+import { readUuid, writeUuid } from "./cluster-command-codec.ts";
 import { addTopic, type ClusterState, initialClusterState, type TopicState } from "./cluster-state.ts";
+import { readList } from "./read-list.ts";
 
 // A snapshot of the cluster's state. Numbers are uvarints, texts UTF-8 behind their length, ids 16 bytes; every list is
 // a count and its elements, in the order of the state's maps.
@@ -11,8 +13,10 @@ import { addTopic, type ClusterState, initialClusterState, type TopicState } fro
 //            | deleting since (0: not) | configs
 //   stores   id | identity | text url
 //   broker configs   text broker | configs
+//   keys     key | varint created at, ms; no list at all if there are none, as before feature level 2
 //
 //   configs  (text key, text value)
+//   key      as in the command create-key
 
 export function encodeClusterState(state: ClusterState, writer: ByteWriter): void {
   writer.text(state.clusterId).uvarint(state.nextBaseJournal).uvarint(state.nextProducerId);
@@ -24,6 +28,9 @@ export function encodeClusterState(state: ClusterState, writer: ByteWriter): voi
   }
   writer.uvarint(state.brokerConfigs.size);
   for (const [brokerName, configs] of state.brokerConfigs) writeConfigs(writer.text(brokerName), configs);
+  if (state.apiKeys.size === 0) return;
+  writer.uvarint(state.apiKeys.size);
+  for (const key of state.apiKeys.values()) writeKey(writer, key).varint(key.createdAtMs);
 }
 
 export function decodeClusterState(reader: ByteReader): ClusterState {
@@ -36,6 +43,9 @@ export function decodeClusterState(reader: ByteReader): ClusterState {
   for (const [brokerName, configs] of readList(reader, () => readBrokerConfigs(reader))) {
     state.brokerConfigs.set(brokerName, configs);
   }
+  if (reader.remaining === 0) return state;
+  const keys = readList(reader, () => ({ ...readKey(reader), createdAtMs: reader.varint() }));
+  for (const key of keys) state.apiKeys.set(key.keyId, key);
   return state;
 }
 

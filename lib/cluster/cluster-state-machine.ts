@@ -7,12 +7,18 @@ import { type ClusterState, initialClusterState } from "./cluster-state.ts";
 import { decodeClusterState, encodeClusterState } from "./cluster-state-codec.ts";
 import { foldCluster } from "./fold-cluster.ts";
 
-export type ClusterJournal = ReplicatedStateView<ClusterState, ClusterCommand, ClusterOutcome>;
+export interface ClusterJournal extends ReplicatedStateView<ClusterState, ClusterCommand, ClusterOutcome> {
+  /** See `ReplicatedState`. */
+  raiseFeatureLevel(level: number, signal: AbortSignal): Promise<void>;
+}
 
 export const CLUSTER_JOURNAL_ID = journalId("cluster");
 
+/** 2: keys of the HTTPS door. */
+export const CLUSTER_FEATURE_LEVEL = 2;
+
 export const clusterStateMachine: StateMachine<ClusterState, ClusterCommand, ClusterOutcome> = {
-  featureLevel: 1,
+  featureLevel: CLUSTER_FEATURE_LEVEL,
   initial: initialClusterState,
   fold: foldCluster,
   encodeCommand: encodeClusterCommand,

@@ -1,4 +1,5 @@
 import type { JournalSeq, StoreId, TimestampMs, TopicId, Uuid } from "#lib/util/branded.ts";
+import type { ApiKeyState } from "./api-key-state.ts";
 
 // The folded state of the journal `cluster`. Mutable on purpose and by the fold alone. A topic costs the same here
 // whatever the number of its partitions: their places follow from the topic's own few numbers.
@@ -11,6 +12,8 @@ export interface ClusterState {
   readonly stores: Map<StoreId, StoreState>;
   /** Dynamic broker configs: the cluster-wide ones under the empty text, as in Kafka, else by broker id in decimal. */
   readonly brokerConfigs: Map<string, ReadonlyMap<string, string>>;
+  /** Keys of the HTTPS door by their ids. */
+  readonly apiKeys: Map<string, ApiKeyState>;
   /** Where the next topic's partitions begin, modulo its journal count, so that topics spread. */
   nextBaseJournal: number;
   nextProducerId: number;
@@ -51,6 +54,7 @@ export function initialClusterState(): ClusterState {
     topics: new Map(),
     stores: new Map(),
     brokerConfigs: new Map(),
+    apiKeys: new Map(),
     nextBaseJournal: 0,
     nextProducerId: 0,
     partitionCount: 0,

@@ -1,6 +1,7 @@
 import type { PartitionDirectory, TopicPlacement } from "#lib/log/partition-directory.ts";
 import { defined } from "#lib/util/assert.ts";
-import type { BrokerId, JournalSeq, TopicId } from "#lib/util/branded.ts";
+import type { BrokerId, JournalSeq, TimestampMs, TopicId } from "#lib/util/branded.ts";
+import type { ApiKeyState } from "./api-key-state.ts";
 import type { BrokerConfigDefinition } from "./broker-config-definition.ts";
 import { brokerConfigDefinition } from "./broker-configs.ts";
 import type { ClusterCommand } from "./cluster-command.ts";
@@ -159,6 +160,20 @@ export class ClusterView implements PartitionDirectory {
     return [...this.#journal.state.stores.values()].sort((a, b) => a.storeId - b.storeId);
   }
 
+  apiKey(keyId: string): ApiKeyState | undefined {
+    return this.#journal.state.apiKeys.get(keyId);
+  }
+
+  /** In the order of their creation. */
+  apiKeys(): readonly ApiKeyState[] {
+    return [...this.#journal.state.apiKeys.values()];
+  }
+
+  /** By the journal service's clock. */
+  nowMs(): TimestampMs {
+    return this.#journal.nowMs();
+  }
+
   /** Empty until somebody has named the cluster. */
   get clusterId(): string {
     return this.#journal.state.clusterId;
@@ -194,6 +209,8 @@ export class ClusterView implements PartitionDirectory {
       case "name-cluster":
       case "allocate-producer-ids":
       case "register-store":
+      case "create-key":
+      case "delete-key":
         return;
     }
   }

@@ -11,6 +11,7 @@ import type {
 } from "./cluster-command.ts";
 import type { ClusterState } from "./cluster-state.ts";
 import { alterConfigs } from "./fold-configs.ts";
+import { foldCreateKey, foldDeleteKey } from "./fold-keys.ts";
 import {
   foldAlterTopicConfigs,
   foldCreatePartitions,
@@ -43,6 +44,10 @@ export function foldCluster(state: ClusterState, command: ClusterCommand, contex
       return foldAllocateProducerIds(state, command);
     case "register-store":
       return foldRegisterStore(state, command);
+    case "create-key":
+      return foldCreateKey(state, command, context);
+    case "delete-key":
+      return foldDeleteKey(state, command.keyId);
   }
 }
 

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { KEY_OPERATIONS } from "#lib/cluster/api-key-state.ts";
 import type { ClusterCommand, ConfigOperation } from "#lib/cluster/cluster-command.ts";
 import { topicIdOf } from "./cluster-harness.ts";
 
@@ -43,4 +44,14 @@ export const clusterCommand: fc.Arbitrary<ClusterCommand> = fc.oneof(
     identity: topicId,
     url: fc.webUrl(),
   }),
+  fc.record({
+    kind: fc.constant("create-key" as const),
+    keyId: name,
+    secretHash: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    name: value,
+    requestsPerSecond: fc.nat(50),
+    expiresAtMs: fc.constantFrom(undefined, 1_800_000_000_000),
+    rights: fc.array(fc.record({ operation: fc.constantFrom(...KEY_OPERATIONS), pattern: value }), { maxLength: 3 }),
+  }),
+  fc.record({ kind: fc.constant("delete-key" as const), keyId: name }),
 );
