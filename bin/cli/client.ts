@@ -2,24 +2,38 @@ import { type Command, Option } from "commander";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { SystemRandom } from "#lib/adapters/node/system-random.ts";
 import { KafkaClient } from "#lib/client/kafka-client.ts";
-import { parseBootstrap } from "./parse.ts";
+import { parseBootstrap, parseUrl } from "./parse.ts";
 
 const DEFAULT_BOOTSTRAP = "127.0.0.1:9092";
 
 export interface ClientOptions {
   readonly bootstrapServer: string;
+  readonly url?: string;
+  readonly key?: string;
 }
 
 export function addBootstrapOption(command: Command): Command {
-  return command.addOption(
-    new Option("-b, --bootstrap-server <HOST:PORT>", "brokers to ask first, with commas between")
-      .env("MILLRACE_BOOTSTRAP_SERVER")
-      .default(DEFAULT_BOOTSTRAP),
-  );
+  return command
+    .addOption(
+      new Option("-b, --bootstrap-server <HOST:PORT>", "brokers to ask first, with commas between")
+        .env("MILLRACE_BOOTSTRAP_SERVER")
+        .default(DEFAULT_BOOTSTRAP),
+    )
+    .addOption(
+      new Option(
+        "-u, --url <URL>",
+        "speak HTTPS instead: the base URL of a deployment, or http://HOST:PORT of a gateway",
+      ).env("MILLRACE_URL"),
+    )
+    .addOption(
+      new Option("--key <KEY>", "an API key for --url; better in the environment than on the command line").env(
+        "MILLRACE_KEY",
+      ),
+    );
 }
 
-export function openClient({ bootstrapServer }: ClientOptions): KafkaClient {
-  const bootstrap = parseBootstrap(bootstrapServer);
+export function openClient({ bootstrapServer, url, key }: ClientOptions): KafkaClient {
+  const bootstrap = url === undefined ? parseBootstrap(bootstrapServer) : { url: parseUrl(url), key };
   return new KafkaClient({ bootstrap, clientId: "millrace", clock: new SystemClock(), random: new SystemRandom() });
 }
 

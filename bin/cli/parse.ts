@@ -23,6 +23,13 @@ export function parseBootstrap(text: string): readonly HostPort[] {
   });
 }
 
+/** The base URL of the HTTPS door. */
+export function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "https:" || url?.protocol === "http:") return url;
+  throw new UsageError(`--url is https://HOST or http://HOST:PORT, not "${text}"`);
+}
+
 /** `key=value`; the value may hold further equals signs. */
 export function parseKeyValue(text: string, option: string): { readonly key: string; readonly value: string } {
   const at = text.indexOf("=");

@@ -8,6 +8,7 @@ import type { BrokerId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { CLIENT_BACK_OFF_MS_MAX, CLIENT_BACK_OFF_MS_MIN, CLIENT_REQUEST_MS_MAX } from "#lib/util/limits.ts";
 import { ConnectionLostError } from "./errors.ts";
+import type { HttpsEndpoint } from "./https-transport.ts";
 import { KafkaConnection } from "./kafka-connection.ts";
 
 export interface Endpoint {
@@ -16,8 +17,8 @@ export interface Endpoint {
 }
 
 export interface KafkaClientOptions {
-  /** Asked in this order for whatever any broker can answer. */
-  readonly bootstrap: readonly Endpoint[];
+  /** Asked in this order for whatever any broker can answer; or one door over HTTPS, which answers everything. */
+  readonly bootstrap: readonly Endpoint[] | HttpsEndpoint;
   readonly clientId: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -64,12 +65,14 @@ export class KafkaClient implements AsyncDisposable {
 
   /** A connection to one broker, or to any if none is named. Fails with `ConnectionLostError`. */
   async connection(nodeId: BrokerId | undefined, signal: AbortSignal): Promise<KafkaConnection> {
+    const { bootstrap } = this.#options;
+    if ("url" in bootstrap) return this.#connectOverHttps(bootstrap, signal);
     const known = nodeId === undefined ? undefined : this.#brokers.get(nodeId);
     if (nodeId !== undefined && known === undefined) {
       throw new ConnectionLostError(`broker ${nodeId} is not in the cluster's metadata`);
     }
     const problems: string[] = [];
-    for (const endpoint of known === undefined ? this.#options.bootstrap : [known]) {
+    for (const endpoint of known === undefined ? bootstrap : [known]) {
       try {
         return await this.#connect(endpoint, signal);
       } catch (error) {
@@ -132,21 +135,30 @@ export class KafkaClient implements AsyncDisposable {
     await Promise.all(opened.map((each) => (each.status === "fulfilled" ? each.value.close() : undefined)));
   }
 
-  async #connect(endpoint: Endpoint, signal: AbortSignal): Promise<KafkaConnection> {
-    const name = `${endpoint.host}:${endpoint.port}`;
+  #connect(endpoint: Endpoint, signal: AbortSignal): Promise<KafkaConnection> {
+    const open = () => KafkaConnection.open({ ...endpoint, clientId: this.#options.clientId }, signal);
+    return this.#shared(`${endpoint.host}:${endpoint.port}`, () => this.#negotiated(open(), signal));
+  }
+
+  #connectOverHttps(endpoint: HttpsEndpoint, signal: AbortSignal): Promise<KafkaConnection> {
+    const open = async () => KafkaConnection.overHttps(endpoint, this.#options.clientId);
+    return this.#shared(endpoint.url.href, () => this.#negotiated(open(), signal));
+  }
+
+  async #shared(name: string, open: () => Promise<KafkaConnection>): Promise<KafkaConnection> {
     for (let made = this.#connections.get(name); made !== undefined; made = this.#connections.get(name)) {
       // Callers share one attempt; what it did not open, or has closed since, the next one opens anew.
       const connection = await made.catch(() => undefined);
       if (connection?.isOpen === true) return connection;
       if (this.#connections.get(name) === made) this.#connections.delete(name);
     }
-    const opening = this.#open(endpoint, signal);
+    const opening = open();
     this.#connections.set(name, opening);
     return opening;
   }
 
-  async #open(endpoint: Endpoint, signal: AbortSignal): Promise<KafkaConnection> {
-    const connection = await KafkaConnection.open({ ...endpoint, clientId: this.#options.clientId }, signal);
+  async #negotiated(opening: Promise<KafkaConnection>, signal: AbortSignal): Promise<KafkaConnection> {
+    const connection = await opening;
     try {
       await connection.negotiate(signal);
       return connection;

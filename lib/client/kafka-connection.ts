@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
 import { type Api, Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode, errorName } from "#lib/protocol/error-code.ts";
 import { FrameSplitter } from "#lib/protocol/frame.ts";
@@ -10,8 +8,12 @@ import { decodeResponseFrame, responseCorrelationId } from "#lib/protocol/respon
 import type { Fields, Infer, InferInput } from "#lib/protocol/schema.ts";
 import type { VersionRange } from "#lib/protocol/versions.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
+import type { LogError } from "#lib/util/errors.ts";
 import { REQUEST_BYTES_MAX } from "#lib/util/limits.ts";
 import { ConnectionLostError, NoCommonVersionError } from "./errors.ts";
+import { type HttpsEndpoint, HttpsTransport } from "./https-transport.ts";
+import { SocketTransport } from "./socket-transport.ts";
+import type { Transport, TransportListener } from "./transport.ts";
 
 export interface ConnectOptions {
   readonly host: string;
@@ -31,8 +33,7 @@ interface Pending {
  * correlation id. Time limits are the caller's: every call takes a signal and rejects with its reason.
  */
 export class KafkaConnection implements AsyncDisposable {
-  readonly #socket: Socket;
-  readonly #address: string;
+  readonly #transport: Transport;
   readonly #clientId: string;
   readonly #frames = new FrameSplitter(REQUEST_BYTES_MAX);
   readonly #pending = new Map<number, Pending>();
@@ -40,28 +41,23 @@ export class KafkaConnection implements AsyncDisposable {
   #correlationId = 0;
   #lost: Error | undefined;
 
-  /** Connects, without asking for versions yet. Fails with `ConnectionLostError`. */
-  static async open(options: ConnectOptions, signal?: AbortSignal): Promise<KafkaConnection> {
-    const address = `${options.host}:${options.port}`;
-    signal?.throwIfAborted();
-    const socket = connect({ host: options.host, port: options.port, noDelay: true });
-    try {
-      await once(socket, "connect", signal === undefined ? {} : { signal });
-    } catch (error) {
-      socket.destroy();
-      signal?.throwIfAborted();
-      throw new ConnectionLostError(`cannot connect to ${address}: ${textOf(error)}`, { cause: error });
-    }
-    return new KafkaConnection(socket, address, options.clientId);
+  /** Connects over TCP, without asking for versions yet. Fails with `ConnectionLostError`. */
+  static async open({ clientId, ...endpoint }: ConnectOptions, signal?: AbortSignal): Promise<KafkaConnection> {
+    const listener = new LateListener();
+    const transport = await SocketTransport.open(endpoint, listener, signal);
+    return new KafkaConnection(transport, listener, clientId);
   }
 
-  private constructor(socket: Socket, address: string, clientId: string) {
-    this.#socket = socket;
-    this.#address = address;
+  /** Speaks over HTTPS; nothing is sent before the first request. */
+  static overHttps(endpoint: HttpsEndpoint, clientId: string): KafkaConnection {
+    const listener = new LateListener();
+    return new KafkaConnection(new HttpsTransport(endpoint, listener), listener, clientId);
+  }
+
+  private constructor(transport: Transport, listener: LateListener, clientId: string) {
+    this.#transport = transport;
     this.#clientId = clientId;
-    socket.on("data", (chunk: Uint8Array) => this.#receive(chunk));
-    socket.on("error", (error) => this.#lose(error.message, error));
-    socket.on("close", () => this.#lose("connection closed"));
+    listener.bind({ onBytes: (chunk) => this.#receive(chunk), onLost: (error) => this.#lose(error) });
   }
 
   get isOpen(): boolean {
@@ -74,7 +70,9 @@ export class KafkaConnection implements AsyncDisposable {
     let answer = await this.#askVersions(3, software, signal);
     if (answer.errorCode === ErrorCode.UNSUPPORTED_VERSION) answer = await this.#askVersions(0, {}, signal);
     if (answer.errorCode !== ErrorCode.NONE) {
-      throw new NoCommonVersionError(`${this.#address} answers ApiVersions with ${errorName(answer.errorCode)}`);
+      throw new NoCommonVersionError(
+        `${this.#transport.address} answers ApiVersions with ${errorName(answer.errorCode)}`,
+      );
     }
     for (const { apiKey, minVersion, maxVersion } of answer.apiKeys) {
       this.#brokerVersions.set(apiKey, { min: minVersion, max: maxVersion });
@@ -84,10 +82,12 @@ export class KafkaConnection implements AsyncDisposable {
   /** The highest version that both sides speak, as of `negotiate`. Fails with `NoCommonVersionError`. */
   versionOf(api: Api): number {
     const broker = this.#brokerVersions.get(api.apiKey);
-    if (broker === undefined) throw new NoCommonVersionError(`${this.#address} does not offer ${api.name}`);
+    if (broker === undefined) throw new NoCommonVersionError(`${this.#transport.address} does not offer ${api.name}`);
     const version = Math.min(api.stableVersions.max, broker.max);
     if (version < Math.max(api.stableVersions.min, broker.min)) {
-      throw new NoCommonVersionError(`${this.#address} offers ${api.name} v${broker.min} to v${broker.max} only`);
+      throw new NoCommonVersionError(
+        `${this.#transport.address} offers ${api.name} v${broker.min} to v${broker.max} only`,
+      );
     }
     return version;
   }
@@ -110,16 +110,12 @@ export class KafkaConnection implements AsyncDisposable {
   /** Sends a request that has no answer: Produce with acks=0. */
   sendWithoutAnswer<Req extends Fields>(api: Api<Req>, version: number, request: InferInput<Req>): void {
     if (this.#lost !== undefined) throw this.#lost;
-    this.#write(encodeRequestFrame(api, this.#nextHeader(version), request));
+    this.#transport.write(encodeRequestFrame(api, this.#nextHeader(version), request));
   }
 
   /** Sends what is written already and closes; requests without an answer fail with `ConnectionLostError`. */
-  async close(): Promise<void> {
-    if (this.#socket.destroyed) return;
-    const closed = deferred<void>();
-    this.#socket.once("close", () => closed.resolve());
-    this.#socket.end(() => this.#socket.destroy());
-    await closed.promise;
+  close(): Promise<void> {
+    return this.#transport.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -157,18 +153,12 @@ export class KafkaConnection implements AsyncDisposable {
     const onAbort = () => answer.reject(signal?.reason);
     signal?.addEventListener("abort", onAbort);
     this.#pending.set(correlationId, { onFrame: answer.resolve, onLost: answer.reject });
-    this.#write(request);
+    this.#transport.write(request);
     try {
       return read(await answer.promise);
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
-  }
-
-  #write(chunks: readonly Uint8Array[]): void {
-    this.#socket.cork();
-    for (const chunk of chunks) this.#socket.write(chunk);
-    this.#socket.uncork();
   }
 
   #receive(chunk: Uint8Array): void {
@@ -181,19 +171,33 @@ export class KafkaConnection implements AsyncDisposable {
         pending.onFrame(frame);
       }
     } catch (error) {
-      this.#lose(textOf(error), error);
-      this.#socket.destroy();
+      const text = error instanceof Error ? error.message : String(error);
+      this.#lose(new ConnectionLostError(`${this.#transport.address}: ${text}`, { cause: error }));
+      void this.#transport.close();
     }
   }
 
-  #lose(reason: string, cause?: unknown): void {
+  #lose(error: Error): void {
     if (this.#lost !== undefined) return;
-    this.#lost = new ConnectionLostError(`${this.#address}: ${reason}`, { cause });
-    for (const { onLost } of this.#pending.values()) onLost(this.#lost);
+    this.#lost = error;
+    for (const { onLost } of this.#pending.values()) onLost(error);
     this.#pending.clear();
   }
 }
 
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** Stands in for the connection while its transport is being opened: nothing comes before it is asked for anything. */
+class LateListener implements TransportListener {
+  #listener: TransportListener | undefined;
+
+  bind(listener: TransportListener): void {
+    this.#listener = listener;
+  }
+
+  onBytes(chunk: Uint8Array): void {
+    this.#listener?.onBytes(chunk);
+  }
+
+  onLost(error: LogError): void {
+    this.#listener?.onLost(error);
+  }
 }
