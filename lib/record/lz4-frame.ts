@@ -1,5 +1,5 @@
-import { compressFrameSync, decompressFrameSync } from "lz4-napi";
 import { CorruptRecordError, DecompressedTooLargeError } from "./errors.ts";
+import { type Lz4Codec, lz4Codec } from "./native-codecs.ts";
 
 // Kafka's lz4 is the LZ4 frame format 1.6; its Java reader takes version 01 with independent blocks only, which is what
 // we write. Numbers are little-endian.
@@ -24,22 +24,22 @@ const DICTIONARY_BIT = 0x01;
 const STORED_BIT = 0x8000_0000;
 const MATCH_BYTES_MIN = 4;
 
-export function compressLz4(bytes: Uint8Array): Uint8Array {
-  return compressFrameSync(asBuffer(bytes));
+export function compressLz4(bytes: Uint8Array, codec: Lz4Codec = lz4Codec()): Uint8Array {
+  return codec.compressFrame(bytes);
 }
 
 /** Fails with `CorruptRecordError`, or `DecompressedTooLargeError` before anything is decompressed. */
-export function decompressLz4(bytes: Uint8Array, bytesMax: number): Uint8Array {
+export function decompressLz4(bytes: Uint8Array, bytesMax: number, codec: Lz4Codec = lz4Codec()): Uint8Array {
   const frame = asBuffer(bytes);
   const size = measureFrame(frame, bytesMax);
-  const decompressed = decodeFrame(frame);
+  const decompressed = decodeFrame(frame, size, codec);
   if (decompressed.byteLength !== size) throw new CorruptRecordError("lz4 frame is broken");
   return decompressed;
 }
 
-function decodeFrame(frame: Buffer): Buffer {
+function decodeFrame(frame: Buffer, size: number, codec: Lz4Codec): Uint8Array {
   try {
-    return decompressFrameSync(frame);
+    return codec.decompressFrame(frame, size);
   } catch (cause) {
     throw new CorruptRecordError("lz4 frame is broken", { cause });
   }

@@ -1,5 +1,5 @@
-import { compressSync, uncompressSync } from "snappy";
 import { CorruptRecordError, DecompressedTooLargeError } from "./errors.ts";
+import { type SnappyCodec, snappyCodec } from "./native-codecs.ts";
 
 // Snappy as Kafka writes it: the stream of snappy-java ("xerial").
 //
@@ -17,10 +17,10 @@ const BLOCK_BYTES_MAX = 32 * 1024;
 /** The densest element turns 3 bytes into 64. A larger claim is a lie that would only make us allocate. */
 const EXPANSION_MAX = 22;
 
-export function compressSnappy(bytes: Uint8Array): Uint8Array {
+export function compressSnappy(bytes: Uint8Array, codec: SnappyCodec = snappyCodec()): Uint8Array {
   const parts: Uint8Array[] = [XERIAL_HEADER];
   for (let at = 0; at < bytes.byteLength; at += BLOCK_BYTES_MAX) {
-    const block = compressSync(bytes.subarray(at, at + BLOCK_BYTES_MAX));
+    const block = codec.compressBlock(bytes.subarray(at, at + BLOCK_BYTES_MAX));
     const length = Buffer.allocUnsafe(4);
     length.writeInt32BE(block.byteLength);
     parts.push(length, block);
@@ -29,17 +29,17 @@ export function compressSnappy(bytes: Uint8Array): Uint8Array {
 }
 
 /** Fails with `CorruptRecordError`, or `DecompressedTooLargeError` before anything is decompressed. */
-export function decompressSnappy(bytes: Uint8Array, bytesMax: number): Uint8Array {
+export function decompressSnappy(bytes: Uint8Array, bytesMax: number, codec: SnappyCodec = snappyCodec()): Uint8Array {
   const blocks = cutBlocks(bytes);
   const sizes = blocks.map(decompressedSize);
   const total = sizes.reduce((sum, size) => sum + size, 0);
   if (total > bytesMax) throw new DecompressedTooLargeError(bytesMax);
   const [first] = blocks;
-  if (first !== undefined && blocks.length === 1) return decompressBlock(first);
+  if (first !== undefined && blocks.length === 1) return decompressBlock(first, codec);
   const whole = Buffer.allocUnsafe(total);
   let at = 0;
   for (const block of blocks) {
-    const part = decompressBlock(block);
+    const part = decompressBlock(block, codec);
     whole.set(part, at);
     at += part.byteLength;
   }
@@ -83,10 +83,9 @@ function decompressedSize(block: Uint8Array): number {
   throw new CorruptRecordError("snappy block has no decompressed size");
 }
 
-function decompressBlock(block: Uint8Array): Uint8Array {
+function decompressBlock(block: Uint8Array, codec: SnappyCodec): Uint8Array {
   try {
-    const bytes = uncompressSync(block);
-    return typeof bytes === "string" ? Buffer.from(bytes) : bytes;
+    return codec.decompressBlock(block);
   } catch (cause) {
     throw new CorruptRecordError("snappy block is broken", { cause });
   }
