@@ -1,8 +1,13 @@
-import { createServer, IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import type { Socket } from "node:net";
-import { getRequestListener } from "@hono/node-server";
-import { createHttpApp } from "#lib/http/app.ts";
-import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "#lib/http/http-services.ts";
+import type { HttpServices } from "#lib/http/http-services.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
@@ -30,35 +35,30 @@ export type HttpServerServices = Omit<HttpServices, "settings" | "stopping" | "c
 /** How often a server that stops looks for connections that have become idle. */
 const STOP_LOOK_MS = 10;
 
-/** Serves the HTTP app on one listener until it is stopped. */
+/** By then whoever waits for a start has what it waits for. */
+const LOAD_AFTER_MS = 1_000;
+
+/**
+ * Serves the HTTP app on one listener until it is stopped. The app takes longer to load than the Kafka door: it is loaded
+ * with the first request, or a little after the start.
+ */
 export class HttpServer {
   readonly #settings: HttpServerSettings;
+  readonly #services: HttpServerServices;
   readonly #logger: Logger;
   readonly #server: Server;
   readonly #clock: Clock;
   readonly #stopping = new AbortController();
+  #listener: RequestListener | undefined;
 
   constructor(settings: HttpServerSettings, services: HttpServerServices) {
-    const { corsOrigins = [] } = settings.listener;
-    const app = createHttpApp({
-      ...services,
-      settings: { ...DEFAULT_HTTP_SETTINGS, corsOrigins },
-      stopping: this.#stopping.signal,
-      clientAddress,
-    });
     this.#settings = settings;
+    this.#services = services;
     this.#logger = services.broker.logger;
     this.#clock = services.broker.clock;
-    this.#server = createServer(
-      // A request without a host is refused below, with a body.
-      { keepAliveTimeout: HTTP_KEEP_ALIVE_MS, noDelay: true, requireHostHeader: false },
-      getRequestListener(app.fetch, {
-        // The process is not ours alone in tests: its Request and Response stay what they are.
-        overrideGlobalObjects: false,
-        // What is no request, such as one without a Host header.
-        errorHandler: (error) => plainRefusal(400, describeError(error)),
-      }),
-    );
+    // A request without a host is refused by the app's bridge, with a body.
+    const options = { keepAliveTimeout: HTTP_KEEP_ALIVE_MS, noDelay: true, requireHostHeader: false };
+    this.#server = createServer(options, (request, response) => this.#serve(request, response));
     this.#server.maxConnections = Math.min(settings.connectionsMax, Number.MAX_SAFE_INTEGER);
     this.#server.on("clientError", refuseConnection);
     let connections = 0;
@@ -82,6 +82,7 @@ export class HttpServer {
         server.on("error", (error) => {
           this.#logger.error("cannot accept connections", { listener: "http", error: describeError(error) });
         });
+        this.#clock.schedule(LOAD_AFTER_MS, () => void this.#load().catch(() => {}));
         const address = server.address();
         resolve(typeof address === "object" && address !== null ? address.port : port);
       });
@@ -107,17 +108,31 @@ export class HttpServer {
     }
     signal.removeEventListener("abort", cutOff);
   }
-}
 
-/** What `@hono/node-server` passes beside a request. */
-function clientAddress(environment: unknown): string | undefined {
-  if (typeof environment !== "object" || environment === null || !("incoming" in environment)) return undefined;
-  return environment.incoming instanceof IncomingMessage ? environment.incoming.socket.remoteAddress : undefined;
-}
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#listener !== undefined) {
+      this.#listener(request, response);
+      return;
+    }
+    this.#load().then(
+      (listener) => listener(request, response),
+      (error: unknown) => {
+        this.#logger.error("the HTTP door cannot be loaded", { error: describeError(error) });
+        const body = JSON.stringify({
+          error_code: 50002,
+          message: "Unexpected error on the server; its log says more.",
+        });
+        response.writeHead(500, { "content-type": "application/json" }).end(body);
+      },
+    );
+  }
 
-function plainRefusal(status: number, message: string): Response {
-  const body = JSON.stringify({ error_code: status, message });
-  return new Response(body, { status, headers: { "content-type": "application/json" } });
+  async #load(): Promise<RequestListener> {
+    const { newHttpListener } = await import("./http-listener.ts");
+    const { corsOrigins = [] } = this.#settings.listener;
+    this.#listener ??= newHttpListener({ ...this.#services, corsOrigins, stopping: this.#stopping.signal });
+    return this.#listener;
+  }
 }
 
 /** Answers bytes that are no HTTP, or headers that are too long or too slow, and ends the connection. */
