@@ -1,4 +1,5 @@
 import { ClusterView } from "#lib/cluster/cluster-view.ts";
+import { KeyAdmin } from "#lib/cluster/key-admin.ts";
 import { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
@@ -6,7 +7,7 @@ import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, type AppendSettings } from "#lib/log/append-path.ts";
 import { newLogJournals } from "#lib/log/log-journals.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
-import { describeError } from "#lib/runtime/logger.ts";
+import { meteredAppender, meteredFetcher } from "#lib/log/metered-log.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { SegmentMemory } from "#lib/storage/segment-memory.ts";
@@ -15,6 +16,7 @@ import { LOG_JOURNALS_DEFAULT, SEGMENT_MEMORY_BYTES_MIN } from "#lib/util/limits
 import { ApiRouter } from "./api-router.ts";
 import { assembleGroups } from "./assemble-groups.ts";
 import { assembleReaders } from "./assemble-readers.ts";
+import { type BrokerChores, finishInterrupted, newBrokerChores } from "./broker-chores.ts";
 import type { BrokerIdentity, BrokerServices } from "./broker-services.ts";
 import { FetchSessions } from "./fetch-sessions.ts";
 import { BROKER_HANDLERS } from "./handlers.ts";
@@ -29,19 +31,25 @@ export interface BrokerSettings {
   readonly blockCacheBytesMax: number;
   /** Spacing of the polls for what other processes commit, in milliseconds. */
   readonly journalPollMs: number;
+  /**
+   * For a process that is frozen between its calls: a journal is opened when something touches it, and nothing runs
+   * unless it is called; `Broker.chores` are then for a schedule to call.
+   */
+  readonly isOnDemand?: boolean;
 }
 
 /** A broker without a door: everything that handlers need, and the router that leads to them. */
 export interface Broker {
   readonly services: BrokerServices;
   readonly router: ApiRouter;
+  readonly chores: BrokerChores;
   /** Answers what is under way (until `signal` aborts), then stops everything. Doors are closed before. */
   stop(signal: AbortSignal): Promise<void>;
 }
 
 /** Opens the journals and wires the parts together. Rejects if the journals cannot be read. */
 export async function assembleBroker(ports: BrokerPorts, settings: BrokerSettings): Promise<Broker> {
-  const { clock, random, logger, stores } = ports;
+  const { clock, random, logger, stores, telemetry } = ports;
   const stopping = sharedAbortController();
   const { signal } = stopping;
   const housekeeper = new JournalHousekeeper({ clock, logger });
@@ -58,17 +66,16 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     },
     signal,
   });
-  const { brokerId } = settings.identity;
-  const { startConfigs } = settings;
+  const { startConfigs, isOnDemand = false } = settings;
   const storeCount = stores.ids.length;
-  const view = new ClusterView({ journal: cluster, brokerId, startConfigs, storeCount });
+  const view = new ClusterView({ journal: cluster, ...settings.identity, startConfigs, storeCount });
   const groups = assembleGroups(
     { ...opening, housekeeper, cluster: view, clusterJournal: cluster },
     { ...settings, signal },
   );
   // Readers listen to the folds, so they come before the journals are opened.
   const readers = assembleReaders({ ...ports, journals, directory: view }, settings);
-  await journals.openAll(signal);
+  if (!isOnDemand) await journals.openAll(signal);
   const appendPorts = {
     ...ports,
     journals,
@@ -93,9 +100,11 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
       logger,
       signal,
     }),
+    keyAdmin: new KeyAdmin(cluster),
     producerIds: new ProducerIds(cluster),
-    appender: new AppendPath(appendPorts, settings.append),
     ...readers.services,
+    appender: meteredAppender(new AppendPath(appendPorts, settings.append), telemetry),
+    fetcher: meteredFetcher(readers.services.fetcher, telemetry),
     groups: groups.coordinator,
     fetchSessions: new FetchSessions({
       sessionsMax: view.brokerInteger("max.incremental.fetch.session.cache.slots"),
@@ -106,10 +115,11 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     random,
     logger,
   };
-  const background = [housekeeper.run(signal), groups.run(), finishInterrupted(services, signal)];
+  const background = isOnDemand ? [] : [housekeeper.run(signal), groups.run(), finishInterrupted(services, signal)];
   return {
     services,
     router: new ApiRouter(BROKER_HANDLERS, services),
+    chores: newBrokerChores({ cluster, journals, groups, housekeeper, services }),
     async stop(giveUp) {
       await Promise.race([services.appender.drain(), aborted(giveUp)]);
       stopping.abort(new Error("the broker stops"));
@@ -130,16 +140,6 @@ async function openNamedCluster(ports: JournalPorts, signal: AbortSignal): Retur
   const clusterId = uuidFromBytes(ports.random.bytes(16));
   await cluster.propose({ kind: "name-cluster", clusterId }, { lane: "cluster", signal });
   return cluster;
-}
-
-/** Goes on with deletions and alterations that a process began and did not end. Never rejects. */
-async function finishInterrupted({ topicAdmin, logger }: BrokerServices, signal: AbortSignal): Promise<void> {
-  try {
-    await Promise.all([topicAdmin.resumeDeletions(signal), topicAdmin.resumeSettings(signal)]);
-  } catch (error) {
-    if (signal.aborted) return;
-    logger.warn("what an earlier process began is not finished yet", { error: describeError(error) });
-  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -14,6 +14,7 @@ import type { JournalPorts } from "./open-journals.ts";
 export interface Groups {
   readonly journals: GroupJournals;
   readonly coordinator: GroupCoordinator;
+  readonly offsetExpirer: OffsetExpirer;
   /** Observes all groups and expires offsets until the broker stops. Never rejects. */
   run(): Promise<void>;
 }
@@ -45,6 +46,7 @@ export function assembleGroups(
   return {
     journals,
     coordinator,
+    offsetExpirer: expirer,
     async run() {
       try {
         // Members whose process is gone expire although nobody asks for their groups.

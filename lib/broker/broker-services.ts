@@ -1,4 +1,5 @@
 import type { ClusterView } from "#lib/cluster/cluster-view.ts";
+import type { KeyAdmin } from "#lib/cluster/key-admin.ts";
 import type { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import type { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import type { GroupCoordinator } from "#lib/coordinator/shell/group-coordinator.ts";
@@ -24,6 +25,7 @@ export interface BrokerServices {
   readonly storeIds: readonly StoreId[];
   readonly cluster: ClusterView;
   readonly topicAdmin: TopicAdmin;
+  readonly keyAdmin: KeyAdmin;
   readonly producerIds: ProducerIds;
   readonly appender: Appender;
   readonly fetcher: Fetcher;

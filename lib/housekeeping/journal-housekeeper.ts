@@ -1,12 +1,16 @@
 import type { Clock } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
-import type { JournalId } from "#lib/util/branded.ts";
-import { HOUSEKEEPING_PERIOD_MS } from "#lib/util/limits.ts";
+import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
+import { HOUSEKEEPING_PERIOD_MS, IDLE_JOURNAL_TENDED_MS } from "#lib/util/limits.ts";
 import { runPeriodically } from "./periodic-task.ts";
 
 /** What a journal's state offers to its housekeeper (docs/ARCHITECTURE.md J5 and J6). */
 export interface TendedJournal {
   readonly id: JournalId;
+  /** The last record folded. */
+  readonly seq: JournalSeq;
+  /** Folds what an eventually consistent read shows. */
+  catchUp(signal: AbortSignal): Promise<void>;
   /** Takes a snapshot if one is due. */
   takeSnapshot(signal: AbortSignal): Promise<unknown>;
   /** Removes records that no reader needs any more. */
@@ -20,6 +24,8 @@ export class JournalHousekeeper {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #journals: TendedJournal[] = [];
+  /** How far each journal was, and when, when it was last tended without an error. */
+  readonly #tended = new Map<TendedJournal, { readonly seq: JournalSeq; readonly atMs: number }>();
 
   constructor({ clock, logger }: { readonly clock: Clock; readonly logger: Logger }) {
     this.#clock = clock;
@@ -49,14 +55,40 @@ export class JournalHousekeeper {
    * left for the next time, so that it does not keep the others from being tended.
    */
   async tendAll(signal: AbortSignal): Promise<void> {
+    for (const journal of this.#journals) await this.#tend(journal, signal);
+  }
+
+  /**
+   * The same for journals that have moved since this process tended them last; the others cost one eventually consistent
+   * read, and are tended now and then all the same, for what lies in them grows old. Answers how many have moved.
+   */
+  async tendMoved(signal: AbortSignal): Promise<number> {
+    let movedCount = 0;
     for (const journal of this.#journals) {
+      const last = this.#tended.get(journal);
       try {
-        await journal.takeSnapshot(signal);
-        await journal.trim(signal);
-      } catch (error) {
+        await journal.catchUp(signal);
+      } catch {
+        // The same failure is met, and told, by the tending itself.
         signal.throwIfAborted();
-        this.#logger.warn("a journal is not tended", { journal: journal.id, error: describeError(error) });
       }
+      const hasMoved = last === undefined ? journal.seq > 0 : journal.seq !== last.seq;
+      if (hasMoved) movedCount++;
+      const isOld = last === undefined || this.#clock.monotonicMs() - last.atMs >= IDLE_JOURNAL_TENDED_MS;
+      if (hasMoved || isOld) await this.#tend(journal, signal);
+    }
+    return movedCount;
+  }
+
+  async #tend(journal: TendedJournal, signal: AbortSignal): Promise<void> {
+    const { seq } = journal;
+    try {
+      await journal.takeSnapshot(signal);
+      await journal.trim(signal);
+      this.#tended.set(journal, { seq, atMs: this.#clock.monotonicMs() });
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#logger.warn("a journal is not tended", { journal: journal.id, error: describeError(error) });
     }
   }
 }

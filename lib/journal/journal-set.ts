@@ -45,6 +45,11 @@ export class JournalSet<State, Command, Outcome> {
     return this.#opened[journalNumber];
   }
 
+  /** Those that have been opened so far. */
+  allOpened(): readonly ReplicatedStateView<State, Command, Outcome>[] {
+    return this.#opened.filter((journal) => journal !== undefined);
+  }
+
   /** The journal, opened. Callers share one opening; one that failed is begun again by whoever asks next. */
   journal(journalNumber: number, signal: AbortSignal): Promise<ReplicatedStateView<State, Command, Outcome>> {
     const opened = this.#opened[journalNumber];

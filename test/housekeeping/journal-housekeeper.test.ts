@@ -2,12 +2,17 @@ import { expect, test } from "vitest";
 import { JournalHousekeeper, type TendedJournal } from "#lib/housekeeping/journal-housekeeper.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { journalId } from "#lib/util/branded.ts";
+import { IDLE_JOURNAL_TENDED_MS } from "#lib/util/limits.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** A journal that notes what is done to it. */
 function tended(name: string, done: string[], failure?: Error): TendedJournal {
   return {
     id: journalId(name),
+    seq: 0,
+    async catchUp() {
+      done.push(`${name} read`);
+    },
     async takeSnapshot() {
       if (failure !== undefined) throw failure;
       done.push(`${name} snapshot`);
@@ -42,4 +47,43 @@ test("an abort ends the round", async () => {
   housekeeper.add(tended("log-1", done));
   await expect(housekeeper.tendAll(stop.signal)).rejects.toThrow("the process stops");
   expect(done).toEqual([]);
+});
+
+test("a round over moved journals leaves out the others, but for now and then", async () => {
+  const done: string[] = [];
+  const clock = new ManualClock();
+  const housekeeper = new JournalHousekeeper({ clock, logger: SILENT_LOGGER });
+  const moving = { ...tended("log-0", done), seq: 3 };
+  housekeeper.add(moving);
+  housekeeper.add(tended("log-1", done));
+  const round = async (): Promise<readonly [number, readonly string[]]> => {
+    done.length = 0;
+    return [await housekeeper.tendMoved(new AbortController().signal), [...done]];
+  };
+  const all = ["log-0 read", "log-0 snapshot", "log-0 trim", "log-1 read", "log-1 snapshot", "log-1 trim"];
+  // An empty journal has nothing to be told about, but was never tended before.
+  expect(await round()).toEqual([1, all]);
+  expect(await round()).toEqual([0, ["log-0 read", "log-1 read"]]);
+  moving.seq++;
+  expect(await round()).toEqual([1, ["log-0 read", "log-0 snapshot", "log-0 trim", "log-1 read"]]);
+  await clock.advance(IDLE_JOURNAL_TENDED_MS);
+  expect(await round()).toEqual([0, all]);
+});
+
+test("a journal that failed is tended again although it has not moved", async () => {
+  const done: string[] = [];
+  const housekeeper = new JournalHousekeeper({ clock: new ManualClock(), logger: SILENT_LOGGER });
+  let failure: Error | undefined = new Error("away");
+  const journal = tended("log-0", done);
+  housekeeper.add({
+    ...journal,
+    async takeSnapshot(signal) {
+      if (failure !== undefined) throw failure;
+      await journal.takeSnapshot(signal);
+    },
+  });
+  await housekeeper.tendMoved(new AbortController().signal);
+  failure = undefined;
+  await housekeeper.tendMoved(new AbortController().signal);
+  expect(done).toEqual(["log-0 read", "log-0 read", "log-0 snapshot", "log-0 trim"]);
 });

@@ -38,6 +38,16 @@ export class GroupCoordinator implements Disposable {
     await this.access.allJournals(signal);
   }
 
+  /**
+   * Expires members and rounds whose time is over, in all groups, as of a strong read; resolves to how many groups have
+   * something left that may expire. For a schedule to call where no process is there all the time.
+   */
+  async expireOverdue(signal: AbortSignal): Promise<number> {
+    await this.access.allJournals(signal);
+    await this.access.watches.expireOverdue();
+    return this.access.watches.count;
+  }
+
   [Symbol.dispose](): void {
     this.access[Symbol.dispose]();
   }

@@ -1,0 +1,57 @@
+import type { ClusterJournal } from "#lib/cluster/cluster-state-machine.ts";
+import type { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
+import type { LogJournals } from "#lib/log/log-journals.ts";
+import { describeError } from "#lib/runtime/logger.ts";
+import type { Groups } from "./assemble-groups.ts";
+import type { BrokerServices } from "./broker-services.ts";
+
+/** What has to be done now and then: by the broker itself where it runs all the time, else by a schedule. */
+export interface BrokerChores {
+  /**
+   * Folds what journals have gained, by eventually consistent reads: those that this process has opened, which is the
+   * first step of one that was frozen; or that of the cluster alone, where keys and settings change while a process is
+   * busy. A journal that cannot be read is left to whoever needs it. Rejects only if aborted.
+   */
+  catchUp(which: "opened" | "cluster", signal: AbortSignal): Promise<void>;
+  /** Snapshots, trims, and what an earlier process began and did not end. Answers how many journals have moved. */
+  tendJournals(signal: AbortSignal): Promise<number>;
+  /** Expires members and offsets of groups. Answers how many offsets went and how many groups have more to expire. */
+  expire(signal: AbortSignal): Promise<number>;
+}
+
+export function newBrokerChores(parts: {
+  readonly cluster: ClusterJournal;
+  readonly journals: LogJournals;
+  readonly groups: Groups;
+  readonly housekeeper: JournalHousekeeper;
+  readonly services: BrokerServices;
+}): BrokerChores {
+  const { cluster, journals, groups, housekeeper, services } = parts;
+  return {
+    async catchUp(which, signal) {
+      const opened = which === "cluster" ? [] : [...journals.allOpened(), ...groups.journals.allOpened()];
+      await Promise.allSettled([cluster, ...opened].map((journal) => journal.catchUp(signal)));
+      signal.throwIfAborted();
+    },
+    async tendJournals(signal) {
+      await Promise.all([journals.openAll(signal), groups.journals.openAll(signal)]);
+      const movedCount = await housekeeper.tendMoved(signal);
+      if (movedCount > 0) await finishInterrupted(services, signal);
+      return movedCount;
+    },
+    async expire(signal) {
+      const watchedCount = await groups.coordinator.expireOverdue(signal);
+      return watchedCount + (await groups.offsetExpirer.expireAll(signal));
+    },
+  };
+}
+
+/** Goes on with deletions and alterations that a process began and did not end. Never rejects. */
+export async function finishInterrupted({ topicAdmin, logger }: BrokerServices, signal: AbortSignal): Promise<void> {
+  try {
+    await Promise.all([topicAdmin.resumeDeletions(signal), topicAdmin.resumeSettings(signal)]);
+  } catch (error) {
+    if (signal.aborted) return;
+    logger.warn("what an earlier process began is not finished yet", { error: describeError(error) });
+  }
+}

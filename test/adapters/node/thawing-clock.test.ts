@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { ThawingClock } from "#lib/adapters/node/thawing-clock.ts";
+
+/** A clock on a host whose wall clock runs `aheadMs` ahead from now on, as it does after a freeze. */
+function clockOnHost() {
+  const host = { aheadMs: 0 };
+  const clock = new (class extends ThawingClock {
+    override nowMs(): number {
+      return super.nowMs() + host.aheadMs;
+    }
+  })();
+  return { host, clock };
+}
+
+test("time that only the wall clock has seen counts as passed", () => {
+  const { host, clock } = clockOnHost();
+  clock.rest();
+  const before = clock.monotonicMs();
+  host.aheadMs = 60_000;
+  expect(clock.thaw()).toBeGreaterThanOrEqual(60_000);
+  expect(clock.monotonicMs() - before).toBeGreaterThanOrEqual(60_000);
+});
+
+test("time that both clocks have seen counts once", async () => {
+  const { clock } = clockOnHost();
+  clock.rest();
+  await clock.sleep(40);
+  const restedMs = clock.thaw();
+  expect(restedMs).toBeGreaterThanOrEqual(39);
+  expect(restedMs).toBeLessThan(1_000);
+});
+
+test("a wall clock that was set back takes nothing away", () => {
+  const { host, clock } = clockOnHost();
+  clock.rest();
+  const before = clock.monotonicMs();
+  host.aheadMs = -3_600_000;
+  expect(clock.thaw()).toBeGreaterThanOrEqual(0);
+  expect(clock.monotonicMs()).toBeGreaterThanOrEqual(before);
+});
