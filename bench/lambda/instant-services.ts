@@ -1,0 +1,103 @@
+import { once } from "node:events";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+
+// DynamoDB and S3 as far as a function asks them, in memory and without their time: what is left of an ack is ours.
+
+interface Item {
+  readonly journal: { readonly S: string };
+  readonly seq: { readonly N: string };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export class InstantServices implements AsyncDisposable {
+  readonly #server: http.Server;
+  readonly #items = new Map<string, Item[]>();
+  readonly #objects = new Map<string, Buffer>();
+  /** Requests so far. */
+  requests = 0;
+
+  private constructor() {
+    this.#server = http.createServer((request, response) => {
+      this.#serve(request, response).catch(() => request.socket.destroy());
+    });
+    this.#server.keepAliveTimeout = 60_000;
+  }
+
+  static async start(): Promise<InstantServices> {
+    const services = new InstantServices();
+    await once(services.#server.listen(0, "127.0.0.1"), "listening");
+    return services;
+  }
+
+  /** For AWS_ENDPOINT_URL. */
+  get endpoint(): string {
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("the services are closed");
+    return `http://127.0.0.1:${address.port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.requests++;
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    const target = request.headers["x-amz-target"];
+    const answer =
+      typeof target === "string" ? this.#table(target, JSON.parse(body.toString())) : this.#bucket(request, body);
+    const headers = typeof target === "string" ? { "content-type": "application/x-amz-json-1.0" } : {};
+    response.writeHead(answer.status, { ...headers, ...answer.headers }).end(answer.body);
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: requests of the SDK's own making
+  #table(target: string, input: any): Answer {
+    if (target.endsWith(".PutItem")) return this.#putItem(input.Item);
+    if (!target.endsWith(".Query"))
+      return { status: 400, body: JSON.stringify({ __type: "UnknownOperationException" }) };
+    const values = input.ExpressionAttributeValues ?? {};
+    const journal = Object.values<{ S?: string }>(values).find(({ S }) => S !== undefined)?.S ?? "";
+    const from = Object.values<{ N?: string }>(values).find(({ N }) => N !== undefined)?.N ?? "0";
+    const items = (this.#items.get(journal) ?? []).filter(({ seq }) => Number(seq.N) >= Number(from));
+    if (input.ScanIndexForward === false) items.reverse();
+    return ok({ Items: items.slice(0, input.Limit ?? items.length) });
+  }
+
+  #putItem(item: Item): Answer {
+    const items = this.#items.get(item.journal.S) ?? [];
+    this.#items.set(item.journal.S, items);
+    const existing = items.find(({ seq }) => seq.N === item.seq.N);
+    if (existing === undefined) {
+      items.push(item);
+      return ok({});
+    }
+    const __type = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+    return { status: 400, body: JSON.stringify({ __type, message: "The conditional request failed", Item: existing }) };
+  }
+
+  #bucket(request: IncomingMessage, body: Buffer): Answer {
+    const url = request.url ?? "";
+    if (request.method === "PUT") {
+      if (this.#objects.has(url)) return { status: 412, body: "" };
+      this.#objects.set(url, body);
+      return { status: 200, body: "", headers: { etag: '"1"' } };
+    }
+    if (url.includes("list-type=2")) return { status: 200, body: "<ListBucketResult></ListBucketResult>" };
+    const object = this.#objects.get(url.split("?")[0] ?? "");
+    return object === undefined
+      ? { status: 404, body: "<Error><Code>NoSuchKey</Code></Error>" }
+      : { status: 200, body: object };
+  }
+}
+
+function ok(answer: object): Answer {
+  return { status: 200, body: JSON.stringify(answer) };
+}

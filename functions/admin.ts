@@ -1,0 +1,4 @@
+import { serveHttp } from "./serve-http.ts";
+
+/** Serves the whole app; whatever is no produce and no read is sent here. */
+export const handler = serveHttp("admin");

@@ -1,0 +1,38 @@
+import type { Context, ScheduledEvent } from "aws-lambda";
+import type { Broker } from "#lib/broker/assemble-broker.ts";
+import { BackOffSchedule, type ScheduledRun } from "#lib/housekeeping/back-off-schedule.ts";
+import { describeError } from "#lib/runtime/logger.ts";
+import { clock, newRuntime } from "./runtime.ts";
+
+/** What a scheduled call may bring; `force` (from a person's hand) runs the work whether it is due or not. */
+type ScheduledCall = Partial<Pick<ScheduledEvent, "time">> & { readonly force?: boolean };
+
+/** Time to answer in, before the service ends the call. */
+const RESERVE_MS = 2_000;
+
+/**
+ * A function that a schedule calls. Most calls find that nothing is due and ask nobody anything (docs/DEPLOY.md says what
+ * an idle hour costs). A run that fails is logged and fails the call, so that the alarm sees it.
+ */
+export function runOnSchedule(
+  name: string,
+  work: (broker: Broker, signal: AbortSignal) => Promise<number>,
+): (call: ScheduledCall, context: Context) => Promise<ScheduledRun> {
+  const runtime = newRuntime(name);
+  let schedule = new BackOffSchedule(clock);
+  return async (call, context) => {
+    clock.thaw();
+    if (call.force === true) schedule = new BackOffSchedule(clock);
+    const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS));
+    try {
+      const run = await schedule.run(async () => work((await runtime.started(signal)).broker, signal));
+      runtime.logger.debug("scheduled call", { kind: run.kind, nextInMs: run.nextInMs });
+      return run;
+    } catch (error) {
+      runtime.logger.error("scheduled run failed", { error: describeError(error) });
+      throw error;
+    } finally {
+      clock.rest();
+    }
+  };
+}

@@ -1,0 +1,92 @@
+import { newDynamoDbClient, newS3Client } from "#lib/adapters/aws/aws-clients.ts";
+import { DynamoDbJournal } from "#lib/adapters/aws/dynamodb-journal.ts";
+import { S3ObjectStore } from "#lib/adapters/aws/s3-object-store.ts";
+import { createJsonLogger } from "#lib/adapters/node/json-logger.ts";
+import { SystemRandom } from "#lib/adapters/node/system-random.ts";
+import { ThawingClock } from "#lib/adapters/node/thawing-clock.ts";
+import { assembleBroker, type Broker } from "#lib/broker/assemble-broker.ts";
+import { openStores, type RemoteStore } from "#lib/broker/open-stores.ts";
+import { type FunctionSettings, parseFunctionSettings } from "#lib/config/function-settings.ts";
+import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
+import { abortable } from "#lib/runtime/deadline.ts";
+import { type Ledger, RequestLedger } from "#lib/runtime/ledger.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import { StoreSet } from "#lib/storage/store-set.ts";
+
+/** Functions are no brokers to Kafka clients; where one has to be named, it is the one at the first store. */
+const BROKER_ID = 0;
+
+/** The clock of this execution environment; a call begins with `thaw` and ends with `rest`. */
+export const clock = new ThawingClock();
+
+export interface RunningFunction {
+  readonly broker: Broker;
+  readonly settings: FunctionSettings;
+  readonly ledger: Ledger;
+}
+
+export interface FunctionRuntime {
+  readonly logger: Logger;
+  /** The broker of this execution environment; a start that failed is begun again. */
+  started(signal: AbortSignal): Promise<RunningFunction>;
+}
+
+/**
+ * Begins to start when the module is loaded, for Lambda gives that phase a whole processor, and connections are made
+ * meanwhile. It costs three reads: the table's format, the cluster journal's newest snapshot pointer, its newest page.
+ */
+export function newRuntime(name: string, environment: NodeJS.ProcessEnv = process.env): FunctionRuntime {
+  const logger = createJsonLogger({ level: levelOf(environment), fields: { function: name } });
+  let starting: Promise<RunningFunction> | undefined;
+  const start = (): Promise<RunningFunction> => {
+    starting ??= startFunction(environment, logger).catch((error: unknown) => {
+      starting = undefined;
+      throw error;
+    });
+    return starting;
+  };
+  start().catch((error: unknown) => logger.error("the function cannot start", { error: describeError(error) }));
+  return { logger, started: (signal) => abortable(start(), signal) };
+}
+
+async function startFunction(environment: NodeJS.ProcessEnv, logger: Logger): Promise<RunningFunction> {
+  const settings = parseFunctionSettings(environment);
+  const ledger = new RequestLedger();
+  const random = new SystemRandom();
+  const client = newDynamoDbClient();
+  // Callers give up by themselves; what has begun is of use to the next one.
+  const { signal } = new AbortController();
+  const journal = await DynamoDbJournal.open({ client, table: settings.table, clock, ledger, signal });
+  const remotes = remotesOf(settings, ledger);
+  const stores = new StoreSet(new Map(remotes.map(({ store }, storeId) => [storeId, store])));
+  const ports = { journal, clock, random, logger };
+  const broker = await assembleBroker(
+    { ...ports, stores },
+    {
+      identity: { brokerId: BROKER_ID, rack: null },
+      startConfigs: new Map(),
+      append: { ...DEFAULT_APPEND_SETTINGS, lingerMs: settings.lingerMs, inlineBytesMax: settings.inlineBytesMax },
+      tailCacheBytesMax: settings.tailCacheBytesMax,
+      blockCacheBytesMax: settings.blockCacheBytesMax,
+      journalPollMs: settings.journalPollMs,
+      isOnDemand: true,
+    },
+  );
+  // The first call of a deployment finds buckets that nobody has taken yet. Later ones take their identity for granted:
+  // they come from the same deployment as the function, and asking would cost each cold start a request for each bucket.
+  if (broker.services.cluster.stores().length < remotes.length) await openStores({ ...ports, remotes, signal });
+  return { broker, settings, ledger };
+}
+
+function remotesOf(settings: FunctionSettings, ledger: Ledger): readonly RemoteStore[] {
+  return settings.stores.map(({ bucket, prefix, region, endpoint, forcePathStyle }) => {
+    const client = newS3Client({ region, endpoint, forcePathStyle });
+    const store = new S3ObjectStore({ client, bucket, prefix, clock, ledger });
+    return { store, url: store.url };
+  });
+}
+
+/** Before the settings are parsed, so that what is wrong with them can be logged. */
+function levelOf({ MILLRACE_LOG_LEVEL: level }: NodeJS.ProcessEnv): FunctionSettings["logLevel"] {
+  return level === "debug" || level === "warn" || level === "error" ? level : "info";
+}

@@ -1,0 +1,85 @@
+import type { Context } from "aws-lambda";
+import type { Broker } from "#lib/broker/assemble-broker.ts";
+import { createHttpApp } from "#lib/http/app.ts";
+import { httpErrorFrom } from "#lib/http/error-table.ts";
+import { DEFAULT_HTTP_SETTINGS } from "#lib/http/http-services.ts";
+import { refusalOutside } from "#lib/http/serve-endpoint.ts";
+import { describeError } from "#lib/runtime/logger.ts";
+import { NO_TELEMETRY } from "#lib/runtime/telemetry.ts";
+import { FUNCTION_VIEW_MS_MAX } from "#lib/util/limits.ts";
+import { authenticatorOf } from "./access.ts";
+import { type HttpEvent, type HttpResult, type RequestOrigin, requestOf, resultOf } from "./http-event.ts";
+import { clock, newRuntime, type RunningFunction } from "./runtime.ts";
+
+/** Time to answer in, before the service ends the call without an answer. */
+const RESERVE_MS = 1_000;
+/** An answer is collected before it is sent, and a client of an event stream would like to see it. */
+const STREAM_MS_MAX = 20_000;
+
+type App = ReturnType<typeof createHttpApp>;
+
+/**
+ * The whole app behind one function. The answer is the last act: what it promises has been committed, and nothing goes on
+ * after it, for the environment may be frozen then, or be gone.
+ */
+export function serveHttp(name: string): (event: HttpEvent, context: Context) => Promise<HttpResult> {
+  const runtime = newRuntime(name);
+  const apps = new WeakMap<RunningFunction, App>();
+  const views = new Views();
+  return async (event, context) => {
+    const restedMs = clock.thaw();
+    const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS));
+    const request = requestOf(event, signal);
+    try {
+      const running = await runtime.started(signal);
+      await views.refresh(running.broker, restedMs, signal);
+      const app = apps.get(running) ?? newApp(running);
+      apps.set(running, app);
+      const origin: RequestOrigin = { event, requestContext: event.requestContext, lambdaContext: context };
+      return await resultOf(await app.fetch(request, origin));
+    } catch (error) {
+      runtime.logger.error("a request could not be served", { error: describeError(error) });
+      return await resultOf(refusalOutside(request, httpErrorFrom(error)));
+    } finally {
+      clock.rest();
+    }
+  };
+}
+
+function newApp(running: RunningFunction): App {
+  return createHttpApp({
+    broker: running.broker.services,
+    auth: authenticatorOf(running),
+    telemetry: NO_TELEMETRY,
+    settings: {
+      ...DEFAULT_HTTP_SETTINGS,
+      corsOrigins: running.settings.corsOrigins,
+      streamMsMax: STREAM_MS_MAX,
+    },
+    stopping: new AbortController().signal,
+    clientAddress,
+  });
+}
+
+function clientAddress(environment: unknown): string | undefined {
+  return isOrigin(environment) ? environment.requestContext.http.sourceIp : undefined;
+}
+
+function isOrigin(environment: unknown): environment is RequestOrigin {
+  return typeof environment === "object" && environment !== null && "requestContext" in environment;
+}
+
+/**
+ * Sees to it that no answer comes from an old view: after a sleep all opened journals are read on, in a busy environment
+ * now and then that of the cluster, where keys and settings change. Answers that say no read strongly anyway.
+ */
+class Views {
+  #clusterAtMs = clock.monotonicMs();
+
+  async refresh({ chores }: Broker, restedMs: number, signal: AbortSignal): Promise<void> {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#clusterAtMs < FUNCTION_VIEW_MS_MAX) return;
+    this.#clusterAtMs = nowMs;
+    await chores.catchUp(restedMs >= FUNCTION_VIEW_MS_MAX ? "opened" : "cluster", signal);
+  }
+}

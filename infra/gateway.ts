@@ -1,0 +1,213 @@
+import { fileURLToPath } from "node:url";
+import { Duration, Fn, IgnoreMode, RemovalPolicy, Stack, Validations } from "aws-cdk-lib";
+import * as ec2 from "aws-cdk-lib/aws-ec2";
+import { Platform } from "aws-cdk-lib/aws-ecr-assets";
+import * as ecs from "aws-cdk-lib/aws-ecs";
+import * as elb from "aws-cdk-lib/aws-elasticloadbalancingv2";
+import * as iam from "aws-cdk-lib/aws-iam";
+import * as logs from "aws-cdk-lib/aws-logs";
+import { Construct } from "constructs";
+import type { JournalTable } from "./journal-table.ts";
+import type { Architecture } from "./native-packages.ts";
+import type { Stores } from "./stores.ts";
+
+export interface GatewayProps {
+  readonly stores: Stores;
+  readonly journals: JournalTable;
+  readonly architecture: Architecture;
+  /** Brokers with ids 0 to n - 1; broker k is homed at store k mod the number of stores. */
+  readonly brokers: number;
+  /** Where clients are. One is made where none is given: it costs nothing by itself. */
+  readonly vpc?: ec2.IVpc;
+  /** What runs; built from the checkout by infra/gateway/Dockerfile where none is given, which needs Docker. */
+  readonly image?: ecs.ContainerImage;
+}
+
+/** Broker k has this port plus k, at the load balancer and in its container. */
+const FIRST_PORT = 9092;
+const CPU_UNITS = 1024;
+const MEMORY_MIB = 2048;
+/** Requests under way get 10 s at the doors and 10 s in the log (`--drain-ms`), and something is left for the rest. */
+const STOP_SECONDS = 30;
+
+/**
+ * Kafka clients' way in, inside a VPC: one service of one task for each broker, for a broker is told from the others by its
+ * address, and one port each on one internal load balancer. Not to be reached from outside: the Kafka door has neither TLS
+ * nor SASL here.
+ */
+export class Gateway extends Construct {
+  /** For `bootstrap.servers`. */
+  readonly bootstrapServers: string;
+  readonly vpc: ec2.IVpc;
+  readonly #props: GatewayProps;
+  readonly #loadBalancer: elb.NetworkLoadBalancer;
+  readonly #cluster: ecs.Cluster;
+  readonly #role: iam.Role;
+
+  constructor(scope: Construct, id: string, props: GatewayProps) {
+    super(scope, id);
+    this.#props = props;
+    this.vpc = props.vpc ?? withoutGaps<ec2.IVpc>(this.#newVpc());
+    this.#cluster = new ecs.Cluster(this, "Cluster", { vpc: this.vpc });
+    Validations.of(this.#cluster).acknowledge({
+      id: "AwsSolutions-ECS4",
+      reason: "Container Insights is charged by the metric; a broker's figures are at its own /metrics.",
+    });
+    this.#role = new iam.Role(this, "TaskRole", {
+      assumedBy: new iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
+      description: "Millrace gateway: what its brokers may do",
+    });
+    props.stores.grantUse(this.#role);
+    props.journals.grantAppend(this.#role);
+    props.journals.grantTrim(this.#role);
+    this.#loadBalancer = this.#newLoadBalancer();
+    const image = props.image ?? imageFromCheckout(props.architecture);
+    for (let brokerId = 0; brokerId < props.brokers; brokerId++) this.#addBroker(brokerId, image);
+    const addresses = Array.from({ length: props.brokers }, (_, brokerId) => this.#addressOf(brokerId));
+    this.bootstrapServers = addresses.join(",");
+  }
+
+  #addressOf(brokerId: number): string {
+    return `${this.#loadBalancer.loadBalancerDnsName}:${FIRST_PORT + brokerId}`;
+  }
+
+  /** Subnets with a route out and no way in; S3 and DynamoDB are reached inside AWS, without a charge. */
+  #newVpc(): ec2.Vpc {
+    const vpc = new ec2.Vpc(this, "Vpc", {
+      availabilityZones: zonesOf(this),
+      natGateways: 0,
+      subnetConfiguration: [{ name: "Brokers", subnetType: ec2.SubnetType.PUBLIC, mapPublicIpOnLaunch: false }],
+      gatewayEndpoints: {
+        S3: { service: ec2.GatewayVpcEndpointAwsService.S3 },
+        DynamoDb: { service: ec2.GatewayVpcEndpointAwsService.DYNAMODB },
+      },
+    });
+    Validations.of(vpc).acknowledge({
+      id: "AwsSolutions-VPC7",
+      reason:
+        "Flow logs are charged by the gigabyte and would hold every fetch; add them to a VPC of your own if wanted.",
+    });
+    return vpc;
+  }
+
+  #newLoadBalancer(): elb.NetworkLoadBalancer {
+    const securityGroup = new ec2.SecurityGroup(this, "LoadBalancerGroup", {
+      vpc: this.vpc,
+      description: "Millrace: Kafka clients of the VPC",
+      allowAllOutbound: false,
+    });
+    const ports = ec2.Port.tcpRange(FIRST_PORT, FIRST_PORT + this.#props.brokers - 1);
+    securityGroup.addIngressRule(ec2.Peer.ipv4(this.vpc.vpcCidrBlock), ports, "Kafka clients of the VPC");
+    Validations.of(securityGroup).acknowledge({
+      id: "AwsSolutions-EC23",
+      reason: "The one rule names the VPC's own range, which is known at deployment only; the check cannot read it.",
+    });
+    const loadBalancer = new elb.NetworkLoadBalancer(this, "LoadBalancer", {
+      vpc: this.vpc,
+      internetFacing: false,
+      crossZoneEnabled: true,
+      securityGroups: [securityGroup],
+    });
+    Validations.of(loadBalancer).acknowledge({
+      id: "AwsSolutions-ELB2",
+      reason: "A network load balancer writes access logs for TLS listeners alone, and these are plain TCP.",
+    });
+    return loadBalancer;
+  }
+
+  #addBroker(brokerId: number, image: ecs.ContainerImage): void {
+    const port = FIRST_PORT + brokerId;
+    const taskDefinition = this.#newTaskDefinition(brokerId, image);
+    const securityGroup = new ec2.SecurityGroup(this, `Broker${brokerId}Group`, {
+      vpc: this.vpc,
+      description: `Millrace: broker ${brokerId}`,
+    });
+    securityGroup.connections.allowFrom(this.#loadBalancer, ec2.Port.tcp(port), "The load balancer");
+    const hasPrivateSubnets = this.vpc.privateSubnets.length > 0;
+    const service = new ecs.FargateService(this, `Broker${brokerId}`, {
+      cluster: withoutGaps<ecs.ICluster>(this.#cluster),
+      taskDefinition,
+      desiredCount: 1,
+      // Two processes must not be the same broker, so the old one ends before the new one begins.
+      minHealthyPercent: 0,
+      maxHealthyPercent: 100,
+      circuitBreaker: { enable: true, rollback: true },
+      assignPublicIp: !hasPrivateSubnets,
+      vpcSubnets: { subnetType: hasPrivateSubnets ? ec2.SubnetType.PRIVATE_WITH_EGRESS : ec2.SubnetType.PUBLIC },
+      securityGroups: [securityGroup],
+    });
+    const target = service.loadBalancerTarget({ containerName: "broker", containerPort: port });
+    this.#loadBalancer.addListener(`Kafka${brokerId}`, { port, protocol: elb.Protocol.TCP }).addTargets("Broker", {
+      port,
+      protocol: elb.Protocol.TCP,
+      targets: [target],
+      preserveClientIp: true,
+      deregistrationDelay: Duration.seconds(STOP_SECONDS),
+      healthCheck: { protocol: elb.Protocol.TCP, interval: Duration.seconds(10), healthyThresholdCount: 2 },
+    });
+  }
+
+  #newTaskDefinition(brokerId: number, image: ecs.ContainerImage): ecs.FargateTaskDefinition {
+    const { architecture, stores, journals } = this.#props;
+    const { ARM64, X86_64 } = ecs.CpuArchitecture;
+    const port = FIRST_PORT + brokerId;
+    const executionRole = new iam.Role(this, `Broker${brokerId}ExecutionRole`, {
+      assumedBy: new iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
+      description: `Millrace broker ${brokerId}: pulls its image and writes its log`,
+    });
+    const taskDefinition = new ecs.FargateTaskDefinition(this, `Broker${brokerId}Task`, {
+      cpu: CPU_UNITS,
+      memoryLimitMiB: MEMORY_MIB,
+      runtimePlatform: {
+        cpuArchitecture: architecture === "arm64" ? ARM64 : X86_64,
+        operatingSystemFamily: ecs.OperatingSystemFamily.LINUX,
+      },
+      taskRole: this.#role,
+      executionRole,
+    });
+    const logGroup = new logs.LogGroup(this, `Broker${brokerId}Logs`, {
+      retention: logs.RetentionDays.TWO_WEEKS,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    taskDefinition.addContainer("broker", {
+      image,
+      command: [
+        "serve",
+        ...stores.urls.flatMap((url) => ["--store", url]),
+        ...["--journal", `dynamodb://${journals.table.tableName}`],
+        ...["--broker-id", String(brokerId)],
+        ...["--kafka", `0.0.0.0:${port}`, "--advertise", this.#addressOf(brokerId)],
+      ],
+      portMappings: [{ containerPort: port }],
+      logging: ecs.LogDrivers.awsLogs({ logGroup, streamPrefix: "broker" }),
+      stopTimeout: Duration.seconds(STOP_SECONDS),
+      readonlyRootFilesystem: true,
+    });
+    // The one call of a registry that names no repository: it gives out the token for all of them.
+    Validations.of(executionRole).acknowledge({
+      id: "AwsSolutions-IAM5[Resource::*]",
+      reason: "ecr:GetAuthorizationToken has no resource to name; pulling the image is limited to its repository.",
+    });
+    return taskDefinition;
+  }
+}
+
+/** The library's classes say `undefined` where its interfaces leave a property out; our compiler tells the two apart. */
+function withoutGaps<T extends object>(made: T | { readonly [name in keyof T]: T[name] | undefined }): T {
+  return made as T;
+}
+
+function imageFromCheckout(architecture: Architecture): ecs.ContainerImage {
+  return ecs.ContainerImage.fromAsset(fileURLToPath(new URL("..", import.meta.url)), {
+    file: "infra/gateway/Dockerfile",
+    platform: architecture === "arm64" ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
+    // Nothing but what the Dockerfile copies: the image changes when the product does.
+    ignoreMode: IgnoreMode.DOCKER,
+    exclude: ["*", "!bin", "!lib", "!infra/gateway/Dockerfile", "!package.json", "!package-lock.json", "!LICENSE"],
+  });
+}
+
+/** Three zones by their places in the region's list, so that nobody has to be asked for their names. */
+function zonesOf(scope: Construct): string[] {
+  return [0, 1, 2].map((index) => Fn.select(index, Fn.getAzs(Stack.of(scope).region)));
+}

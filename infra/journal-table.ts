@@ -1,0 +1,46 @@
+import { RemovalPolicy } from "aws-cdk-lib";
+import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
+import * as iam from "aws-cdk-lib/aws-iam";
+import { Construct } from "constructs";
+
+/**
+ * The table of the journals: the only mutable thing of a deployment. One item a record; paid by the request; every change
+ * of the last 35 days can be taken back. Records never expire by themselves: trimming is for the product to decide.
+ */
+export class JournalTable extends Construct {
+  readonly table: dynamodb.Table;
+
+  constructor(scope: Construct, id: string, props: { readonly deletionProtection: boolean }) {
+    super(scope, id);
+    this.table = new dynamodb.Table(this, "Table", {
+      partitionKey: { name: "journal", type: dynamodb.AttributeType.STRING },
+      sortKey: { name: "seq", type: dynamodb.AttributeType.NUMBER },
+      billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
+      // The service's own key: encrypted at rest without a charge for each request.
+      encryption: dynamodb.TableEncryption.DEFAULT,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: props.deletionProtection,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+  }
+
+  /** Lets a role read journals and append to them: records can neither be changed nor deleted by these rights. */
+  grantAppend(role: iam.Role): void {
+    role.addToPolicy(
+      new iam.PolicyStatement({
+        actions: ["dynamodb:Query", "dynamodb:PutItem"],
+        resources: [this.table.tableArn],
+      }),
+    );
+  }
+
+  /** Lets a role remove records that snapshots have made superfluous. */
+  grantTrim(role: iam.Role): void {
+    role.addToPolicy(
+      new iam.PolicyStatement({
+        actions: ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem"],
+        resources: [this.table.tableArn],
+      }),
+    );
+  }
+}

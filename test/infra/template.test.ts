@@ -1,0 +1,283 @@
+import { Match } from "aws-cdk-lib/assertions";
+import { describe, expect, test } from "vitest";
+import { DEPLOY_PROFILES, type DeployProfile } from "#lib/config/deploy-settings.ts";
+import { synthesize, templateOf } from "./synthesized.ts";
+
+const plain = synthesize();
+const full = synthesize({
+  httpApi: true,
+  dashboard: true,
+  gatewayBrokers: 3,
+  functionUrlAuth: "iam",
+  architecture: "x86_64",
+  deletionProtection: false,
+  ipAllow: "203.0.113.0/24,198.51.100.7",
+});
+
+function resourcesOf(profile: DeployProfile, type: string, from = plain): readonly Record<string, unknown>[] {
+  return Object.values(templateOf(from, profile).findResources(type));
+}
+
+/** Every statement of every policy, with the name of what it is attached to. */
+function statementsOf(profile: DeployProfile, from = plain) {
+  return Object.values(templateOf(from, profile).findResources("AWS::IAM::Policy")).flatMap(({ Properties }) =>
+    [Properties.PolicyDocument.Statement].flat().map((statement) => ({
+      role: String(Properties.Roles[0].Ref),
+      actions: [statement.Action].flat().map(String),
+      resources: [statement.Resource].flat().map((resource) => JSON.stringify(resource)),
+    })),
+  );
+}
+
+describe.each(DEPLOY_PROFILES)("profile %s", (profile) => {
+  test("has its buckets, and none goes with the stack", () => {
+    const type = profile === "express" ? "AWS::S3Express::DirectoryBucket" : "AWS::S3::Bucket";
+    const buckets = resourcesOf(profile, type);
+    expect(buckets).toHaveLength(profile === "single" ? 1 : 3);
+    for (const bucket of buckets) {
+      expect(bucket).toMatchObject({ DeletionPolicy: "Retain", UpdateReplacePolicy: "Retain" });
+    }
+  });
+
+  test("has no rule that takes an object away, only one that ends abandoned uploads", () => {
+    const type = profile === "express" ? "AWS::S3Express::DirectoryBucket" : "AWS::S3::Bucket";
+    for (const { Properties } of Object.values(templateOf(plain, profile).findResources(type))) {
+      expect(Properties.LifecycleConfiguration.Rules).toEqual([
+        { Status: "Enabled", AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
+      ]);
+    }
+  });
+
+  test("has one table of journals, paid by the request, that can be set back and cannot be deleted", () => {
+    templateOf(plain, profile).hasResource("AWS::DynamoDB::Table", {
+      DeletionPolicy: "Retain",
+      UpdateReplacePolicy: "Retain",
+      Properties: {
+        AttributeDefinitions: [
+          { AttributeName: "journal", AttributeType: "S" },
+          { AttributeName: "seq", AttributeType: "N" },
+        ],
+        KeySchema: [
+          { AttributeName: "journal", KeyType: "HASH" },
+          { AttributeName: "seq", KeyType: "RANGE" },
+        ],
+        BillingMode: "PAY_PER_REQUEST",
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        DeletionProtectionEnabled: true,
+        TimeToLiveSpecification: Match.absent(),
+      },
+    });
+  });
+
+  test("has six functions of Node 24 on arm64, each with its settings", () => {
+    const functions = Object.values(templateOf(plain, profile).findResources("AWS::Lambda::Function"));
+    expect(functions.map(({ Properties }) => Properties.Handler).toSorted()).toEqual(
+      ["admin", "consumers", "expirer", "fetch", "housekeeper", "produce"].map((name) => `${name}.handler`),
+    );
+    for (const { Properties } of functions) {
+      expect(Properties).toMatchObject({ Runtime: "nodejs24.x", Architectures: ["arm64"] });
+      const { Variables } = Properties.Environment;
+      expect(Variables.MILLRACE_AUTH).toBe("keys");
+      expect(JSON.stringify(Variables.MILLRACE_STORES).match(/s3:\/\//g)).toHaveLength(profile === "single" ? 1 : 3);
+      expect(Variables.MILLRACE_TABLE).toBeDefined();
+    }
+  });
+
+  test("gives the four doors a URL each, and the schedules none", () => {
+    const template = templateOf(plain, profile);
+    template.resourceCountIs("AWS::Lambda::Url", 4);
+    template.allResourcesProperties("AWS::Lambda::Url", { AuthType: "NONE", InvokeMode: "BUFFERED" });
+    template.hasOutput("HttpUrl", {});
+    for (const door of ["Produce", "Fetch", "Consumers", "Admin"]) template.hasOutput(`${door}Url`, {});
+  });
+
+  test("calls the scheduled functions each minute, and never a second time for the same minute", () => {
+    const template = templateOf(plain, profile);
+    template.resourceCountIs("AWS::Events::Rule", 2);
+    template.allResourcesProperties("AWS::Events::Rule", {
+      ScheduleExpression: "rate(1 minute)",
+      State: "ENABLED",
+      Targets: [Match.objectLike({ RetryPolicy: { MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 } })],
+    });
+  });
+
+  test("names no action and no resource by a wildcard, but for the keys of objects", () => {
+    for (const { actions, resources } of statementsOf(profile)) {
+      expect(actions.filter((action) => action.includes("*"))).toEqual([]);
+      for (const resource of resources.filter((text) => text.includes("*"))) {
+        expect(actions).toEqual(["s3:GetObject", "s3:PutObject"]);
+        expect(resource).toMatch(/^\{"Fn::Join":\["",\[\{"Fn::GetAtt":\["[A-Za-z0-9]+","Arn"\]\},"\/\*"\]\]\}$/);
+      }
+    }
+  });
+
+  test("lets only the schedules remove records of journals, and nobody change a bucket or the table", () => {
+    const statements = statementsOf(profile);
+    const rolesThat = (pattern: RegExp) =>
+      new Set(
+        statements.filter(({ actions }) => actions.some((action) => pattern.test(action))).map(({ role }) => role),
+      );
+    expect([...rolesThat(/^dynamodb:(?:Delete|BatchWrite)/)].map(shortName).toSorted()).toEqual([
+      "ExpirerRole",
+      "HousekeeperRole",
+    ]);
+    expect(rolesThat(/^dynamodb:(?:Query|PutItem)$/).size).toBe(6);
+    const others =
+      /^(?:s3:(?!GetObject$|PutObject$|ListBucket$)|dynamodb:(?!Query$|PutItem$|DeleteItem$|BatchWriteItem$))/;
+    expect([...rolesThat(others)]).toEqual([]);
+    if (profile === "express") expect(rolesThat(/^s3express:CreateSession$/).size).toBe(6);
+  });
+
+  test("has an alarm for each function and for throttling, and one for a housekeeper that is not called", () => {
+    const template = templateOf(plain, profile);
+    template.resourceCountIs("AWS::CloudWatch::Alarm", 9);
+    template.hasResourceProperties("AWS::CloudWatch::Alarm", {
+      ComparisonOperator: "LessThanThreshold",
+      MetricName: "Invocations",
+      TreatMissingData: "breaching",
+    });
+  });
+
+  test("keeps logs for two weeks, in groups of its own", () => {
+    const template = templateOf(plain, profile);
+    template.resourceCountIs("AWS::Logs::LogGroup", 6);
+    template.allResourcesProperties("AWS::Logs::LogGroup", { RetentionInDays: 14 });
+  });
+
+  test("has neither gateway, HTTP API nor dashboard unless asked for", () => {
+    const template = templateOf(plain, profile);
+    for (const type of ["AWS::ECS::Service", "AWS::EC2::VPC", "AWS::ApiGatewayV2::Api", "AWS::CloudWatch::Dashboard"]) {
+      template.resourceCountIs(type, 0);
+    }
+  });
+});
+
+describe("buckets of S3 Standard", () => {
+  test("are private, encrypted and without versions", () => {
+    templateOf(plain, "replicated").allResourcesProperties("AWS::S3::Bucket", {
+      BucketEncryption: {
+        ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" } }],
+      },
+      PublicAccessBlockConfiguration: {
+        BlockPublicAcls: true,
+        BlockPublicPolicy: true,
+        IgnorePublicAcls: true,
+        RestrictPublicBuckets: true,
+      },
+      OwnershipControls: { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" }] },
+      VersioningConfiguration: Match.absent(),
+    });
+  });
+
+  test("refuse plain HTTP and old TLS", () => {
+    const template = templateOf(plain, "replicated");
+    template.resourceCountIs("AWS::S3::BucketPolicy", 3);
+    template.allResourcesProperties("AWS::S3::BucketPolicy", {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({ Effect: "Deny", Action: "s3:*", Condition: { Bool: { "aws:SecureTransport": "false" } } }),
+          Match.objectLike({ Effect: "Deny", Condition: { NumericLessThan: { "s3:TlsVersion": 1.2 } } }),
+        ]),
+      },
+    });
+  });
+});
+
+describe("directory buckets", () => {
+  test("lie in three zones, encrypted, and refuse plain HTTP", () => {
+    const template = templateOf(plain, "express");
+    const buckets = Object.values(template.findResources("AWS::S3Express::DirectoryBucket"));
+    expect(buckets.map(({ Properties }) => Properties.LocationName)).toEqual(["use1-az4", "use1-az5", "use1-az6"]);
+    template.allResourcesProperties("AWS::S3Express::DirectoryBucket", {
+      DataRedundancy: "SingleAvailabilityZone",
+      BucketEncryption: {
+        ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" } }],
+      },
+    });
+    template.resourceCountIs("AWS::S3Express::BucketPolicy", 3);
+  });
+});
+
+describe("with everything that can be asked for", () => {
+  const template = templateOf(full, "replicated");
+
+  test("function URLs ask for a signature, functions run on x86_64, and the table may be deleted", () => {
+    template.allResourcesProperties("AWS::Lambda::Url", { AuthType: "AWS_IAM" });
+    template.allResourcesProperties("AWS::Lambda::Function", { Architectures: ["x86_64"] });
+    template.hasResourceProperties("AWS::DynamoDB::Table", { DeletionProtectionEnabled: false });
+  });
+
+  test("functions know which addresses may call", () => {
+    template.allResourcesProperties("AWS::Lambda::Function", {
+      Environment: { Variables: Match.objectLike({ MILLRACE_IP_ALLOW: "203.0.113.0/24,198.51.100.7" }) },
+    });
+  });
+
+  test("an HTTP API sends producers, readers and consumers to their functions, and the rest to admin", () => {
+    const routes = Object.values(template.findResources("AWS::ApiGatewayV2::Route"));
+    expect(routes.map(({ Properties }) => Properties.RouteKey).toSorted()).toEqual([
+      "$default",
+      "ANY /consumers/{proxy+}",
+      "GET /v1/topics/{proxy+}",
+      "POST /topics/{proxy+}",
+      "POST /v1/topics/{proxy+}",
+      "POST /v3/clusters/{cluster}/topics/{topic}/records",
+    ]);
+    template.hasResourceProperties("AWS::ApiGatewayV2::Stage", {
+      StageName: "$default",
+      AccessLogSettings: Match.anyValue(),
+    });
+  });
+
+  test("three brokers are three services of one task, whose old process ends before the new one begins", () => {
+    template.resourceCountIs("AWS::ECS::Service", 3);
+    template.allResourcesProperties("AWS::ECS::Service", {
+      DesiredCount: 1,
+      LaunchType: "FARGATE",
+      DeploymentConfiguration: Match.objectLike({ MinimumHealthyPercent: 0, MaximumPercent: 100 }),
+    });
+  });
+
+  test("each broker has a port of its own at one internal load balancer, and knows its own address", () => {
+    template.hasResourceProperties("AWS::ElasticLoadBalancingV2::LoadBalancer", {
+      Scheme: "internal",
+      Type: "network",
+    });
+    template.resourceCountIs("AWS::ElasticLoadBalancingV2::LoadBalancer", 1);
+    const listeners = Object.values(template.findResources("AWS::ElasticLoadBalancingV2::Listener"));
+    expect(listeners.map(({ Properties }) => Properties.Port).toSorted()).toEqual([9092, 9093, 9094]);
+    const tasks = Object.values(template.findResources("AWS::ECS::TaskDefinition"));
+    const commands = tasks.map(({ Properties }) => Properties.ContainerDefinitions[0].Command);
+    for (const [brokerId, command] of commands.entries()) {
+      expect(command[command.indexOf("--broker-id") + 1]).toBe(String(brokerId));
+      expect(command[command.indexOf("--kafka") + 1]).toBe(`0.0.0.0:${9092 + brokerId}`);
+      expect(JSON.stringify(command[command.indexOf("--advertise") + 1])).toMatch(new RegExp(`:${9092 + brokerId}"`));
+      expect(command.filter((word: unknown) => word === "--store")).toHaveLength(3);
+    }
+  });
+
+  test("nobody outside the VPC reaches a broker", () => {
+    const groups = Object.values(template.findResources("AWS::EC2::SecurityGroup"));
+    const rules = groups.flatMap(({ Properties }) => Properties.SecurityGroupIngress ?? []);
+    expect(JSON.stringify(rules)).not.toMatch(/0\.0\.0\.0\/0|::\/0/);
+    expect(rules).toHaveLength(1);
+    const ingress = Object.values(template.findResources("AWS::EC2::SecurityGroupIngress"));
+    expect(ingress).toHaveLength(3);
+    for (const { Properties } of ingress) expect(Properties.SourceSecurityGroupId).toBeDefined();
+  });
+
+  test("S3 and DynamoDB are reached from the VPC without a gateway that is paid for", () => {
+    template.resourceCountIs("AWS::EC2::NatGateway", 0);
+    template.resourceCountIs("AWS::EC2::VPCEndpoint", 2);
+    template.resourceCountIs("AWS::EC2::Subnet", 3);
+  });
+
+  test("the dashboard is there", () => {
+    template.resourceCountIs("AWS::CloudWatch::Dashboard", 1);
+  });
+});
+
+/** `HousekeeperRole` of `MillraceFunctionsHousekeeperRole1A2B3C4D`. */
+function shortName(logicalId: string): string {
+  return logicalId.replace(/^MillraceFunctions/, "").replace(/[0-9A-F]{8}$/, "");
+}
