@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { groupsSuite } from "./groups/suite.ts";
 import { kafkaSuite } from "./kafka/suite.ts";
 import { appendPathSuite } from "./micro/append-path.ts";
 import { codecSuite } from "./micro/codec.ts";
@@ -14,6 +15,7 @@ import { formatJson, formatTable } from "./support/table.ts";
 
 const SUITES: readonly BenchSuite[] = [
   kafkaSuite,
+  groupsSuite,
   appendPathSuite,
   codecSuite,
   recordSuite,

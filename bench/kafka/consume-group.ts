@@ -2,19 +2,11 @@ import { cpuSeconds, dropCaches, syncDisks } from "../support/machine.ts";
 import { type Measured, rounded } from "../support/statistics.ts";
 import { newTopic } from "./client.ts";
 import { KAFKA, OURS, type Running, Samples } from "./contestants.ts";
+import { FILLED_PARTITIONS, FILLED_RECORD_BYTES, type Filled, fillTopic } from "./filled-topic.ts";
 import { alternate, type KafkaContext, type RowGroup, startBrokers } from "./group.ts";
 import { followTopic, readPartitions } from "./kcat.ts";
 import { producePerformance } from "./producer-performance.ts";
-import { GIGABYTE, KIBIBYTE, MEGABYTE, WARM_UP_SHARE } from "./sizes.ts";
-
-const PARTITIONS = 6;
-const RECORD_BYTES = KIBIBYTE;
-
-/** A broker with a topic that is full. */
-interface Filled extends Running {
-  readonly topic: string;
-  readonly records: number;
-}
+import { GIGABYTE, MEGABYTE, WARM_UP_SHARE } from "./sizes.ts";
 
 const WARM = "consume warm, 6 partitions";
 const COLD = "consume cold, 6 partitions";
@@ -27,22 +19,13 @@ export const consumeGroup: RowGroup = {
     await using stack = new AsyncDisposableStack();
     const brokers = await startBrokers([OURS, KAFKA], context, stack);
     const filled: Filled[] = [];
-    for (const running of brokers) filled.push({ ...running, ...(await fill(running, context)) });
+    for (const running of brokers) filled.push(await fillTopic(running, context));
     return [
       ...(await measureReads(WARM, filled, { context, prepare: () => syncDisks() })),
       ...(await measureReads(COLD, filled, { context, prepare: (broker) => chill(broker, context) })),
     ];
   },
 };
-
-async function fill({ broker }: Running, { sizes, isSmall }: KafkaContext) {
-  const topic = await newTopic(broker, PARTITIONS);
-  const records = Math.round(sizes.consumeBytes / RECORD_BYTES);
-  const warmUpRecords = Math.round(records * WARM_UP_SHARE);
-  const load = { topic, recordBytes: RECORD_BYTES, throughput: -1, lingerMs: 5, isSmall };
-  await producePerformance(broker.address, { ...load, records: records - warmUpRecords, warmUpRecords });
-  return { topic, records };
-}
 
 /** Neither the broker nor the operating system remembers a record. */
 async function chill({ broker }: Running, context: KafkaContext): Promise<void> {
@@ -80,8 +63,8 @@ async function measureReads(
 async function readOnce({ broker, topic, records }: Filled) {
   const pid = broker.pid ?? 0;
   const before = cpuSeconds(pid);
-  const seconds = await readPartitions(broker.address, { topic, partitions: PARTITIONS, records });
-  const readBytes = records * RECORD_BYTES;
+  const seconds = await readPartitions(broker.address, { topic, partitions: FILLED_PARTITIONS, records });
+  const readBytes = records * FILLED_RECORD_BYTES;
   return {
     rate: readBytes / MEGABYTE / seconds,
     cost: (cpuSeconds(pid) - before) / (readBytes / GIGABYTE),
@@ -109,14 +92,14 @@ export const tailGroup: RowGroup = {
 };
 
 async function tailOnce({ broker }: Running, { sizes, isSmall }: KafkaContext): Promise<number> {
-  const topic = await newTopic(broker, PARTITIONS);
-  const records = Math.round(sizes.produceBytes / RECORD_BYTES);
+  const topic = await newTopic(broker, FILLED_PARTITIONS);
+  const records = Math.round(sizes.produceBytes / FILLED_RECORD_BYTES);
   const warmUpRecords = Math.round(records * WARM_UP_SHARE);
   await syncDisks();
   const following = followTopic(broker.address, topic, records);
-  const load = { topic, recordBytes: RECORD_BYTES, throughput: -1, lingerMs: 5, isSmall };
+  const load = { topic, recordBytes: FILLED_RECORD_BYTES, throughput: -1, lingerMs: 5, isSmall };
   const producing = producePerformance(broker.address, { ...load, records: records - warmUpRecords, warmUpRecords });
   const [{ totalSeconds }, producedAtMs] = await Promise.all([producing, producing.then(() => performance.now())]);
   const lagSeconds = Math.max(0, (await following) - producedAtMs) / 1_000;
-  return (records * RECORD_BYTES) / MEGABYTE / (totalSeconds + lagSeconds);
+  return (records * FILLED_RECORD_BYTES) / MEGABYTE / (totalSeconds + lagSeconds);
 }

@@ -16,7 +16,7 @@ export interface RowGroup {
 /** Starts the brokers of a group; in a small run those that start fast. */
 export function startBrokers(
   contestants: readonly Contestant[],
-  context: KafkaContext,
+  context: BenchContext,
   stack: AsyncDisposableStack,
 ): Promise<readonly Running[]> {
   return startAll(context.isSmall ? contestants.map(quick) : contestants, stack);
@@ -28,7 +28,7 @@ export function startBrokers(
  */
 export async function alternate<T, R>(
   items: readonly T[],
-  context: KafkaContext,
+  context: BenchContext,
   how: { readonly measure: (item: T) => Promise<R>; readonly keep: (item: T, result: R) => void },
 ): Promise<void> {
   if (!context.isSmall) for (const item of items) await how.measure(item);

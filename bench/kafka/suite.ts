@@ -4,6 +4,7 @@ import { dropCaches } from "../support/machine.ts";
 import type { Measured } from "../support/statistics.ts";
 import type { BenchSuite } from "../support/suite.ts";
 import { consumeGroup, tailGroup } from "./consume-group.ts";
+import { consumerPerformanceGroup } from "./consumer-performance-group.ts";
 import { CONTESTANTS } from "./contestants.ts";
 import { firstAckGroup } from "./first-ack-group.ts";
 import type { KafkaContext, RowGroup } from "./group.ts";
@@ -18,6 +19,7 @@ const GROUPS: readonly RowGroup[] = [
   produceGroup({ label: "100 B", recordBytes: 100, partitions: 1 }),
   produceGroup({ label: "100 B", recordBytes: 100, partitions: 6 }),
   consumeGroup,
+  consumerPerformanceGroup,
   tailGroup,
   latencyGroup,
   memoryGroup,

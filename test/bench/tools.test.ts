@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { parseConsumerPerformance } from "../../bench/kafka/consumer-performance.ts";
 import { endOffsetOf } from "../../bench/kafka/kcat.ts";
 import { parseProducerPerformance } from "../../bench/kafka/producer-performance.ts";
 
@@ -29,4 +30,21 @@ test("output without a summary is no result", () => {
 test("kcat's last words tell how many records a partition has", () => {
   expect(endOffsetOf("% Reached end of topic bench-1 [3] at offset 1000: exiting\n")).toBe(1_000);
   expect(endOffsetOf("% ERROR: Local: Broker transport failure")).toBeNaN();
+});
+
+const CONSUMED = `start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec
+2026-01-02 03:04:05:678, 2026-01-02 03:04:10:678, 1953.1250, 390.6250, 2000000, 400000.0000, 600, 4400, 443.8920, 454545.4545
+`;
+
+test("the consumer benchmark's figures leave out the time until it had its partitions", () => {
+  expect(parseConsumerPerformance(CONSUMED, 2_000_000)).toEqual({
+    bytes: 2_048_000_000,
+    totalSeconds: 5,
+    fetchSeconds: 4.4,
+  });
+});
+
+test("figures of fewer records than there are, or none, are no result", () => {
+  expect(parseConsumerPerformance(CONSUMED, 2_000_001)).toBeUndefined();
+  expect(parseConsumerPerformance(CONSUMED.split("\n").slice(0, 1).join("\n"), 1)).toBeUndefined();
 });
