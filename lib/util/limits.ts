@@ -198,7 +198,7 @@ export const S3_KEYS_PER_REQUEST_MAX = 1_000;
 /** S3's keys end at 1,024 bytes: what may stand before ours in a bucket. */
 export const S3_PREFIX_BYTES_MAX = 1_024 - OBJECT_KEY_BYTES_MAX;
 /** An address that does not take a connection by then is given up. */
-export const AWS_CONNECT_MS_MAX = 1_500;
+export const AWS_CONNECT_MS_MAX = 2_500;
 /** Connections of one client; requests beyond it wait. */
 export const AWS_SOCKETS_MAX = 512;
 /** How often a journal in DynamoDB is looked at for other processes' commits while a fetch waits for one. */

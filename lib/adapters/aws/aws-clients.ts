@@ -8,6 +8,8 @@ export interface AwsClientOptions {
   readonly region?: string | undefined;
   /** Of a service that speaks the same protocol. Default: the SDK's own chain (`AWS_ENDPOINT_URL`, profile), else AWS. */
   readonly endpoint?: string | undefined;
+  /** Default: `AWS_CONNECT_MS_MAX`. */
+  readonly connectMsMax?: number | undefined;
   /** Default: the SDK's own chain: environment, profile, container, instance. */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
 }
@@ -48,7 +50,11 @@ function shared(options: AwsClientOptions, hasEndpoint: boolean) {
     // An answer that was lost must show: the ports' callers send again and know what they do (docs/ARCHITECTURE.md J3).
     maxAttempts: 1,
     // Time limits are abort signals of ours: the handler's own `requestTimeout` would only warn.
-    requestHandler: new NodeHttpHandler({ connectionTimeout: AWS_CONNECT_MS_MAX, httpAgent: agent, httpsAgent: agent }),
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: options.connectMsMax ?? AWS_CONNECT_MS_MAX,
+      httpAgent: agent,
+      httpsAgent: agent,
+    }),
     // Without one the SDK writes to the console when a streamed put fails.
     logger: { trace() {}, debug() {}, info() {}, warn() {}, error() {} },
   };

@@ -87,7 +87,9 @@ export class JournalTable {
   ): Promise<Answer<Pick<QueryCommandOutput, "Items" | "LastEvaluatedKey">>> {
     const { table, client } = this.#options;
     const input: QueryCommandInput = { TableName: table, ReturnConsumedCapacity: "TOTAL", ...query };
-    const unitsOf = (answer: QueryCommandOutput) => answer.ConsumedCapacity?.CapacityUnits ?? 0;
+    // Emulators tell nothing of a query that finds nothing; it is charged all the same.
+    const least = query.ConsistentRead === true ? 1 : 0.5;
+    const unitsOf = (answer: QueryCommandOutput) => Math.max(answer.ConsumedCapacity?.CapacityUnits ?? 0, least);
     return this.#call({ kind: "dynamodb:Query", input, unitsOf }, signal, (abortSignal) =>
       client.send(new QueryCommand(input), { abortSignal }),
     );
@@ -102,7 +104,8 @@ export class JournalTable {
       {
         kind: "dynamodb:BatchWriteItem",
         input,
-        unitsOf: (each: BatchWriteItemCommandOutput) => (each.ConsumedCapacity ?? []).reduce((sum, { CapacityUnits = 0 }) => sum + CapacityUnits, 0),
+        unitsOf: (each: BatchWriteItemCommandOutput) =>
+          (each.ConsumedCapacity ?? []).reduce((sum, { CapacityUnits = 0 }) => sum + CapacityUnits, 0),
       },
       signal,
       (abortSignal) => client.send(new BatchWriteItemCommand(input), { abortSignal }),

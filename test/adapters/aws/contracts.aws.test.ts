@@ -27,7 +27,7 @@ describe.runIf(hasDynamoDb)("DynamoDB", () => {
     };
   };
   // Emulators manage some hundred requests a second.
-  journalContract("DynamoDbJournal", make, { checksTrimMark: false, manyRecords: 400 });
+  journalContract("DynamoDbJournal", make, { checksTrimMark: false, manyRecords: 400, manyAtOnce: 40 });
 });
 
 function storeIn(place: { readonly bucket: string; readonly prefix?: string }) {

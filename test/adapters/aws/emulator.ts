@@ -43,11 +43,11 @@ export function dynamoDbEndpoint(): string {
 }
 
 export function s3Client(endpoint = s3Endpoint()): S3Client {
-  return newS3Client({ endpoint });
+  return newS3Client({ endpoint, connectMsMax: CALL_MS_MAX });
 }
 
 export function dynamoDbClient(endpoint = dynamoDbEndpoint()) {
-  return newDynamoDbClient({ endpoint });
+  return newDynamoDbClient({ endpoint, connectMsMax: CALL_MS_MAX });
 }
 
 /** A new bucket's name. */
