@@ -7,7 +7,8 @@ import { HOME, ROOT } from "./paths.ts";
 import { Shell } from "./shell.ts";
 
 const APP = join(ROOT, "infra/app.ts");
-const PROGRESS_EVERY_MS = 5_000;
+const STACK = "millrace-replicated";
+const PROGRESS_EVERY_MS = 10_000;
 
 /** What stands after a deployment, by the outputs of its stack. */
 export interface Deployment {
@@ -30,27 +31,22 @@ export async function deploy(endpoint: string, print: (line: string) => void = c
   if (!existsSync(APP)) throw new Error("nothing to deploy: infra/app.ts is not there");
   const shell = new Shell({
     logFile: join(HOME, "deploy.log"),
-    cwd: ROOT,
+    cwd: HOME,
     environment: { ...environmentWithoutAws(), ...awsVariables(endpoint), ...CDK_VARIABLES },
   });
+  const cdk = join(ROOT, "node_modules/.bin/cdk");
+  // Named environments need no app, and not to make one saves its time.
+  await step("bootstrap", { shell, print }, [cdk, "bootstrap", `aws://${ACCOUNT}/${REGION}`]);
   const outputs = join(HOME, "outputs.json");
-  const assembly = ["--output", join(HOME, "cdk.out")];
   // Functions run as processes of this machine, with its binaries beside them.
   const architecture = process.arch === "arm64" ? "arm64" : "x86_64";
   const context = ["profiles=replicated", "gatewayBrokers=0", `architecture=${architecture}`].flatMap((each) => [
     "-c",
     each,
   ]);
-  const cdk = [join(ROOT, "node_modules/.bin/cdk"), "--app", `${process.execPath} ${APP}`];
-  await step("bootstrap", { shell, print }, [
-    ...cdk,
-    "bootstrap",
-    `aws://${ACCOUNT}/${REGION}`,
-    ...assembly,
-    ...context,
-  ]);
-  const flags = ["--all", "--require-approval", "never", "--outputs-file", outputs];
-  await step("deploy", { shell, print }, [...cdk, "deploy", ...flags, ...assembly, ...context]);
+  const app = ["--app", `${process.execPath} ${APP}`, "--output", join(HOME, "cdk.out"), ...context];
+  const flags = [STACK, "--require-approval", "never", "--outputs-file", outputs];
+  await step("deploy", { shell, print }, [cdk, "deploy", ...app, ...flags]);
   return readOutputs(readFileSync(outputs, "utf8"));
 }
 

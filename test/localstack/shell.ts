@@ -1,5 +1,6 @@
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { spawnLeashed } from "./leashed.ts";
 
 /** Of a program that fails, this many of its last lines are shown. */

@@ -11,7 +11,7 @@ import { faultsOf } from "./tools.ts";
 export const LOCALSTACK_PARTS: readonly PartName[] = ["localstack", "dynamodb-local", "runtime-client"];
 export const ALL_PARTS: readonly PartName[] = [...LOCALSTACK_PARTS, "ministack", "versitygw"];
 
-const PROGRESS_EVERY_MS = 5_000;
+const PROGRESS_EVERY_MS = 10_000;
 
 /**
  * Installs what is not there yet into `.cache/localstack`, several parts at once, and prints how it goes. A part counts
@@ -42,7 +42,7 @@ async function installPart(name: PartName, print: (line: string) => void): Promi
   const startedAtMs = performance.now();
   const seconds = (): string => `${((performance.now() - startedAtMs) / 1_000).toFixed(0)} s`;
   print(`install ${name}: ${part.what}`);
-  const tell = (): void => print(`install ${name}: ${seconds()}, ${shell.lastLine.slice(0, 90)}`);
+  const tell = (): void => print(`install ${name}: ${seconds()}, ${shell.lastLine.slice(0, 90) || "no word yet"}`);
   const ticker = setInterval(tell, PROGRESS_EVERY_MS);
   await part.install(shell, directory).finally(() => clearInterval(ticker));
   if (!isProven(name)) throw new Error(`install ${name}: it ended well, but there is no ${part.proof} in ${directory}`);

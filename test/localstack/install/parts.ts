@@ -76,7 +76,7 @@ export const INSTALLABLE: Readonly<Record<PartName, Part>> = {
     versions: [VERSITYGW],
     files: [],
     proof: "versitygw",
-    install: (shell, directory) => shell.run(["go", "install", VERSITYGW], { GOBIN: directory, GOFLAGS: "-mod=mod" }),
+    install: (shell, directory) => shell.run(["go", "install", "-v", VERSITYGW], { GOBIN: directory }),
   },
 };
 

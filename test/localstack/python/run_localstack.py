@@ -44,12 +44,20 @@ def listen_on_loopback_only():
 
 
 def run_functions_as_processes():
-    """In place of the executor that starts containers. Its users take the name from this module when they are imported."""
+    """In place of the executor that starts containers. Its users take this name from its module when they are imported."""
     from localstack.services.lambda_.invocation import runtime_executor
 
-    from process_executor import ProcessExecutor
+    def get_runtime_executor():
+        from process_executor import ProcessExecutor
 
-    runtime_executor.get_runtime_executor = lambda: ProcessExecutor
+        return ProcessExecutor
+
+    runtime_executor.get_runtime_executor = get_runtime_executor
+    from localstack.services.lambda_.invocation import execution_environment, version_manager
+
+    for user in (execution_environment, version_manager):
+        if user.get_runtime_executor is not get_runtime_executor:
+            sys.exit(f"{user.__name__} has the executor that starts containers")
 
 
 def run_dynamodb_from_jars():
