@@ -6,11 +6,13 @@ import {
   copyProtocols,
   decodeAssignment,
   decodeFlag,
+  decodeOptional,
   decodeOptionalText,
   decodeProtocols,
   encodeAssignment,
   encodeFlag,
   encodeList,
+  encodeOptional,
   encodeOptionalText,
   encodeProtocols,
 } from "./group-fields.ts";
@@ -21,8 +23,8 @@ import {
 //             generationId uvarint, protocolName optional text, leaderId optional text, round uvarint,
 //             initialDelayMs uvarint, members list of member, pending list of pending
 //   member    memberId text, groupInstanceId optional text, clientId text, clientHost text, rebalanceTimeoutMs int32,
-//             sessionTimeoutMs int32, protocols list of protocol, assignment bytes, carried assignment, joinedRound
-//             uvarint, isNew uint8, hasSynced uint8, seenSeq uvarint
+//             sessionTimeoutMs int32, protocols list of protocol, assignment bytes, carried optional assignment,
+//             joinedRound uvarint, isNew uint8, hasSynced uint8, seenSeq uvarint
 //   pending   memberId text, sessionTimeoutMs int32, seenSeq uvarint
 
 export function encodeClassicGroup(group: ClassicGroup, writer: ByteWriter): void {
@@ -42,7 +44,8 @@ function encodeMember(member: ClassicMember, writer: ByteWriter): void {
   writer.text(member.clientId).text(member.clientHost);
   writer.int32(member.rebalanceTimeoutMs).int32(member.sessionTimeoutMs);
   encodeProtocols(member.protocols, writer);
-  encodeAssignment(member.carried, writer.lengthPrefixed(member.assignment));
+  writer.lengthPrefixed(member.assignment);
+  encodeOptional(member.carried, writer, (carried) => encodeAssignment(carried, writer));
   writer.uvarint(member.joinedRound);
   encodeFlag(member.isNew, writer);
   encodeFlag(member.hasSynced, writer);
@@ -89,7 +92,7 @@ function decodeMember(reader: ByteReader): ClassicMember {
     sessionTimeoutMs: reader.int32(),
     protocols: copyProtocols(decodeProtocols(reader)),
     assignment: Uint8Array.from(reader.lengthPrefixed()),
-    carried: decodeAssignment(reader),
+    carried: decodeOptional(reader, () => decodeAssignment(reader)),
     joinedRound: reader.uvarint(),
     isNew: decodeFlag(reader),
     hasSynced: decodeFlag(reader),

@@ -60,10 +60,10 @@ export interface ClassicMember {
   /** What the leader gave it in this generation; empty bytes before. */
   assignment: Uint8Array;
   /**
-   * What it may still own of the consumer group that this group was, until it has joined again and said so: for the case
-   * that the group becomes a consumer group once more before that.
+   * What it may still own of the consumer group that this group was, until it has joined again and said so (undefined): for
+   * the case that the group becomes a consumer group once more before that.
    */
-  carried: Assignment;
+  carried: Assignment | undefined;
   /** The last round that it joined. */
   joinedRound: number;
   /** It has never been part of a generation. */

@@ -1,6 +1,5 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { unreachable } from "#lib/util/assert.ts";
-import { NO_PARTITIONS } from "./assignment-sets.ts";
 import type { JoinCommand } from "./classic-command.ts";
 import { type ClassicGroup, type ClassicMember, isAwaitingJoin } from "./classic-group.ts";
 import { copyProtocols } from "./group-fields.ts";
@@ -58,7 +57,7 @@ export function newMember(command: JoinCommand, at: { readonly round: number; re
     sessionTimeoutMs: command.sessionTimeoutMs,
     protocols: copyProtocols(command.protocols),
     assignment: NO_BYTES,
-    carried: NO_PARTITIONS,
+    carried: undefined,
     joinedRound: at.round,
     isNew: true,
     hasSynced: false,

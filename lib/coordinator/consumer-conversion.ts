@@ -35,7 +35,7 @@ export function upgradedGroup(classic: ClassicGroup, upgraded: readonly Upgraded
     });
   }
   for (const { memberId, carried } of classic.members.values()) {
-    addOwned(group, memberId, union(carried, byId.get(memberId)?.subscription.owned ?? NO_PARTITIONS));
+    addOwned(group, memberId, carried ?? byId.get(memberId)?.subscription.owned ?? NO_PARTITIONS);
   }
   return group;
 }

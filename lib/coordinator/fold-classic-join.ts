@@ -2,7 +2,6 @@ import type { FoldContext } from "#lib/journal/state-machine.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { unreachable } from "#lib/util/assert.ts";
 import { PENDING_MEMBERS_MAX } from "#lib/util/limits.ts";
-import { NO_PARTITIONS } from "./assignment-sets.ts";
 import type { CompleteJoinCommand, JoinCommand } from "./classic-command.ts";
 import { type ClassicGroup, type ClassicMember, isAwaitingJoin, newClassicGroup } from "./classic-group.ts";
 import {
@@ -98,7 +97,7 @@ function joinAsKnown(command: JoinCommand, group: ClassicGroup, scope: GroupScop
   member.protocols = copyProtocols(command.protocols);
   member.rebalanceTimeoutMs = command.rebalanceTimeoutMs;
   member.sessionTimeoutMs = command.sessionTimeoutMs;
-  member.carried = NO_PARTITIONS;
+  member.carried = undefined;
   joinRound(group, member, { scope, initialDelayMs: 0 });
   return joined(group);
 }
