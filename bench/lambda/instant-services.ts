@@ -83,18 +83,20 @@ export class InstantServices implements AsyncDisposable {
     return { status: 400, body: JSON.stringify({ __type, message: "The conditional request failed", Item: existing }) };
   }
 
-  #bucket(request: IncomingMessage, body: Buffer): Answer {
-    const url = request.url ?? "";
-    if (request.method === "PUT") {
-      if (this.#objects.has(url)) return { status: 412, body: "" };
-      this.#objects.set(url, body);
+  #bucket({ method, url = "", headers }: IncomingMessage, body: Buffer): Answer {
+    const [path = "", query = ""] = url.split("?");
+    if (method === "PUT") {
+      if (this.#objects.has(path)) return { status: 412, body: "<Error><Code>PreconditionFailed</Code></Error>" };
+      this.#objects.set(path, body);
       return { status: 200, body: "", headers: { etag: '"1"' } };
     }
-    if (url.includes("list-type=2")) return { status: 200, body: "<ListBucketResult></ListBucketResult>" };
-    const object = this.#objects.get(url.split("?")[0] ?? "");
-    return object === undefined
-      ? { status: 404, body: "<Error><Code>NoSuchKey</Code></Error>" }
-      : { status: 200, body: object };
+    // Asked for once, of a new bucket: whether it is empty.
+    if (query.includes("list-type=2")) return { status: 200, body: "<ListBucketResult></ListBucketResult>" };
+    const object = this.#objects.get(path);
+    if (object === undefined) return { status: 404, body: "<Error><Code>NoSuchKey</Code></Error>" };
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "") ?? [];
+    if (from === undefined) return { status: 200, body: object };
+    return { status: 206, body: object.subarray(Number(from), Number(to) + 1) };
   }
 }
 
