@@ -10,7 +10,7 @@ import { TestBroker } from "#lib/testing.ts";
 import { defined } from "#lib/util/assert.ts";
 import { run as runProgram } from "../../bin/cli/run.ts";
 import { groupsCommand } from "../../bin/groups-command.ts";
-import type { Ran } from "./support.ts";
+import { type Ran, timeFor } from "./support.ts";
 
 const DAY_SECONDS = 86_400;
 const HOUR_MS = 3_600_000;
@@ -102,7 +102,7 @@ async function committed(group: string): Promise<readonly unknown[]> {
   return defined(one).partitions.map((each) => each["committedOffset"]);
 }
 
-test("lag is told in records and in seconds, with what retention leaves of it", async () => {
+test("lag is told in records and in seconds, with what retention leaves of it", timeFor(4), async () => {
   await createTopic("lagging", { "retention.ms": String(DAY_SECONDS * 1000) });
   await createTopic("kept", { "retention.ms": "-1" });
   await commit("behind", "lagging", 3);
@@ -137,45 +137,54 @@ test("records that were deleted before a group read them are told", async () => 
   expect(stdout).toMatch(/shrunk +0 +1 +6 +5 +36\d\d/);
 });
 
-test("members of both protocols are shown with their partitions, and stand in the way of changes", async () => {
-  await createTopic("read");
-  const consumer = await join("classic-readers", "read");
-  const heartbeat = { memberEpoch: 0, rebalanceTimeoutMs: 60_000, topicPartitions: [], subscribedTopicNames: ["read"] };
-  const member = { groupId: "modern-readers", memberId: "m-1", instanceId: "i-1" };
-  await connection.send(Apis.CONSUMER_GROUP_HEARTBEAT, 1, { ...member, ...heartbeat });
-  try {
-    const both = await described("classic-readers", "modern-readers");
-    const members = await run(["groups", "describe", "--members", "modern-readers"]);
-    const reset = await run(["groups", "reset-offsets", "classic-readers", "--topic", "read", "--to-earliest"]);
-    const removed = await run(["groups", "delete", "modern-readers"]);
-    const listed = await run(["groups", "list", "--state", "STABLE", "--type", "consumer", "--json"]);
-    expect(both).toMatchObject([
-      { type: "classic", state: "Stable", assignor: "RoundRobinAssigner", members: [{ clientId: "reader" }] },
-      { type: "consumer", state: "Stable", assignor: "uniform", members: [{ memberId: "m-1", instanceId: "i-1" }] },
-    ]);
-    const owned = { committedOffset: null, lagRecords: null, lagSeconds: null };
-    expect(both[0]?.partitions).toMatchObject([
-      { partition: 0, ...owned, owner: { clientId: "reader", host: "127.0.0.1" } },
-      { partition: 1, ...owned, owner: { clientId: "reader" } },
-    ]);
-    expect(both[1]?.partitions).toMatchObject([{ owner: { memberId: "m-1", clientId: "modern" } }, {}]);
-    expect(members.stdout).toMatch(/m-1 +i-1 +127\.0\.0\.1 +modern +2 +read:0,1\n/);
-    expect(reset).toMatchObject({ status: 1, stdout: "" });
-    expect(reset.stderr).toMatch(/NON_EMPTY_GROUP: .*Stable with 1 member: reader at 127\.0\.0\.1 .*Stop them first/);
-    expect(removed).toMatchObject({ status: 1, stdout: "" });
-    expect(removed.stderr).toMatch(/NON_EMPTY_GROUP: .*modern at 127\.0\.0\.1 \(m-1\)\. Stop them first/);
-    expect(JSON.parse(listed.stdout)).toEqual([
-      { group: "modern-readers", type: "consumer", state: "Stable", protocol: "consumer" },
-    ]);
-  } finally {
-    await consumer.disconnect();
-  }
-  await connection.send(Apis.CONSUMER_GROUP_HEARTBEAT, 1, { ...member, memberEpoch: -1 });
-  const deleted = await run(["groups", "delete", "classic-readers", "modern-readers"]);
-  expect(deleted).toMatchObject({ status: 0, stdout: "deleted classic-readers\ndeleted modern-readers\n" });
-});
+test(
+  "members of both protocols are shown with their partitions, and stand in the way of changes",
+  timeFor(4),
+  async () => {
+    await createTopic("read");
+    const consumer = await join("classic-readers", "read");
+    const heartbeat = {
+      memberEpoch: 0,
+      rebalanceTimeoutMs: 60_000,
+      topicPartitions: [],
+      subscribedTopicNames: ["read"],
+    };
+    const member = { groupId: "modern-readers", memberId: "m-1", instanceId: "i-1" };
+    await connection.send(Apis.CONSUMER_GROUP_HEARTBEAT, 1, { ...member, ...heartbeat });
+    try {
+      const both = await described("classic-readers", "modern-readers");
+      const members = await run(["groups", "describe", "--members", "modern-readers"]);
+      const reset = await run(["groups", "reset-offsets", "classic-readers", "--topic", "read", "--to-earliest"]);
+      const removed = await run(["groups", "delete", "modern-readers"]);
+      const listed = await run(["groups", "list", "--state", "STABLE", "--type", "consumer", "--json"]);
+      expect(both).toMatchObject([
+        { type: "classic", state: "Stable", assignor: "RoundRobinAssigner", members: [{ clientId: "reader" }] },
+        { type: "consumer", state: "Stable", assignor: "uniform", members: [{ memberId: "m-1", instanceId: "i-1" }] },
+      ]);
+      const owned = { committedOffset: null, lagRecords: null, lagSeconds: null };
+      expect(both[0]?.partitions).toMatchObject([
+        { partition: 0, ...owned, owner: { clientId: "reader", host: "127.0.0.1" } },
+        { partition: 1, ...owned, owner: { clientId: "reader" } },
+      ]);
+      expect(both[1]?.partitions).toMatchObject([{ owner: { memberId: "m-1", clientId: "modern" } }, {}]);
+      expect(members.stdout).toMatch(/m-1 +i-1 +127\.0\.0\.1 +modern +2 +read:0,1\n/);
+      expect(reset).toMatchObject({ status: 1, stdout: "" });
+      expect(reset.stderr).toMatch(/NON_EMPTY_GROUP: .*Stable with 1 member: reader at 127\.0\.0\.1 .*Stop them first/);
+      expect(removed).toMatchObject({ status: 1, stdout: "" });
+      expect(removed.stderr).toMatch(/NON_EMPTY_GROUP: .*modern at 127\.0\.0\.1 \(m-1\)\. Stop them first/);
+      expect(JSON.parse(listed.stdout)).toEqual([
+        { group: "modern-readers", type: "consumer", state: "Stable", protocol: "consumer" },
+      ]);
+    } finally {
+      await consumer.disconnect();
+    }
+    await connection.send(Apis.CONSUMER_GROUP_HEARTBEAT, 1, { ...member, memberEpoch: -1 });
+    const deleted = await run(["groups", "delete", "classic-readers", "modern-readers"]);
+    expect(deleted).toMatchObject({ status: 0, stdout: "deleted classic-readers\ndeleted modern-readers\n" });
+  },
+);
 
-test("a reset shows what it would change, and changes it only when told to", async () => {
+test("a reset shows what it would change, and changes it only when told to", timeFor(4), async () => {
   const times = await createTopic("moved");
   await commit("movers", "moved", 4);
   const reset = (...args: readonly string[]) => ["groups", "reset-offsets", "movers", "--json", ...args];
@@ -244,7 +253,7 @@ test("groups are listed by state and type, and deleted with what they have commi
   expect(missing).toMatchObject({ status: 0, stdout: "missing l-1\n" });
 });
 
-test("what is not there is told by Kafka's name, and the rest is shown nevertheless", async () => {
+test("what is not there is told by Kafka's name, and the rest is shown nevertheless", timeFor(4), async () => {
   await createTopic("there");
   await commit("known", "there", 2);
   const unknown = await run(["groups", "describe", "nobody"]);
@@ -288,13 +297,13 @@ test("what cannot be meant is refused with status 2 before anything is sent", as
   }
 });
 
-test("the program has the command, and its help names what it can do", async () => {
+test("the program has the command, and its help names what it can do", timeFor(1), async () => {
   const main = fileURLToPath(new URL("../../bin/millrace.ts", import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [main, "groups", "--help"]);
   for (const name of ["list", "describe", "reset-offsets", "delete"]) expect(stdout).toContain(`\n  ${name} `);
 });
 
-test("no broker is an error that says what to do", async () => {
+test("no broker is an error that says what to do", timeFor(4), async () => {
   for (const args of [
     ["list"],
     ["describe", "g"],

@@ -9,6 +9,14 @@ const MAIN = fileURLToPath(new URL("../../bin/millrace.ts", import.meta.url));
 /** Compiled code is kept between the many processes: each starts in half the time. */
 const ENVIRONMENT = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), "millrace-compile-cache") };
 
+/** What a start of the program with its work may take on a slow machine that does other things as well; in ms. */
+const PROGRAM_MS_MAX = 5_000;
+
+/** Time for a test that starts the program so many times. */
+export function timeFor(programs: number): { readonly timeout: number } {
+  return { timeout: 20_000 + programs * PROGRAM_MS_MAX };
+}
+
 export interface Ran {
   readonly status: number;
   readonly stdout: string;

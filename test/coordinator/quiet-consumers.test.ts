@@ -3,6 +3,8 @@ import type { JournalFaultPlan } from "#lib/adapters/memory/journal-fault.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { type CoordinatorProcess, CoordinatorWorld } from "./coordinator-world.ts";
+import { TOPIC } from "./group-fixtures.ts";
+import { NEVER } from "./group-world.ts";
 import { TestConsumer } from "./test-consumer.ts";
 
 // Consumers that say what they own only when that has changed, as franz-go does. What they are told and what the journal
@@ -62,4 +64,43 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])("are never fenced, and soon own every partit
   expect(errors).toEqual([]);
   expect(members.flatMap(({ partitions }) => partitions).toSorted()).toEqual(PARTITIONS);
   expect(new Set(members.map(({ memberEpoch }) => memberEpoch)).size).toBe(1);
+});
+
+test("are not waited for to give up what they have never heard of", async () => {
+  const world = new CoordinatorWorld();
+  let isSlow = false;
+  const slow: JournalFaultPlan = {
+    next: ({ method }) => (isSlow && method === "append" ? { kind: "slow", ms: 200 } : undefined),
+  };
+  const process = world.start({}, slow);
+  const [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map((id) => new TestConsumer(process, id, { isQuiet: true }));
+  if (a === undefined || b === undefined || c === undefined || d === undefined || e === undefined) throw new Error();
+  const beatAll = async (members: readonly TestConsumer[]) => {
+    for (const member of members) await world.run(member.beat());
+  };
+  for (let round = 0; round < 4; round++) await beatAll([a, b, c]);
+  expect([a, b, c].map(({ partitions }) => partitions)).toEqual([[0, 1], [2], [3]]);
+  await world.run(c.leave());
+  // The target that gives `b` the partition of `c` is set by the heartbeat of `a`; `b` has yet to hear of it.
+  await world.run(a.beat());
+  expect(b.partitions).toEqual([2]);
+  isSlow = true;
+  const partition = { partitionIndex: 0, offset: 1, leaderEpoch: -1, metadata: "", expiresAtMs: -1 };
+  const nobody = { groupId: "others", memberId: "", groupInstanceId: undefined, generationIdOrMemberEpoch: -1 };
+  const blocking = process.coordinator.offsets.commit(
+    { ...nobody, knowsMemberEpochs: true },
+    async () => ({ clusterSeq: 1, topics: [{ topicId: TOPIC, partitions: [partition] }] }),
+    NEVER,
+  );
+  await world.clock.endOfTurn();
+  // All three wait for the same append, so the others have joined by the time that the first one is answered.
+  const beating = [b.beat()];
+  await world.clock.endOfTurn();
+  beating.push(d.beat(), e.beat());
+  await world.run(Promise.all([blocking, ...beating]));
+  isSlow = false;
+  const members = [a, b, d, e];
+  for (let round = 0; round < 4; round++) await beatAll(members);
+  expect(members.map(({ error }) => error)).toEqual(members.map(() => ErrorCode.NONE));
+  expect(members.flatMap(({ partitions }) => partitions).toSorted()).toEqual(PARTITIONS);
 });

@@ -1,3 +1,4 @@
+import { haveSamePartitions } from "#lib/coordinator/assignment-sets.ts";
 import type { Assignment } from "#lib/coordinator/member-types.ts";
 import type { ConsumerHeartbeatRequest } from "#lib/coordinator/shell/consumer-request-check.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
@@ -34,7 +35,8 @@ export class TestConsumer {
     if (answer.kind === "refused") return;
     this.#said = owned;
     this.memberEpoch = answer.memberEpoch;
-    this.owned = answer.assignment ?? this.owned;
+    const { assignment } = answer;
+    if (assignment !== undefined && !haveSamePartitions(assignment, this.owned)) this.owned = assignment;
   }
 
   /** Leaves for good. It may join again. */

@@ -36,7 +36,8 @@ export const packageSuite: Suite = {
     // There is nothing to compare with.
     if (target === "kafka") return;
     using project = new ConsumerProject();
-    project.write("example.test.ts", example());
+    const examples = documented().map((code, index) => ({ name: `example-${index}.test.ts`, code }));
+    for (const { name, code } of examples) project.write(name, code);
     project.write("typed.ts", TYPED_CONSUMER);
     await project.install(await project.pack(), "kafkajs", "typescript", "vitest", "@types/node");
     await facts.check("npm pack leaves nothing behind in the checkout", async () => {
@@ -54,9 +55,9 @@ export const packageSuite: Suite = {
         firstAck(project, node),
       );
     }
-    await facts.check("the example of docs/TESTBROKER.md passes", async () => {
+    await facts.check("the examples of docs/TESTBROKER.md pass", async () => {
       const { stdout } = expectSuccess(await project.run("npx", ["vitest", "run"]));
-      match(stdout, /2 passed/);
+      match(stdout, /Tests +3 passed/);
     });
     await facts.check("the types hold with the strictest settings, and with no other types around", async () => {
       const strict = [
@@ -71,17 +72,19 @@ export const packageSuite: Suite = {
       expectSuccess(await project.run("npx", ["tsc", ...strict, "--types", "", "typed.ts"]));
       const bundler = ["--module", "esnext", "--moduleResolution", "bundler", "--skipLibCheck"];
       const settings = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,esnext.disposable", ...bundler];
-      expectSuccess(await project.run("npx", ["tsc", ...settings, "--types", "node", "example.test.ts"]));
+      expectSuccess(
+        await project.run("npx", ["tsc", ...settings, "--types", "node", ...examples.map(({ name }) => name)]),
+      );
     });
   },
 };
 
-/** The only block of TypeScript in the page. */
-function example(): string {
+/** The blocks of TypeScript in the page. */
+function documented(): readonly string[] {
   const page = readFileSync(join(ROOT, "docs/TESTBROKER.md"), "utf8");
   const blocks = [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)];
-  equal(blocks.length, 1);
-  return blocks[0]?.[1] ?? "";
+  equal(blocks.length, 2);
+  return blocks.map(([, code = ""]) => code);
 }
 
 async function serve(project: ConsumerProject, node: string): Promise<void> {
