@@ -4,7 +4,7 @@ import { ApiRouter } from "#lib/broker/api-router.ts";
 import { BROKER_HANDLERS } from "#lib/broker/handlers.ts";
 import { ByteBudget } from "#lib/log/fetch-budget.ts";
 import { describeError } from "#lib/runtime/logger.ts";
-import { HTTP_STREAMS } from "#lib/runtime/metrics.ts";
+import { HTTP_REQUESTS, HTTP_STREAMS } from "#lib/runtime/metrics.ts";
 import { HTTP_BODIES_BYTES_MAX } from "#lib/util/limits.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { httpErrorFrom } from "./error-table.ts";
@@ -22,9 +22,10 @@ const EXPOSED_HEADERS = ["next-offset", "log-start-offset", "high-watermark", "l
  */
 export function createHttpApp(services: HttpServices): Hono {
   const streams = { count: 0 };
+  const startedAtMs = services.broker.clock.monotonicMs();
   const router = new ApiRouter(BROKER_HANDLERS, services.broker);
   const bodies = new ByteBudget(HTTP_BODIES_BYTES_MAX);
-  const runtime: HttpRuntime = { ...services, endpoints: ROUTES, bodies, streams, router };
+  const runtime: HttpRuntime = { ...services, endpoints: ROUTES, bodies, streams, router, startedAtMs };
   runtime.telemetry.gauge(HTTP_STREAMS, () => streams.count);
   // A slash at the end changes nothing, as on the REST Proxy.
   const app = new Hono({ strict: false });
@@ -38,13 +39,17 @@ export function createHttpApp(services: HttpServices): Hono {
       serveEndpoint(endpoint, rawRequest(context), runtime, context.env),
     );
   }
+  const refuse = (request: Request, error: HttpError): Response => {
+    runtime.telemetry.count(HTTP_REQUESTS, 1, { route: "none", method: request.method, status: String(error.status) });
+    return refusalOutside(request, error);
+  };
   for (const [path, methods] of methodsByPath(ROUTES)) {
-    app.all(path, ({ req }) => refusalOutside(req.raw, wrongMethod(req.method, methods)));
+    app.all(path, ({ req }) => refuse(req.raw, wrongMethod(req.method, methods)));
   }
-  app.notFound(({ req }) => refusalOutside(req.raw, noSuchRoute(req.raw)));
+  app.notFound(({ req }) => refuse(req.raw, noSuchRoute(req.raw)));
   app.onError((error, { req }) => {
     services.broker.logger.error("an HTTP request failed", { error: describeError(error) });
-    return refusalOutside(req.raw, httpErrorFrom(error));
+    return refuse(req.raw, httpErrorFrom(error));
   });
   return app;
 }

@@ -14,8 +14,8 @@ export async function findTopic(
   signal: AbortSignal,
   partition = -1,
 ): Promise<TopicView> {
-  const partitionIndexes = partition < 0 ? [] : [partition];
-  const find = await findTopics([{ name, partitionIndexes }], broker, signal);
+  // Every topic has a partition 0: one that is not known is looked for by a strong read.
+  const find = await findTopics([{ name, partitionIndexes: [Math.max(partition, 0)] }], broker, signal);
   const found = find(name);
   if (typeof found !== "number") return found;
   if (found === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) throw unknownTopic(name);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { base64, HttpWorld } from "./http-world.ts";
+import { base64, figure, HttpWorld } from "./http-world.ts";
 
 let world: HttpWorld;
 
@@ -73,10 +73,10 @@ test.each([
 test("a client that does not read is sent nothing and holds nothing", async () => {
   await world.createTopic("unread");
   const response = await world.request(recordsPath("unread"), { headers: EVENTS });
-  const before = figure("millrace_fetched_records_total");
+  const before = figure(world.telemetry, "millrace_fetched_records_total");
   await produce("unread", ...Array.from({ length: 100 }, () => "x".repeat(5_000)));
   await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(figure("millrace_fetched_records_total")).toBe(before);
+  expect(figure(world.telemetry, "millrace_fetched_records_total")).toBe(before);
   const text = await readEvents(response, (read) => read.includes("id: 99"));
   expect(idsIn(text)).toHaveLength(100);
 });
@@ -84,14 +84,14 @@ test("a client that does not read is sent nothing and holds nothing", async () =
 test("a client that leaves is forgotten", async () => {
   await world.createTopic("left");
   const response = await world.request(recordsPath("left"), { headers: EVENTS });
-  expect(figure("millrace_http_streams")).toBe(1);
+  expect(figure(world.telemetry, "millrace_http_streams")).toBe(1);
   await response.body?.cancel();
-  expect(figure("millrace_http_streams")).toBe(0);
+  expect(figure(world.telemetry, "millrace_http_streams")).toBe(0);
   const leaving = new AbortController();
   await world.request(recordsPath("left"), { headers: EVENTS, signal: leaving.signal });
-  expect(figure("millrace_http_streams")).toBe(1);
+  expect(figure(world.telemetry, "millrace_http_streams")).toBe(1);
   leaving.abort();
-  expect(figure("millrace_http_streams")).toBe(0);
+  expect(figure(world.telemetry, "millrace_http_streams")).toBe(0);
 });
 
 test("a topic that is deleted ends its streams with a failure", async () => {
@@ -117,13 +117,3 @@ test("streams end when the process stops, and where an answer must end by itself
   stopped.stop();
   expect(await reading).toContain(": open");
 });
-
-/** One number of what `/metrics` shows. */
-function figure(name: string): number {
-  for (const each of world.telemetry.samples()) {
-    if (each.metric.name !== name) continue;
-    if ("value" in each) return each.value;
-    return each.samples.reduce((sum, sample) => sum + ("value" in sample ? sample.value : 0), 0);
-  }
-  return 0;
-}

@@ -88,3 +88,13 @@ export class HttpWorld implements AsyncDisposable {
 export const base64 = (text: string): string => Buffer.from(text).toString("base64");
 export const text = (encoded: string | null): string | null =>
   encoded === null ? null : Buffer.from(encoded, "base64").toString();
+
+/** One number of what `/metrics` shows, all labels together. */
+export function figure(telemetry: MetricRegistry, name: string): number {
+  for (const each of telemetry.samples()) {
+    if (each.metric.name !== name) continue;
+    if ("value" in each) return each.value;
+    return each.samples.reduce((sum, sample) => sum + ("value" in sample ? sample.value : 0), 0);
+  }
+  return 0;
+}

@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import type { JournalFault, JournalFaultPlan } from "#lib/adapters/memory/journal-fault.ts";
+import { MemoryJournal } from "#lib/adapters/memory/memory-journal.ts";
+import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
+import { SystemClock } from "#lib/adapters/node/system-clock.ts";
+import { HttpWorld } from "./http-world.ts";
+
+/** A journal service whose appends to the log meet `fault` while it is set. */
+class Faults implements JournalFaultPlan {
+  fault: JournalFault | undefined;
+
+  next({ method, journal }: { readonly method: string; readonly journal: string }): JournalFault | undefined {
+    return method === "append" && journal.startsWith("log-") ? this.fault : undefined;
+  }
+}
+
+async function startWorld() {
+  const faults = new Faults();
+  const journal = new MemoryJournal(new MemoryJournalService(new SystemClock()), faults, "broker-0");
+  const append = { flushTimeoutMs: 300 };
+  const world = await HttpWorld.start({ journal, append, settings: { requestMsMax: 1_000 } });
+  await world.createTopic("t", 2);
+  return { world, faults, journal };
+}
+
+const RECORDS = { records: [{ value: 1, partition: 0 }] };
+
+test.each<JournalFault["kind"]>(["throttle", "failure"])(
+  "while the journal answers with %s a produce is refused with a body, and then goes through",
+  async (kind) => {
+    const { world, faults } = await startWorld();
+    await using _ = world;
+    expect((await world.post("/topics/t", RECORDS)).status).toBe(200);
+    faults.fault = kind === "throttle" ? { kind } : { kind: "failure" };
+    const { status, body } = await world.post("/topics/t", RECORDS);
+    expect([503, 504]).toContain(status);
+    expect(Math.floor(body.error_code / 100)).toBe(status);
+    faults.fault = undefined;
+    await expect.poll(async () => (await world.post("/topics/t", RECORDS)).status).toBe(200);
+  },
+);
+
+test("while no journal answers, nobody says that a topic is not there", async () => {
+  const { world, journal } = await startWorld();
+  await using _ = world;
+  journal.kill();
+  for (const path of ["/topics/unknown", "/v1/topics/unknown/partitions/0/records"]) {
+    const { status, body } = await world.json(path);
+    expect([path, status, Math.floor(body.error_code / 100)]).toEqual([path, 503, 503]);
+  }
+  // The list as far as it is known is more use than none.
+  expect((await world.json("/topics")).body).toEqual(["t"]);
+  const { status, body } = await world.post("/v1/producers", {});
+  expect([status, body.error_code > 50_000]).toEqual([503, true]);
+});
