@@ -3,6 +3,7 @@ import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { groupsSuite } from "./groups/suite.ts";
 import { kafkaSuite } from "./kafka/suite.ts";
+import { lambdaSuite } from "./lambda/suite.ts";
 import { appendPathSuite } from "./micro/append-path.ts";
 import { codecSuite } from "./micro/codec.ts";
 import { directoryStoreSuite } from "./micro/directory-store.ts";
@@ -22,6 +23,7 @@ const SUITES: readonly BenchSuite[] = [
   fetchAssemblerSuite,
   directoryStoreSuite,
   sqliteJournalSuite,
+  lambdaSuite,
 ];
 
 const HELP = `npm run bench -- SUITE... [options]
