@@ -6,8 +6,9 @@ import {
   checkOneOwner,
   checkOwnersReturn,
 } from "../clients/consumers/checks.ts";
+import { CLIENTS } from "../clients/consumers/clients.ts";
 import type { History, Member, MemberEvent } from "../clients/consumers/history.ts";
-import { planOf } from "../clients/consumers/plan.ts";
+import { CASTS, planOf } from "../clients/consumers/plan.ts";
 
 // Each check of the ten consumers finds its fault in a history that has only that one.
 
@@ -29,7 +30,7 @@ const reads = (atMs: number, first: number, last: number): MemberEvent => ({
 
 function member(name: string, events: readonly MemberEvent[], ending?: "left" | "killed"): Member {
   const endedAtMs = ending === undefined ? undefined : (events.at(-1)?.atMs ?? 0);
-  return { name, client: "kcat", endedAtMs, ending, events: events.map((event) => ({ ...event, member: name })) };
+  return { name, endedAtMs, ending, events: events.map((event) => ({ ...event, member: name })) };
 }
 
 /** A partition with 100 records over which two members follow each other, after one was killed. */
@@ -88,9 +89,28 @@ test("a partition without an owner for longer than two sessions is found", () =>
   expect(checkOwnersReturn(history([]))).toHaveLength(1);
 });
 
-test("the same seed gives the same plan, with joins, leaves and kills in half a minute", () => {
-  const plan = planOf(5, 30_000);
-  expect(planOf(5, 30_000)).toEqual(plan);
-  expect(planOf(6, 30_000)).not.toEqual(plan);
-  expect(new Set(plan.slice(10).map(({ kind }) => kind))).toEqual(new Set(["join", "leave", "kill"]));
+test.each(CASTS)("$name: the same seed gives the same plan, with joins, leaves and kills in half a minute", (cast) => {
+  const plan = planOf(cast, 5, 30_000);
+  expect(planOf(cast, 5, 30_000)).toEqual(plan);
+  expect(planOf(cast, 6, 30_000)).not.toEqual(plan);
+  const isKcatOnly = cast.clients.every((client) => client.startsWith("kcat"));
+  // kcat cannot leave without a trace.
+  const kinds = isKcatOnly ? ["join", "kill"] : ["join", "leave", "kill"];
+  expect(new Set(plan.slice(10).map(({ kind }) => kind))).toEqual(new Set(kinds));
+});
+
+test("partitions that are assigned and revoked one by one add up to what a consumer owns", () => {
+  const read = CLIENTS["kcat-cooperative"].reader("one");
+  expect(read("% Group g rebalanced (memberid m): assigned: t [0], t [3]", 1)).toEqual(
+    member("one", [owns(1, 0, 3)]).events[0],
+  );
+  expect(read("% Group g rebalanced (memberid m): revoked: t [0]", 2)).toEqual(member("one", [owns(2, 3)]).events[0]);
+  const java = CLIENTS.java.reader("two");
+  const partitions = [{ topic: "t", partition: 2 }];
+  expect(java(JSON.stringify({ name: "partitions_assigned", partitions }), 3)).toEqual(
+    member("two", [owns(3, 2)]).events[0],
+  );
+  expect(java(JSON.stringify({ name: "partitions_revoked", partitions }), 4)).toEqual(
+    member("two", [owns(4)]).events[0],
+  );
 });

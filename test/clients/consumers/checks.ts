@@ -1,12 +1,12 @@
+import { SHORT_SESSION_MS } from "../support/short-sessions.ts";
 import type { CommitPoll, Delivery, History, Member } from "./history.ts";
-import { SESSION_TIMEOUT_MS } from "./members.ts";
 
 // What must hold of a history. Each check answers its findings, a line each; none is good.
 
 /** What reaches the parent by two pipes may be written down in another order. */
 const TOLERANCE_MS = 100;
 /** The session of who was killed, a rebalance that waits for one more who was, and what the work itself takes. */
-export const OWNERLESS_MS_MAX = 2 * SESSION_TIMEOUT_MS + 3_000;
+export const OWNERLESS_MS_MAX = 2 * SHORT_SESSION_MS + 3_000;
 
 /** One member's time with one partition, from an assignment to the next. */
 export interface Tenure {
@@ -81,7 +81,7 @@ export function checkOneOwner(history: History): readonly string[] {
         const otherStartMs = startMs(other);
         if (otherStartMs >= last.atMs - TOLERANCE_MS) break;
         const before = tenure.deliveries.findLast(({ atMs }) => atMs <= otherStartMs);
-        const wasFrozen = before !== undefined && otherStartMs - before.atMs >= SESSION_TIMEOUT_MS;
+        const wasFrozen = before !== undefined && otherStartMs - before.atMs >= SHORT_SESSION_MS;
         if (other.member === tenure.member || wasFrozen) continue;
         findings.push(`${other.deliveries.slice(0, 1).map(tell).join("")} while ${tell(last)}`);
       }

@@ -1,5 +1,3 @@
-import type { Client } from "./plan.ts";
-
 // What the consumers were given and said, in milliseconds of the clock that all processes of a machine share.
 
 export interface Delivery {
@@ -25,7 +23,6 @@ export type MemberEvent = Delivery | Ownership;
 
 export interface Member {
   readonly name: string;
-  readonly client: Client;
   /** When the signal was sent; what comes later by a killed member's pipe was delivered before. */
   endedAtMs: number | undefined;
   ending: "left" | "killed" | "unasked" | undefined;

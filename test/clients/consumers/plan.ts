@@ -1,6 +1,32 @@
 // What happens to the consumers, and when: drawn from the seed alone, so that a run can be told again.
 
-export type Client = "kafkajs" | "kcat";
+export type Client = "kafkajs" | "kcat" | "kcat-cooperative" | "java" | "platformatic";
+
+/** Consumers of one group: what its protocol is, and which clients take part. */
+export interface Cast {
+  readonly name: string;
+  readonly protocol: string;
+  /** Evenly many consumers use each of them. */
+  readonly clients: readonly Client[];
+}
+
+export const CASTS: readonly Cast[] = [
+  { name: "eager", protocol: "classic, range", clients: ["kafkajs", "kcat"] },
+  { name: "cooperative", protocol: "classic, cooperative-sticky", clients: ["kcat-cooperative"] },
+  { name: "consumer", protocol: "KIP-848", clients: ["java", "platformatic"] },
+];
+
+/**
+ * kcat is never told to leave: it commits the record that it has taken then, and does not print it (FINDINGS.md).
+ */
+const CAN_LEAVE: Readonly<Record<Client, boolean>> = {
+  kafkajs: true,
+  kcat: false,
+  "kcat-cooperative": false,
+  java: true,
+  platformatic: true,
+};
+
 /** `leave` is SIGTERM, on which a client leaves its group; `kill` is SIGKILL, which the group learns by a time-out. */
 export type ChangeKind = "join" | "leave" | "kill";
 
@@ -19,8 +45,7 @@ const STEP_MS_MIN = 1_000;
 const STEP_MS_MAX = 3_000;
 const KILL_SHARE = 0.1;
 
-/** Half of the consumers use the one client, half the other. */
-export const clientOf = (slot: number): Client => (slot % 2 === 0 ? "kafkajs" : "kcat");
+export const clientOf = ({ clients }: Cast, slot: number): Client => clients[slot % clients.length] ?? "kcat";
 
 /** mulberry32: a small generator of numbers below 1, the same for the same seed everywhere. */
 export function numbersFrom(seed: number): () => number {
@@ -34,7 +59,7 @@ export function numbersFrom(seed: number): () => number {
 }
 
 /** All ten join first; then one joins, leaves or is killed every two seconds or so, and never fewer than three are left. */
-export function planOf(seed: number, durationMs: number): readonly Change[] {
+export function planOf(cast: Cast, seed: number, durationMs: number): readonly Change[] {
   const draw = numbersFrom(seed);
   const pick = (slots: readonly number[]): number => slots[Math.floor(draw() * slots.length)] ?? 0;
   const changes: Change[] = Array.from({ length: CONSUMERS }, (_, slot) => ({ atMs: 0, kind: "join", slot }));
@@ -51,8 +76,7 @@ export function planOf(seed: number, durationMs: number): readonly Change[] {
     }
     const slot = pick([...running]);
     running.delete(slot);
-    // kcat is never told to leave: it commits the record that it has taken then, and does not print it (FINDINGS.md).
-    const isKilled = draw() < KILL_SHARE || clientOf(slot) === "kcat";
+    const isKilled = draw() < KILL_SHARE || !CAN_LEAVE[clientOf(cast, slot)];
     changes.push({ atMs, kind: isKilled ? "kill" : "leave", slot });
   }
   return changes;

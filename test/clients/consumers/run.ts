@@ -4,14 +4,15 @@ import kafkajs, { type Admin } from "kafkajs";
 import type { Broker } from "../support/broker.ts";
 import { collect, lastLines, sleep } from "../support/processes.ts";
 import { eventually } from "../support/topics.ts";
+import { PARTITIONS, type Place } from "./clients.ts";
 import { type CommitPoll, type History, type Member, nowMs } from "./history.ts";
-import { endMember, GROUP, PARTITIONS, type RunningMember, startMember } from "./members.ts";
-import { type Change, CONSUMERS, clientOf } from "./plan.ts";
+import { endMember, type RunningMember, startMember, startRogue } from "./members.ts";
+import { type Cast, type Change, CONSUMERS, clientOf } from "./plan.ts";
 
 const LOAD = fileURLToPath(new URL("load.ts", import.meta.url));
 const POLL_MS = 1_000;
 /** Ten processes start at once, and the first of them form a group that the others then join. */
-const JOIN_MS_MAX = 40_000;
+const JOIN_MS_MAX = 90_000;
 /** Two sessions may have to run out before the last rebalance, and what has gathered has to be read. */
 const DRAIN_MS_MAX = 30_000;
 const ROGUE_PARTITION = 0;
@@ -25,40 +26,43 @@ export interface RunResult {
 
 export interface RunSettings {
   readonly broker: Broker;
+  readonly cast: Cast;
   readonly plan: readonly Change[];
   readonly durationMs: number;
 }
 
 /** Produces at a steady rate while the plan is carried out, then lets the consumers that are left read to the log end. */
-export async function runConsumers({ broker, plan, durationMs }: RunSettings): Promise<RunResult> {
-  const topic = "ten-consumers";
+export async function runConsumers({ broker, cast, plan, durationMs }: RunSettings): Promise<RunResult> {
+  const group = `ten-consumers-${cast.name}`;
+  const topic = group;
   const kafka = new kafkajs.Kafka({ clientId: "observer", brokers: [broker.address], logLevel: 0 });
   const admin = kafka.admin();
   await admin.connect();
   await admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS, replicationFactor: 1 }] });
+  const place = { address: broker.address, topic, group };
   const running = new Map<number, RunningMember>();
   const all: RunningMember[] = [];
   const polls: CommitPoll[] = [];
-  const poller = pollCommits(admin, topic, polls);
-  const start = (name: string, client: Member["client"], ignoresGroupFor?: number): RunningMember => {
-    const rogue = ignoresGroupFor === undefined ? {} : { ignoresGroupFor };
-    const member = startMember({ name, client, address: broker.address, topic, ...rogue });
+  const poller = pollCommits(admin, place, polls);
+  const start = async (slot: number): Promise<void> => {
+    const client = clientOf(cast, slot);
+    const member = await startMember(`${client}-${all.length}`, client, place);
     all.push(member);
-    return member;
+    running.set(slot, member);
   };
   try {
     const first = plan.filter(({ atMs }) => atMs === 0);
-    for (const { slot } of first) running.set(slot, start(`${clientOf(slot)}-${slot}`, clientOf(slot)));
+    for (const { slot } of first) await start(slot);
     await allShare(all);
     const startedAtMs = nowMs();
     const args = [LOAD, broker.address, topic, `${PARTITIONS}`, `${durationMs}`];
     const load = collect(spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] }), durationMs + 30_000);
-    const rogue = start("rogue", "kcat", ROGUE_PARTITION);
+    const rogue = startRogue(place, ROGUE_PARTITION);
+    all.push(rogue);
     for (const { atMs, kind, slot } of plan.slice(first.length)) {
       await sleep(Math.max(0, startedAtMs + atMs - nowMs()));
       if (kind === "join") {
-        const client = clientOf(slot);
-        running.set(slot, start(`${client}-${all.length}`, client));
+        await start(slot);
         continue;
       }
       const member = running.get(slot);
@@ -114,12 +118,12 @@ interface Poller {
 }
 
 /** Asks once a second how far the group has come. */
-function pollCommits(admin: Admin, topic: string, polls: CommitPoll[]): Poller {
+function pollCommits(admin: Admin, { group, topic }: Place, polls: CommitPoll[]): Poller {
   let isStopped = false;
   const work = (async (): Promise<void> => {
     while (!isStopped) {
       const askedAtMs = nowMs();
-      const answer = await admin.fetchOffsets({ groupId: GROUP, topics: [topic] }).catch(() => []);
+      const answer = await admin.fetchOffsets({ groupId: group, topics: [topic] }).catch(() => []);
       const found = answer[0]?.partitions ?? [];
       const offsets = Array.from({ length: PARTITIONS }, (_, i) =>
         Number(found.find(({ partition }) => partition === i)?.offset ?? -1),

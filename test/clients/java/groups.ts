@@ -3,20 +3,18 @@ import { runJava } from "../support/java.ts";
 import { lastLines } from "../support/processes.ts";
 import type { Facts } from "../support/suite.ts";
 import { newTopic } from "../support/topics.ts";
-import { type Kit, sortedLines, TOOLS, tool, toolOutput } from "./tools.ts";
+import { type GroupProtocol, type Kit, sortedLines, TOOLS, tool, toolOutput } from "./tools.ts";
 
 // Consumer groups with Kafka's own consumer and ConsumerGroupCommand.
 
 const CONSOLE_CONSUMER = `${TOOLS}.consumer.ConsoleConsumer`;
-const GROUP_COMMAND = `${TOOLS}.consumer.group.ConsumerGroupCommand`;
+export const GROUP_COMMAND = `${TOOLS}.consumer.group.ConsumerGroupCommand`;
 
-/** Both protocols; what is released before 4.0 speaks the second as a preview that its own brokers may not offer. */
 export async function checkGroups(facts: Facts, kit: Kit): Promise<void> {
-  await checkProtocol(facts, kit, "classic");
-  if (kit.release.version.startsWith("4.")) await checkProtocol(facts, kit, "consumer");
+  for (const protocol of kit.protocols) await checkProtocol(facts, kit, protocol);
 }
 
-async function checkProtocol(facts: Facts, kit: Kit, protocol: "classic" | "consumer"): Promise<void> {
+async function checkProtocol(facts: Facts, kit: Kit, protocol: GroupProtocol): Promise<void> {
   const name = `java-${protocol}`;
   const topic = await newTopic(kit.broker, name, { partitions: 3 });
   const reader = { kit, topic, group: name, protocol };
@@ -105,7 +103,10 @@ async function consume(reader: Reader, args: readonly string[]): Promise<readonl
 }
 
 /** The rows of `--describe` for one topic. */
-function offsetsOf(described: string, topic: string): readonly { readonly current: number; readonly lag: number }[] {
+export function offsetsOf(
+  described: string,
+  topic: string,
+): readonly { readonly current: number; readonly lag: number }[] {
   return described.split("\n").flatMap((line) => {
     const found = line.match(new RegExp(`^\\S+ +${topic} +\\d+ .*?(\\d+) +\\d+ +(\\d+) `));
     return found === null ? [] : [{ current: Number(found[1]), lag: Number(found[2]) }];

@@ -3,21 +3,29 @@ import { Broker } from "../support/broker.ts";
 import { KAFKA_VERSION, OLDER_KAFKA_VERSION, provideJava, runJava } from "../support/java.ts";
 import { lastLines } from "../support/processes.ts";
 import { readTopic } from "../support/reader.ts";
+import { SHORT_SESSIONS } from "../support/short-sessions.ts";
 import type { Facts, Suite } from "../support/suite.ts";
 import { eventually, newTopic } from "../support/topics.ts";
 import { checkAdmin } from "./admin.ts";
 import { checkGroups } from "./groups.ts";
+import { checkMembers } from "./members.ts";
 import { CONFIG_COMMAND, type Kit, type Release, sortedLines, TOOLS, tool, toolOutput } from "./tools.ts";
 
 const CURRENT: Release = {
   version: KAFKA_VERSION,
   apiVersionsCommand: `${TOOLS}.BrokerApiVersionsCommand`,
   propertiesOption: "--command-property",
+  consumerPerformance: { recordsOption: "--num-records", configOption: "--command-config" },
+  protocols: ["classic", "consumer"],
+  nightlyProtocols: [],
 };
 const OLDER: Release = {
   version: OLDER_KAFKA_VERSION,
   apiVersionsCommand: "kafka.admin.BrokerApiVersionsCommand",
   propertiesOption: "--producer-props",
+  consumerPerformance: { recordsOption: "--messages", configOption: "--consumer.config" },
+  protocols: ["classic"],
+  nightlyProtocols: ["consumer"],
 };
 
 export const javaSuite = suiteOf("java", CURRENT);
@@ -28,10 +36,11 @@ function suiteOf(name: string, release: Release): Suite {
     name,
     budgetMinutes: 5,
     what: `Apache Kafka's own tools, ${release.version}: topics, configs, offsets, groups, producers, replicas, compatibility`,
-    async run(facts, { target }) {
+    async run(facts, { target, isNightly }) {
       await provideJava(release.version);
-      await using broker = await Broker.start(target);
-      const kit = { release, broker };
+      await using broker = await Broker.start(target, { configs: SHORT_SESSIONS });
+      const protocols = isNightly ? [...release.protocols, ...release.nightlyProtocols] : release.protocols;
+      const kit = { release, broker, protocols };
       await checkVersions(facts, kit);
       await checkTopicCommand(facts, kit);
       await checkConfigCommand(facts, kit);
@@ -39,6 +48,7 @@ function suiteOf(name: string, release: Release): Suite {
       await checkGetOffsetShell(facts, kit);
       await checkAdmin(facts, kit);
       await checkGroups(facts, kit);
+      await checkMembers(facts, kit);
       await checkCompatibility(facts, kit);
     },
   };

@@ -7,18 +7,27 @@ import { type Finished, lastLines } from "../support/processes.ts";
 export const TOOLS = "org.apache.kafka.tools";
 export const CONFIG_COMMAND = "kafka.admin.ConfigCommand";
 
+export type GroupProtocol = "classic" | "consumer";
+
 /** What differs between the releases. */
 export interface Release {
   readonly version: string;
   readonly apiVersionsCommand: string;
   /** Of ProducerPerformance. */
   readonly propertiesOption: string;
+  readonly consumerPerformance: { readonly recordsOption: string; readonly configOption: string };
+  /** Of consumer groups. */
+  readonly protocols: readonly GroupProtocol[];
+  /** What runs at night only. Releases before 4.0 speak KIP-848 as a preview, in version 0 of its heartbeat. */
+  readonly nightlyProtocols: readonly GroupProtocol[];
 }
 
 /** The tools of a release and the broker that they talk to. */
 export interface Kit {
   readonly release: Release;
   readonly broker: Broker;
+  /** Of consumer groups: those to check. */
+  readonly protocols: readonly GroupProtocol[];
 }
 
 export async function tool(kit: Kit, main: string, ...args: readonly string[]): Promise<Finished> {

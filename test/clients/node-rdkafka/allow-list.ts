@@ -1,8 +1,5 @@
 import type { AllowList } from "../support/allow-list.ts";
 
-const GROUPS = "needs consumer groups";
-const GROUP_ID = "its consumer has a group id and looks for the coordinator at once";
-
 /** By mocha's full titles; a title that is left out stands for all below it. */
 export const NODE_RDKAFKA_TESTS: AllowList = {
   runs: [
@@ -21,11 +18,51 @@ export const NODE_RDKAFKA_TESTS: AllowList = {
     "Admin deleteTopic should be able to delete a topic after creation",
     "Admin createPartitions should be able to add partitions to a topic after creation",
     "Admin createPartitions should NOT be able to reduce partitions to a topic after creation",
+    "Consumer commit should allow commit with an array",
+    "Consumer commit should allow commit without an array",
+    "Consumer committed and position before assign, committed offsets are empty",
+    "Consumer committed and position before assign, position returns an empty array",
+    "Consumer committed and position after assign, should get committed array without offsets ",
+    "Consumer committed and position after assign and commit, should get committed offsets",
+    "Consumer committed and position after assign, before consume, position should return an array without offsets",
+    "Consumer committed and position should obey the timeout",
+    "Consumer seek and positioning should be able to seek",
+    "Consumer seek and positioning should be able to seek with a timeout of 0",
+    "Consumer subscribe should be able to subscribe",
+    "Consumer subscribe should be able to unsubscribe",
+    "Consumer assign should be able to take an assignment",
+    "Consumer assign should be able to take an empty assignment",
+    "Consumer disconnect should happen gracefully",
+    "Consumer disconnect should happen without issue after subscribing",
+    "Consumer disconnect should happen without issue after consuming",
+    "Consumer disconnect should happen without issue after consuming an error",
+    "Consumer rebalance protocol should return EAGER for undefined",
+    "Consumer rebalance protocol should return EAGER for range",
+    "Consumer rebalance protocol should return EAGER for roundrobin",
+    "Consumer rebalance protocol should return COOPERATIVE for cooperative-sticky",
+    "Consumer/Producer should be able to produce, consume messages, read position: subscribe/consumeOnce",
+    "Consumer/Producer should return ready messages on partition EOF",
+    "Consumer/Producer should emit partition.eof event when reaching end of partition",
+    "Consumer/Producer should emit partition.eof when already at end of partition",
+    "Consumer/Producer should be able to produce and consume messages: consumeLoop",
+    "Consumer/Producer should emit 'partition.eof' events in consumeLoop",
+    "Consumer/Producer should emit [warning] event on UNKNOWN_TOPIC_OR_PART error: consumeLoop",
+    "Consumer/Producer should be able to produce and consume messages with one header value as string: consumeLoop",
+    "Consumer/Producer should be able to produce and consume messages with one header value as buffer: consumeLoop",
+    "Consumer/Producer should be able to produce and consume messages with one header value as int: consumeLoop",
+    "Consumer/Producer should be able to produce and consume messages with one header value as float: consumeLoop",
+    "Consumer/Producer should be able to produce and consume messages with multiple headers value as buffer: consumeLoop",
+    "Consumer/Producer should be able to produce and consume messages with multiple headers value as string: consumeLoop",
+    "Consumer/Producer should be able to produce and consume messages with multiple headers with mixed values: consumeLoop",
+    "Consumer/Producer should be able to produce and consume messages: empty buffer key and empty value",
+    "Consumer/Producer should be able to produce and consume messages: empty key and empty value",
+    "Consumer/Producer should be able to produce and consume messages: null key and null value",
+    "Consumer/Producer Exceptional case -  offset_commit_cb true should async commit after consuming",
+    "Consumer/Producer Exceptional case - offset_commit_cb function should callback offset_commit_cb after commit",
+    "Consumer/Producer Cooperative sticky should be able to produce and consume messages",
+    "Consumer group/Producer should be able to commit, read committed and restart from the committed offset",
   ],
   leftOut: {
-    Consumer: GROUP_ID,
-    "Consumer/Producer": GROUPS,
-    "Consumer group/Producer": GROUPS,
     "Transactional Producer": "needs transactions",
   },
 };

@@ -4,14 +4,20 @@ import { sleep } from "./processes.ts";
 
 let topicsMade = 0;
 
+export interface TopicOptions {
+  readonly partitions?: number;
+  readonly configs?: Readonly<Record<string, string>>;
+}
+
 /** Creates a topic under a name of its own and answers the name. */
-export async function newTopic(
-  broker: Broker,
-  label: string,
-  options: { readonly partitions?: number; readonly configs?: Readonly<Record<string, string>> } = {},
-): Promise<string> {
+export async function newTopic(broker: Broker, label: string, options: TopicOptions = {}): Promise<string> {
   topicsMade += 1;
   const topic = `${label}-${topicsMade}`;
+  await createTopic(broker, topic, options);
+  return topic;
+}
+
+export async function createTopic(broker: Broker, topic: string, options: TopicOptions = {}): Promise<void> {
   const admin = new Admin({ clientId: "client-checks", bootstrapBrokers: [broker.address] });
   try {
     const configs = Object.entries(options.configs ?? {}).map(([name, value]) => ({ name, value }));
@@ -19,7 +25,6 @@ export async function newTopic(
   } finally {
     await admin.close();
   }
-  return topic;
 }
 
 /** Tries again until `probe` answers true. A real broker's answers may trail behind what it has accepted. */
