@@ -10,11 +10,12 @@ import { StoreUnavailableError } from "#lib/storage/object-store.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
-import { type BrokerId, type StoreId, uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
+import { type StoreId, uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
 
 export interface EmbeddedStoreOptions extends Omit<BrokerPorts, "stores"> {
   readonly dataDir: string;
-  readonly brokerId: BrokerId;
+  /** Whose unfinished files the store may clean up: nobody else may write under this name at the same time. */
+  readonly owner: string;
   readonly signal: AbortSignal;
 }
 
@@ -27,7 +28,7 @@ export const EMBEDDED_STORE_ID: StoreId = 0;
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<DirectoryObjectStore> {
   const { random, logger, signal } = options;
   const root = resolve(join(options.dataDir, `store-${EMBEDDED_STORE_ID}`));
-  const storeOptions: DirectoryStoreOptions = { root, random, logger, owner: `broker-${options.brokerId}` };
+  const storeOptions: DirectoryStoreOptions = { root, random, logger, owner: options.owner };
   // The cluster journal's snapshot may lie in the very store that it is to tell us of; so it is read with whatever store
   // lies there (a snapshot's hash stands in the journal), and what it says is held against that store then.
   const found = await findMarker(root);

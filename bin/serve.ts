@@ -6,8 +6,8 @@ import { formatHostPort } from "#lib/config/host-port.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
 import { ListenError } from "#lib/gateway/listen-error.ts";
 import { CorruptRecordError, DivergenceError } from "#lib/journal/journal-errors.ts";
-import { describeError } from "#lib/runtime/logger.ts";
-import { type EmbeddedBroker, startEmbeddedBroker } from "./embedded-broker.ts";
+import { describeError, type LogFields, type Logger } from "#lib/runtime/logger.ts";
+import type { ServedBroker } from "./start-settings.ts";
 
 /**
  * Record batches come and go as memory beside a heap of some 30 MB. By default V8 collects the whole heap again when both
@@ -27,25 +27,45 @@ export async function serve(settings: ServeSettings): Promise<void> {
     // The listeners stay: a second signal during the drain changes nothing.
     for (const signal of STOP_SIGNALS) process.on(signal, () => resolve(signal));
   });
-  logger.info("starting", { dataDir: settings.dataDir });
-  let broker: EmbeddedBroker;
+  logger.info("starting", whereabouts(settings));
+  let broker: ServedBroker;
   try {
-    broker = await startEmbeddedBroker(settings, logger);
+    broker = await start(settings, logger);
   } catch (error) {
     process.stderr.write(`millrace: cannot start: ${describeError(error)}${remedyFor(error, settings)}\n`);
     process.exit(error instanceof BrokerConfigError ? 2 : 1);
   }
-  process.stdout.write(`ready kafka=${broker.listeners.map(formatHostPort).join(",")}\n`);
+  process.stdout.write(`${readyLine(broker)}\n`);
   logger.info("stopping", { signal: await stopRequested, drainMsMax: settings.drainMs });
   await broker.stop();
   logger.info("stopped");
   process.exit(0);
 }
 
-function remedyFor(error: unknown, { dataDir }: ServeSettings): string {
-  if (error instanceof ListenError)
-    return "\nmillrace: choose another address with --kafka HOST:PORT, or stop what has this one";
+/** Loads the code of the one that is asked for: the AWS SDK takes longer than all the rest of a start. */
+async function start(settings: ServeSettings, logger: Logger): Promise<ServedBroker> {
+  if (settings.aws === undefined) return (await import("./embedded-broker.ts")).startEmbeddedBroker(settings, logger);
+  return (await import("./aws-broker.ts")).startAwsBroker(settings, settings.aws, logger);
+}
+
+function readyLine({ listeners, http }: ServedBroker): string {
+  const doors = [`kafka=${listeners.map(formatHostPort).join(",")}`];
+  if (http !== undefined) doors.push(`http=${formatHostPort(http)}`);
+  return `ready ${doors.join(" ")}`;
+}
+
+function whereabouts({ aws, dataDir }: ServeSettings): LogFields {
+  if (aws === undefined) return { dataDir };
+  return { stores: aws.stores.map(({ bucket }) => bucket).join(","), table: aws.journal.table };
+}
+
+function remedyFor(error: unknown, { aws, dataDir }: ServeSettings): string {
+  if (error instanceof ListenError) {
+    const orNone = error.door === "http" ? ", do without with --http off" : "";
+    return `\nmillrace: choose another address with --${error.door} HOST:PORT${orNone}, or stop what has this one`;
+  }
   if (error instanceof LockFileError) return `\nmillrace: check that ${dataDir} may be written by this user`;
   if (!(error instanceof CorruptRecordError || error instanceof DivergenceError)) return "";
+  if (aws !== undefined) return "\nmillrace: restore the table to a time before the damage (point-in-time recovery)";
   return `\nmillrace: to see all that is damaged run: millrace doctor --data-dir ${dataDir}; then restore the directory from a backup`;
 }

@@ -10,8 +10,8 @@ const DECIDED_BY: ReadonlyMap<string, string> = new Map([
   ["node.id", "broker-id"],
   ["broker.id", "broker-id"],
   ["broker.rack", "rack"],
-  ["log.dir", "data-dir"],
-  ["log.dirs", "data-dir"],
+  ["log.dir", "data-dir or --store"],
+  ["log.dirs", "data-dir or --store"],
 ]);
 
 /**
@@ -26,7 +26,7 @@ export function startConfigs(settings: ServeSettings): ReadonlyMap<string, strin
   const configs = parseBrokerConfigs(settings.brokerConfigs);
   configs.set("node.id", String(settings.brokerId));
   configs.set("broker.id", String(settings.brokerId));
-  configs.set("log.dirs", resolve(settings.dataDir));
+  configs.set("log.dirs", logDirs(settings));
   configs.set("listeners", settings.listeners.map((each) => `${each.name}://${formatHostPort(each)}`).join(","));
   const advertised = settings.listeners.flatMap(({ name, advertisedHost: host, advertisedPort: port }) =>
     host === undefined || port === undefined ? [] : [`${name}://${formatHostPort({ host, port })}`],
@@ -34,4 +34,9 @@ export function startConfigs(settings: ServeSettings): ReadonlyMap<string, strin
   if (advertised.length > 0) configs.set("advertised.listeners", advertised.join(","));
   if (settings.rack !== undefined) configs.set("broker.rack", settings.rack);
   return configs;
+}
+
+function logDirs({ aws, dataDir }: ServeSettings): string {
+  if (aws === undefined) return resolve(dataDir);
+  return aws.stores.map(({ bucket, prefix }) => `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`).join(",");
 }

@@ -1,12 +1,17 @@
 import {
+  APPEND_INLINE_BYTES_MAX,
   BLOCK_CACHE_BYTES_MAX,
   DRAIN_MS_MAX,
   EMBEDDED_INLINE_BYTES_MAX,
+  FUNCTION_INLINE_BYTES_PER_COPY,
   INLINE_BYTES_MAX,
   LINGER_MS_MAX,
   MIB,
+  S3_EXPRESS_LINGER_MS,
+  S3_LINGER_MS,
   TAIL_CACHE_BYTES_MAX,
 } from "#lib/util/limits.ts";
+import { DYNAMODB_ADDRESS_FORM, S3_ADDRESS_FORM } from "./aws-address.ts";
 
 /** One setting of `millrace serve`: the same name as a flag, in the environment and in the config file. */
 export interface ServeOption {
@@ -20,6 +25,9 @@ export interface ServeOption {
   readonly repeatable?: true;
 }
 
+/** Where HTTP clients find a broker of which nothing else was said. */
+export const HTTP_DEFAULT = "127.0.0.1:8082";
+
 /** Every setting, in the order of the help text. Parsed by `parseServeSettings`. */
 export const SERVE_OPTIONS = [
   {
@@ -27,6 +35,17 @@ export const SERVE_OPTIONS = [
     value: "DIR",
     description: "directory of the journal file and the stores; made if missing",
     default: "./data",
+  },
+  {
+    name: "store",
+    value: "URL",
+    description: `bucket of S3 in place of the directory: ${S3_ADDRESS_FORM}; repeat it for several, always in the same order; goes with journal`,
+    repeatable: true,
+  },
+  {
+    name: "journal",
+    value: "URL",
+    description: `table of DynamoDB in place of the directory: ${DYNAMODB_ADDRESS_FORM}; goes with store`,
   },
   {
     name: "kafka",
@@ -47,6 +66,17 @@ export const SERVE_OPTIONS = [
     description: "id of this broker; one process each in a data directory",
     default: "0",
   },
+  {
+    name: "http",
+    value: "HOST:PORT|off",
+    description: `listener for HTTP clients, or none; ${HTTP_DEFAULT} unless a listener for Kafka clients is named, then none`,
+  },
+  {
+    name: "http-cors-origin",
+    value: "ORIGIN",
+    description: "origin whose pages may call over HTTP from a browser, or * for all; repeat it for several",
+    repeatable: true,
+  },
   { name: "rack", value: "TEXT", description: "rack of this broker as clients see it (broker.rack)" },
   {
     name: "broker-config",
@@ -57,13 +87,13 @@ export const SERVE_OPTIONS = [
   {
     name: "linger-ms",
     value: "MS",
-    description: `time between the starts of two flushes in milliseconds, 0 to ${LINGER_MS_MAX}; 0 flushes whenever an upload may start`,
+    description: `time between the starts of two flushes in milliseconds, 0 to ${LINGER_MS_MAX}; 0 flushes whenever an upload may start; with S3 by default ${S3_LINGER_MS}, with directory buckets (S3 Express) ${S3_EXPRESS_LINGER_MS}`,
     default: "0",
   },
   {
     name: "inline-bytes",
     value: "BYTES",
-    description: `flushes up to this size travel in the journal and make no object, 0 to ${INLINE_BYTES_MAX}`,
+    description: `flushes up to this size travel in the journal and make no object, 0 to ${INLINE_BYTES_MAX}; with S3 by default ${APPEND_INLINE_BYTES_MAX}, with one store ${FUNCTION_INLINE_BYTES_PER_COPY}`,
     default: String(EMBEDDED_INLINE_BYTES_MAX),
   },
   {

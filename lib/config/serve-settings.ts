@@ -1,8 +1,23 @@
 import { z } from "zod";
 import { LogError } from "#lib/util/errors.ts";
 import { DRAIN_MS_MAX, INLINE_BYTES_MAX, LINGER_MS_MAX, MIB } from "#lib/util/limits.ts";
-import { parseHostPort } from "./host-port.ts";
-import { environmentName, SERVE_OPTIONS, type ServeOption, type ServeOptionName } from "./serve-options.ts";
+import {
+  DYNAMODB_ADDRESS_FORM,
+  type DynamoDbAddress,
+  parseDynamoDbAddress,
+  parseS3Address,
+  S3_ADDRESS_FORM,
+  type S3Address,
+} from "./aws-address.ts";
+import { awsDefaults } from "./aws-defaults.ts";
+import { type HostPort, parseHostPort } from "./host-port.ts";
+import {
+  environmentName,
+  HTTP_DEFAULT,
+  SERVE_OPTIONS,
+  type ServeOption,
+  type ServeOptionName,
+} from "./serve-options.ts";
 
 /** What a user has set cannot be used; the message names the setting, what was given and what is expected. */
 export class SettingsError extends LogError {
@@ -18,9 +33,21 @@ export interface ServeListener {
   readonly advertisedPort: number | undefined;
 }
 
+/** Buckets and table in place of a data directory. */
+export interface AwsSettings {
+  /** By store id from 0. */
+  readonly stores: readonly S3Address[];
+  readonly journal: DynamoDbAddress;
+}
+
 export interface ServeSettings {
+  /** Not used with `aws`. */
   readonly dataDir: string;
+  readonly aws: AwsSettings | undefined;
   readonly listeners: readonly ServeListener[];
+  /** Undefined: no HTTP door. */
+  readonly http: HostPort | undefined;
+  readonly httpCorsOrigins: readonly string[];
   readonly brokerId: number;
   readonly rack: string | undefined;
   /** As given; what keys and values are allowed is decided by lib/cluster. */
@@ -55,6 +82,18 @@ const addressed = z.string().transform((text, context) => {
   return { name: name ?? DEFAULT_LISTENER_NAME, ...parsed };
 });
 
+const address = <T>(parse: (text: string) => T | undefined, form: string) =>
+  z.string().transform((text, context) => {
+    const parsed = parse(text);
+    if (parsed !== undefined) return parsed;
+    context.addIssue({ code: "custom", message: `expected ${form}` });
+    return z.NEVER;
+  });
+
+const corsOrigin = z
+  .string()
+  .regex(/^(\*|https?:\/\/[^/\s,]+)$/, "expected an origin such as https://example.com, without a path, or *");
+
 const keyValue = z.string().transform((text, context) => {
   const at = text.indexOf("=");
   if (at < 1) {
@@ -66,8 +105,15 @@ const keyValue = z.string().transform((text, context) => {
 
 const schema = z.object({
   "data-dir": z.string().min(1),
+  store: z.array(address(parseS3Address, S3_ADDRESS_FORM)).default([]),
+  journal: address(parseDynamoDbAddress, DYNAMODB_ADDRESS_FORM).optional(),
   kafka: z.array(addressed).min(1),
   advertise: z.array(addressed).default([]),
+  http: address(
+    (text) => (text === "off" ? text : parseHostPort(text)),
+    "HOST:PORT with a port from 0 to 65535, or off",
+  ),
+  "http-cors-origin": z.array(corsOrigin).default([]),
   "broker-id": integer(0, 0x7fff_ffff),
   rack: z.string().min(1).optional(),
   "broker-config": z.array(keyValue).default([]),
@@ -82,22 +128,33 @@ const schema = z.object({
 /** Merges the sources, the strongest first (flags, environment, config file), and checks the whole. */
 export function parseServeSettings(...sources: readonly RawSettings[]): ServeSettings {
   const merged: Record<string, string | readonly string[]> = {};
+  const given = (name: string) =>
+    sources.map((source) => source[name as ServeOptionName]).find((value) => value !== undefined);
   for (const option of SERVE_OPTIONS as readonly ServeOption[]) {
-    const given = sources.map((source) => source[option.name as ServeOptionName]).find((value) => value !== undefined);
-    const value = given ?? option.default;
+    const value = given(option.name) ?? option.default;
     if (value !== undefined) merged[option.name] = option.repeatable && typeof value === "string" ? [value] : value;
   }
+  // Who names a door for Kafka clients gets that one; who names none gets both.
+  merged["http"] ??= given("kafka") === undefined ? HTTP_DEFAULT : "off";
   const result = schema.safeParse(merged);
   if (!result.success) throw new SettingsError(describeIssues(result.error.issues, merged));
   const { data } = result;
+  const aws = awsSettings(data.store, data.journal);
+  if (aws !== undefined && given("data-dir") !== undefined) {
+    throw new SettingsError("data-dir: not used with store and journal; leave it out");
+  }
+  const defaults = aws === undefined ? undefined : awsDefaults(aws.stores);
   return {
     dataDir: data["data-dir"],
+    aws,
     listeners: pairListeners(data.kafka, data.advertise),
+    http: data.http === "off" ? undefined : data.http,
+    httpCorsOrigins: data["http-cors-origin"],
     brokerId: data["broker-id"],
     rack: data.rack,
     brokerConfigs: new Map(data["broker-config"]),
-    lingerMs: data["linger-ms"],
-    inlineBytesMax: data["inline-bytes"],
+    lingerMs: given("linger-ms") === undefined && defaults ? defaults.lingerMs : data["linger-ms"],
+    inlineBytesMax: given("inline-bytes") === undefined && defaults ? defaults.inlineBytesMax : data["inline-bytes"],
     tailCacheBytesMax: data["tail-cache-bytes"],
     blockCacheBytesMax: data["block-cache-bytes"],
     drainMs: data["drain-ms"],
@@ -167,6 +224,16 @@ function parseJson(path: string, text: string): unknown {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SettingsError(`config file ${path} is not JSON: ${reason}`);
   }
+}
+
+function awsSettings(stores: readonly S3Address[], journal: DynamoDbAddress | undefined): AwsSettings | undefined {
+  if (journal === undefined && stores.length === 0) return undefined;
+  if (journal === undefined) throw new SettingsError(`journal: missing; stores in S3 need ${DYNAMODB_ADDRESS_FORM}`);
+  if (stores.length === 0) throw new SettingsError(`store: missing; journals in DynamoDB need ${S3_ADDRESS_FORM}`);
+  const places = stores.map(({ bucket, prefix, endpoint = "" }) => `${endpoint} ${bucket}/${prefix}`);
+  const twice = stores.find((_, index) => places.indexOf(places[index] ?? "") !== index);
+  if (twice !== undefined) throw new SettingsError(`store: s3://${twice.bucket} is given twice`);
+  return { stores, journal };
 }
 
 type Addressed = z.infer<typeof addressed>;

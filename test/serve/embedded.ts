@@ -2,18 +2,19 @@ import { KafkaConnection } from "#lib/client/kafka-connection.ts";
 import { parseServeSettings } from "#lib/config/serve-settings.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { defined } from "#lib/util/assert.ts";
-import { type EmbeddedBroker, startEmbeddedBroker } from "../../bin/embedded-broker.ts";
+import { startEmbeddedBroker } from "../../bin/embedded-broker.ts";
+import type { ServedBroker } from "../../bin/start-settings.ts";
 
 /** What `millrace serve` runs, on a real directory and a real port, but in this process. */
 export class Embedded implements AsyncDisposable {
-  readonly #broker: EmbeddedBroker;
+  readonly #broker: ServedBroker;
 
   static async start(dataDir: string): Promise<Embedded> {
     const settings = parseServeSettings({ "data-dir": dataDir, kafka: "127.0.0.1:0" });
     return new Embedded(await startEmbeddedBroker(settings, SILENT_LOGGER));
   }
 
-  private constructor(broker: EmbeddedBroker) {
+  private constructor(broker: ServedBroker) {
     this.#broker = broker;
   }
 

@@ -1,6 +1,7 @@
 import type { QueryCommandInput } from "@aws-sdk/client-dynamodb";
 import type { AppendResult, Journal, JournalPage, JournalRecord, ReadOptions } from "#lib/journal/journal.ts";
-import { backOffMs } from "#lib/runtime/back-off.ts";
+import { JournalUnavailableError } from "#lib/journal/journal.ts";
+import { backOffMs, retry } from "#lib/runtime/back-off.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import { assert } from "#lib/util/assert.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
@@ -25,6 +26,7 @@ export interface DynamoDbJournalOptions extends JournalTableOptions {
   readonly signal: AbortSignal;
 }
 
+const OPEN_ATTEMPTS_MAX = 3;
 const BACK_OFF = { minMs: JOURNAL_BACK_OFF_MS_MIN, maxMs: JOURNAL_BACK_OFF_MS_MAX };
 
 /**
@@ -46,8 +48,12 @@ export class DynamoDbJournal implements Journal {
   /** Fails with `JournalTableError` on a table of another format, or with `JournalUnavailableError`. */
   static async open(options: DynamoDbJournalOptions): Promise<DynamoDbJournal> {
     const table = new JournalTable(options);
-    await checkTableFormat(table, options.signal);
-    return new DynamoDbJournal(table, options);
+    const journal = new DynamoDbJournal(table, options);
+    const again = { ...BACK_OFF, attemptsMax: OPEN_ATTEMPTS_MAX, isRetriable: isUnavailable };
+    const ports = { clock: options.clock, random: journal.#random };
+    // More than one try: a host whose clock is wrong learns the service's time from the first refusal.
+    await retry(() => checkTableFormat(table, options.signal), again, ports, options.signal);
+    return journal;
   }
 
   async append(journal: JournalId, seq: JournalSeq, bytes: Uint8Array, signal: AbortSignal): Promise<AppendResult> {
@@ -120,6 +126,10 @@ export class DynamoDbJournal implements Journal {
       left = await this.#table.deleteBatch(left, signal);
     }
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof JournalUnavailableError;
 }
 
 function keyOf(journal: JournalId, seq: JournalSeq) {

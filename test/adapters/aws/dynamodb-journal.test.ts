@@ -207,6 +207,22 @@ describe("the opening", () => {
     await under.open();
   });
 
+  test("tries again a few times, so that a wrong clock is put right by the first refusal", async () => {
+    const tomorrow = new Date(Date.now() + 86_400_000);
+    const refusal = dynamoDbError(400, "InvalidSignatureException");
+    await using under = await serviceOf(
+      { ...refusal, headers: { ...refusal.headers, date: tomorrow.toUTCString() } },
+      OPENED,
+    );
+    await under.open();
+    expect(under.service.last.headers["x-amz-date"]).toMatch(
+      new RegExp(`^${tomorrow.toISOString().slice(0, 10).replaceAll("-", "")}T`),
+    );
+    under.service.answer(dynamoDbError(400, "ResourceNotFoundException"));
+    await expect(under.open()).rejects.toThrow("the table does not exist");
+    expect(under.bodies()).toHaveLength(5);
+  });
+
   test("refuses a table of an unknown format level with a text, and writes nothing", async () => {
     const level = { journal: { S: "#format" }, seq: { N: "0" }, level: { N: "2" } };
     await using under = await serviceOf(dynamoDbAnswer({ Items: [level] }));

@@ -1,0 +1,35 @@
+import type { AwsSettings, ServeSettings } from "#lib/config/serve-settings.ts";
+import { startBroker } from "#lib/gateway/start-broker.ts";
+import { RequestLedger } from "#lib/runtime/ledger.ts";
+import type { Logger } from "#lib/runtime/logger.ts";
+import { DYNAMODB_POLL_MS, UPLOADS_IN_FLIGHT_MAX } from "#lib/util/limits.ts";
+import { openAwsPorts } from "./aws-ports.ts";
+import { meteredPorts } from "./metered-ports.ts";
+import { startConfigs } from "./start-configs.ts";
+import { type ServedBroker, startSettings } from "./start-settings.ts";
+
+/** A broker whose journals are in DynamoDB and whose stores are buckets of S3, or of services that speak as they do. */
+export async function startAwsBroker(settings: ServeSettings, aws: AwsSettings, logger: Logger): Promise<ServedBroker> {
+  // Checked before anything is made.
+  const configs = startConfigs(settings);
+  // Disposed of in reverse order, also when one of the later steps fails.
+  await using opened = new AsyncDisposableStack();
+  const ledger = new RequestLedger();
+  opened.defer(() => {
+    for (const line of ledger.snapshot()) logger.info("requests", { ...line });
+  });
+  // Broker k is at home at store k mod n (docs/ARCHITECTURE.md section 3).
+  const nearestId = settings.brokerId % aws.stores.length;
+  const ports = await openAwsPorts(aws, opened, { logger, ledger, nearestId });
+  const broker = await startBroker(
+    { ...ports, ...meteredPorts(ports) },
+    startSettings(settings, {
+      configs,
+      uploadsInFlightMax: UPLOADS_IN_FLIGHT_MAX,
+      journalPollMs: DYNAMODB_POLL_MS,
+    }),
+  );
+  opened.defer(() => broker.stop());
+  const running = opened.move();
+  return { listeners: broker.listeners, http: broker.http, stop: () => running.disposeAsync() };
+}

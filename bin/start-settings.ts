@@ -1,0 +1,42 @@
+import type { HostPort } from "#lib/config/host-port.ts";
+import type { ServeSettings } from "#lib/config/serve-settings.ts";
+import type { StartSettings } from "#lib/gateway/start-broker.ts";
+import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
+
+/** A running broker of `millrace serve`. */
+export interface ServedBroker {
+  /** Where it listens, in the settings' order. */
+  readonly listeners: readonly HostPort[];
+  /** Undefined without an HTTP door. */
+  readonly http: HostPort | undefined;
+  /** Answers what is under way, for `drainMs` at most, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** What a broker is started with: the settings, and what depends on where its data lies. */
+export function startSettings(
+  settings: ServeSettings,
+  own: {
+    /** See `startConfigs`. */
+    readonly configs: ReadonlyMap<string, string>;
+    readonly uploadsInFlightMax: number;
+    readonly journalPollMs: number;
+  },
+): StartSettings {
+  return {
+    identity: { brokerId: settings.brokerId, rack: settings.rack ?? null },
+    startConfigs: own.configs,
+    append: {
+      ...DEFAULT_APPEND_SETTINGS,
+      lingerMs: settings.lingerMs,
+      inlineBytesMax: settings.inlineBytesMax,
+      uploadsInFlightMax: own.uploadsInFlightMax,
+    },
+    tailCacheBytesMax: settings.tailCacheBytesMax,
+    blockCacheBytesMax: settings.blockCacheBytesMax,
+    journalPollMs: own.journalPollMs,
+    listeners: settings.listeners,
+    http: settings.http === undefined ? undefined : { ...settings.http, corsOrigins: settings.httpCorsOrigins },
+    drainMs: settings.drainMs,
+  };
+}
