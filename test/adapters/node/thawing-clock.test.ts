@@ -1,5 +1,11 @@
-import { expect, test } from "vitest";
+import { spawnSync } from "node:child_process";
+import { afterEach, expect, test } from "vitest";
 import { ThawingClock } from "#lib/adapters/node/thawing-clock.ts";
+
+const clocks: ThawingClock[] = [];
+afterEach(() => {
+  for (const clock of clocks.splice(0)) clock.rest();
+});
 
 /** A clock on a host whose wall clock runs `aheadMs` ahead from now on, as it does after a freeze. */
 function clockOnHost() {
@@ -9,6 +15,7 @@ function clockOnHost() {
       return super.nowMs() + host.aheadMs;
     }
   })();
+  clocks.push(clock);
   return { host, clock };
 }
 
@@ -37,4 +44,14 @@ test("a wall clock that was set back takes nothing away", () => {
   host.aheadMs = -3_600_000;
   expect(clock.thaw()).toBeGreaterThanOrEqual(0);
   expect(clock.monotonicMs()).toBeGreaterThanOrEqual(before);
+});
+
+test("from thaw to rest the process stays for what is scheduled, and then ends", () => {
+  const url = new URL("../../../lib/adapters/node/thawing-clock.ts", import.meta.url).href;
+  const code = `import { ThawingClock } from "${url}";
+    const clock = new ThawingClock();
+    clock.thaw();
+    clock.schedule(30, () => { clock.rest(); console.log("called"); });`;
+  const { stdout, status } = spawnSync(process.execPath, ["--input-type=module", "--eval", code]);
+  expect({ printed: stdout.toString(), status }).toEqual({ printed: "called\n", status: 0 });
 });
