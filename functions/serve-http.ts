@@ -1,12 +1,12 @@
 import type { Context } from "aws-lambda";
+import { EmfTelemetry } from "#lib/adapters/aws/emf-telemetry.ts";
 import type { Broker } from "#lib/broker/assemble-broker.ts";
 import { createHttpApp } from "#lib/http/app.ts";
 import { httpErrorFrom } from "#lib/http/error-table.ts";
 import { DEFAULT_HTTP_SETTINGS } from "#lib/http/http-services.ts";
 import { refusalOutside } from "#lib/http/serve-endpoint.ts";
 import { describeError } from "#lib/runtime/logger.ts";
-import { NO_TELEMETRY } from "#lib/runtime/telemetry.ts";
-import { FUNCTION_VIEW_MS_MAX } from "#lib/util/limits.ts";
+import { FUNCTION_METRICS_MS, FUNCTION_VIEW_MS_MAX } from "#lib/util/limits.ts";
 import { authenticatorOf } from "./access.ts";
 import { type HttpEvent, type HttpResult, type RequestOrigin, requestOf, resultOf } from "./http-event.ts";
 import { clock, newRuntime, type RunningFunction } from "./runtime.ts";
@@ -26,6 +26,7 @@ export function serveHttp(name: string): (event: HttpEvent, context: Context) =>
   const runtime = newRuntime(name);
   const apps = new WeakMap<RunningFunction, App>();
   const views = new Views();
+  const metrics = new Metrics(name);
   return async (event, context) => {
     const restedMs = clock.thaw();
     const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS));
@@ -33,7 +34,7 @@ export function serveHttp(name: string): (event: HttpEvent, context: Context) =>
     try {
       const running = await runtime.started(signal);
       await views.refresh(running.broker, restedMs, signal);
-      const app = apps.get(running) ?? newApp(running);
+      const app = apps.get(running) ?? newApp(running, metrics.telemetry);
       apps.set(running, app);
       const origin: RequestOrigin = { event, requestContext: event.requestContext, lambdaContext: context };
       return await resultOf(await app.fetch(request, origin));
@@ -41,16 +42,17 @@ export function serveHttp(name: string): (event: HttpEvent, context: Context) =>
       runtime.logger.error("a request could not be served", { error: describeError(error) });
       return await resultOf(refusalOutside(request, httpErrorFrom(error)));
     } finally {
+      metrics.flushIfDue();
       clock.rest();
     }
   };
 }
 
-function newApp(running: RunningFunction): App {
+function newApp(running: RunningFunction, telemetry: EmfTelemetry): App {
   return createHttpApp({
     broker: running.broker.services,
     auth: authenticatorOf(running),
-    telemetry: NO_TELEMETRY,
+    telemetry,
     settings: {
       ...DEFAULT_HTTP_SETTINGS,
       corsOrigins: running.settings.corsOrigins,
@@ -67,6 +69,23 @@ function clientAddress(environment: unknown): string | undefined {
 
 function isOrigin(environment: unknown): environment is RequestOrigin {
   return typeof environment === "object" && environment !== null && "requestContext" in environment;
+}
+
+/** Figures as lines of the log, at most once a minute: a line for each call would cost more than the call. */
+class Metrics {
+  readonly telemetry: EmfTelemetry;
+  #flushedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(functionName: string) {
+    this.telemetry = new EmfTelemetry({ clock, functionName, write: (line) => process.stdout.write(`${line}\n`) });
+  }
+
+  flushIfDue(): void {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#flushedAtMs < FUNCTION_METRICS_MS) return;
+    this.#flushedAtMs = nowMs;
+    this.telemetry.flush();
+  }
 }
 
 /**

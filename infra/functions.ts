@@ -113,6 +113,10 @@ export class Functions extends Construct {
       architecture: props.architecture === "arm64" ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
       role,
       logGroup,
+      // Three lines of the service's own for each call would cost as much as the call.
+      loggingFormat: lambda.LoggingFormat.JSON,
+      systemLogLevelV2: lambda.SystemLogLevel.WARN,
+      applicationLogLevelV2: lambda.ApplicationLogLevel.TRACE,
       memorySize: memoryMb,
       timeout: Duration.seconds(timeoutSeconds),
       ...(kind === "schedule" ? { retryAttempts: 0, maxEventAge: Duration.minutes(1) } : {}),

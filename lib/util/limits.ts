@@ -46,6 +46,8 @@ export const IDLE_JOURNAL_TENDED_MS = 6 * 60 * 60 * 1000;
 export const FUNCTION_VIEW_MS_MAX = 5_000;
 /** Flushes up to this size, for each copy that it saves, travel in the journal record where both are paid by the request. */
 export const FUNCTION_INLINE_BYTES_PER_COPY = 4 * KIB;
+/** A function writes its figures to its log this often at most. */
+export const FUNCTION_METRICS_MS = 60_000;
 /** Memory for recently written records in a function, which lives for its calls only. */
 export const FUNCTION_TAIL_CACHE_BYTES_MAX = 4 * MIB;
 

@@ -76,6 +76,7 @@ describe.each(DEPLOY_PROFILES)("profile %s", (profile) => {
     );
     for (const { Properties } of functions) {
       expect(Properties).toMatchObject({ Runtime: "nodejs24.x", Architectures: ["arm64"] });
+      expect(Properties.LoggingConfig).toMatchObject({ LogFormat: "JSON", SystemLogLevel: "WARN" });
       const { Variables } = Properties.Environment;
       expect(Variables.MILLRACE_AUTH).toBe("keys");
       expect(JSON.stringify(Variables.MILLRACE_STORES).match(/s3:\/\//g)).toHaveLength(profile === "single" ? 1 : 3);
