@@ -42,7 +42,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
 /** Top-level folders that another top-level folder may reach by a relative path. */
 export const RELATIVE: Readonly<Record<string, readonly string[]>> = {
   test: ["bin", "functions", "infra", "bench"],
-  bench: ["test"],
+  bench: ["test", "infra"],
 };
 
 // Which code may import a module from outside. `lib/*` stands for every folder of lib; `test` and `bench` may also
