@@ -101,10 +101,15 @@ test.each(CASTS)("$name: the same seed gives the same plan, with joins, leaves a
 
 test("partitions that are assigned and revoked one by one add up to what a consumer owns", () => {
   const read = CLIENTS["kcat-cooperative"].reader("one");
-  expect(read("% Group g rebalanced (memberid m): assigned: t [0], t [3]", 1)).toEqual(
-    member("one", [owns(1, 0, 3)]).events[0],
-  );
-  expect(read("% Group g rebalanced (memberid m): revoked: t [0]", 2)).toEqual(member("one", [owns(2, 3)]).events[0]);
+  const incremental = (what: string): string =>
+    `% Group g rebalanced: incremental ${what} partition(s) (memberid m, COOPERATIVE rebalance protocol)`;
+  const kcat = [
+    read(`${incremental("assignment of 2")}: t [0], t [3]`, 1),
+    read(`${incremental("revoke of 1")}: t [0]`, 2),
+    read("% Group g rebalanced (memberid m): assigned: t [5]", 3),
+    read("% Group g rebalanced (memberid m): revoked: t [3], t [5]", 4),
+  ];
+  expect(kcat).toEqual(member("one", [owns(1, 0, 3), owns(2, 3), owns(3, 3, 5), owns(4)]).events);
   const java = CLIENTS.java.reader("two");
   const partitions = [{ topic: "t", partition: 2 }];
   expect(java(JSON.stringify({ name: "partitions_assigned", partitions }), 3)).toEqual(

@@ -103,7 +103,10 @@ class Owned {
   }
 }
 
-/** `PARTITION OFFSET VALUE`, or what kcat says on a rebalance: `% Group g rebalanced (memberid m): assigned: t [0], …`. */
+/**
+ * `PARTITION OFFSET VALUE`, or what kcat says on a rebalance: `% Group g rebalanced (memberid m): assigned: t [0], …`, and
+ * by the cooperative protocol `% Group g rebalanced: incremental assignment of 2 partition(s) (…): t [0], …`.
+ */
 export function kcatReader(member: string): LineReader {
   const owned = new Owned(member);
   return (line, atMs) => {
@@ -112,10 +115,10 @@ export function kcatReader(member: string): LineReader {
       const whole = isWhole(partition, offset, value);
       return { kind: "delivery", member, partition, first: offset, last: offset, atMs, isWhole: whole };
     }
-    const found = /^% Group .* rebalanced .*?: (assigned|revoked)(.*)$/.exec(line);
+    const found = /^% Group .* rebalanced(?: .*?: |: incremental )(assign|revoke)(.*)$/.exec(line);
     if (found === null) return undefined;
     const partitions = [...(found[2] ?? "").matchAll(/\[(\d+)\]/g)].map(([, id]) => Number(id));
-    return owned.change(found[1] === "assigned" ? "assigned" : "revoked", partitions, atMs);
+    return owned.change(found[1] === "assign" ? "assigned" : "revoked", partitions, atMs);
   };
 }
 

@@ -194,7 +194,6 @@ export const BY_KIP_848: readonly string[] = [
   "0067_empty_topic",
   "0069_consumer_add_parts",
   "0083_cb_event",
-  "0084_destroy_flags",
   "0099_commit_metadata",
   "0102_static_group_rebalance",
   "0112_assign_unknown_part",
