@@ -16,7 +16,7 @@ interface ProduceOptions extends ClientOptions {
   readonly file?: readonly string[];
   readonly wholeFile?: boolean;
   readonly json?: boolean;
-  readonly key?: string;
+  readonly recordKey?: string;
   readonly keySeparator?: string;
   readonly header?: readonly string[];
   readonly nullValue?: string;
@@ -41,7 +41,7 @@ export function produceCommand(): Command {
       "--json",
       "lines are objects { key, value, headers, timestamp, partition }, as consume --format json writes them",
     )
-    .option("-k, --key <TEXT>", "key of every record")
+    .option("-k, --record-key <TEXT>", "key of every record")
     .option("-K, --key-separator <TEXT>", "what stands between key and value in a line; \\t is a tab")
     .option("-H, --header <KEY=VALUE>", "a header of every record; repeatable", collect)
     .option("--null-value <TEXT>", "a value of just this text is null, a tombstone")
@@ -133,15 +133,15 @@ function settingsOf(options: ProduceOptions): Settings {
   const isJson = options.json === true;
   if (isWholeFile && files.length === 0) throw new UsageError("--whole-file needs a --file");
   if (isWholeFile && isJson) throw new UsageError("--whole-file and --json exclude each other");
-  if (options.keySeparator !== undefined && (isJson || isWholeFile || options.key !== undefined)) {
-    throw new UsageError("--key-separator goes with plain lines without --key");
+  if (options.keySeparator !== undefined && (isJson || isWholeFile || options.recordKey !== undefined)) {
+    throw new UsageError("--key-separator goes with plain lines without --record-key");
   }
   const headers = (options.header ?? []).map((text) => {
     const { key, value } = parseKeyValue(text, "--header");
     return { key, value: Buffer.from(value) };
   });
   const keySeparator = options.keySeparator === undefined ? undefined : parseSeparator(options.keySeparator);
-  const { partition, key } = options;
+  const { partition, recordKey: key } = options;
   return {
     files,
     isWholeFile,

@@ -1,9 +1,11 @@
 import { Command } from "commander";
 import { run } from "./cli/run.ts";
 import { consumeCommand } from "./consume-command.ts";
+import { costCommand } from "./cost-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
 import { groupsCommand } from "./groups-command.ts";
 import { journalsCommand } from "./journals-command.ts";
+import { keysCommand } from "./keys-command.ts";
 import { produceCommand } from "./produce-command.ts";
 import { serveCommand } from "./serve-command.ts";
 import { topicsCommand } from "./topics-command.ts";
@@ -16,7 +18,9 @@ const program = new Command("millrace")
   .addCommand(produceCommand())
   .addCommand(consumeCommand())
   .addCommand(groupsCommand())
+  .addCommand(keysCommand())
   .addCommand(journalsCommand())
+  .addCommand(costCommand())
   .addCommand(doctorCommand());
 
 process.exitCode = await run(program, process.argv.slice(2));

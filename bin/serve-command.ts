@@ -13,7 +13,9 @@ import {
 
 /** `millrace serve`: flags before environment before config file before defaults. */
 export function serveCommand(): Command {
-  const command = new Command("serve").description("run a broker with its data in a directory (embedded)");
+  const command = new Command("serve").description(
+    "run a broker with its data in a directory (embedded), or in S3 and DynamoDB",
+  );
   for (const option of SERVE_OPTIONS as readonly ServeOption[]) command.addOption(commanderOption(option));
   command.option("--config <FILE>", `JSON file whose keys are the names of these flags (${CONFIG_FILE_ENVIRONMENT})`);
   command.addHelpText(

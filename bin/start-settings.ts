@@ -36,7 +36,10 @@ export function startSettings(
     blockCacheBytesMax: settings.blockCacheBytesMax,
     journalPollMs: own.journalPollMs,
     listeners: settings.listeners,
-    http: settings.http === undefined ? undefined : { ...settings.http, corsOrigins: settings.httpCorsOrigins },
+    http:
+      settings.http === undefined
+        ? undefined
+        : { ...settings.http, corsOrigins: settings.httpCorsOrigins, access: settings.httpAccess },
     drainMs: settings.drainMs,
   };
 }

@@ -79,6 +79,25 @@ export const SERVE_OPTIONS = [
   },
   { name: "rack", value: "TEXT", description: "rack of this broker as clients see it (broker.rack)" },
   {
+    name: "http-auth",
+    value: "MODE",
+    description:
+      "keys: HTTP clients need an API key (millrace keys create); none: whoever reaches the listener may do all",
+    default: "none",
+  },
+  {
+    name: "http-allow",
+    value: "RANGE",
+    description: "address or range such as 10.0.0.0/8 whose HTTP clients may call; all where none is named",
+    repeatable: true,
+  },
+  {
+    name: "http-deny",
+    value: "RANGE",
+    description: "address or range whose HTTP clients may not call, whatever else allows it",
+    repeatable: true,
+  },
+  {
     name: "broker-config",
     value: "KEY=VALUE",
     description: "a Kafka broker config, such as num.partitions=6; an unknown key is an error",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isIpRange } from "#lib/security/ip-rules.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { DRAIN_MS_MAX, INLINE_BYTES_MAX, LINGER_MS_MAX, MIB } from "#lib/util/limits.ts";
 import {
@@ -40,6 +41,14 @@ export interface AwsSettings {
   readonly journal: DynamoDbAddress;
 }
 
+/** Who may call over HTTP. */
+export interface HttpAccessSettings {
+  readonly auth: "keys" | "none";
+  /** Addresses and ranges; none: everybody. */
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+}
+
 export interface ServeSettings {
   /** Not used with `aws`. */
   readonly dataDir: string;
@@ -48,6 +57,7 @@ export interface ServeSettings {
   /** Undefined: no HTTP door. */
   readonly http: HostPort | undefined;
   readonly httpCorsOrigins: readonly string[];
+  readonly httpAccess: HttpAccessSettings;
   readonly brokerId: number;
   readonly rack: string | undefined;
   /** As given; what keys and values are allowed is decided by lib/cluster. */
@@ -94,6 +104,8 @@ const corsOrigin = z
   .string()
   .regex(/^(\*|https?:\/\/[^/\s,]+)$/, "expected an origin such as https://example.com, without a path, or *");
 
+const ipRange = z.string().refine((text) => isIpRange(text), "expected an address or a range such as 10.0.0.0/8");
+
 const keyValue = z.string().transform((text, context) => {
   const at = text.indexOf("=");
   if (at < 1) {
@@ -114,6 +126,9 @@ const schema = z.object({
     "HOST:PORT with a port from 0 to 65535, or off",
   ),
   "http-cors-origin": z.array(corsOrigin).default([]),
+  "http-auth": z.enum(["keys", "none"]),
+  "http-allow": z.array(ipRange).default([]),
+  "http-deny": z.array(ipRange).default([]),
   "broker-id": integer(0, 0x7fff_ffff),
   rack: z.string().min(1).optional(),
   "broker-config": z.array(keyValue).default([]),
@@ -150,6 +165,7 @@ export function parseServeSettings(...sources: readonly RawSettings[]): ServeSet
     listeners: pairListeners(data.kafka, data.advertise),
     http: data.http === "off" ? undefined : data.http,
     httpCorsOrigins: data["http-cors-origin"],
+    httpAccess: { auth: data["http-auth"], allow: data["http-allow"], deny: data["http-deny"] },
     brokerId: data["broker-id"],
     rack: data.rack,
     brokerConfigs: new Map(data["broker-config"]),

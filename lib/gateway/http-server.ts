@@ -22,6 +22,13 @@ export interface HttpListenerSettings {
   readonly port: number;
   /** Origins that browsers may call from. */
   readonly corsOrigins?: readonly string[];
+  /** Left out: whoever reaches the listener may do everything. */
+  readonly access?: {
+    readonly auth: "keys" | "none";
+    /** Addresses and ranges that may call, all where there are none, and those that may not in any case. */
+    readonly allow: readonly string[];
+    readonly deny: readonly string[];
+  };
 }
 
 export interface HttpServerSettings {

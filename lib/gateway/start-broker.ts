@@ -2,8 +2,10 @@ import { assembleBroker, type BrokerSettings } from "#lib/broker/assemble-broker
 import type { BrokerServices } from "#lib/broker/broker-services.ts";
 import type { BrokerPorts } from "#lib/broker/open-journals.ts";
 import { timeLimit } from "#lib/runtime/deadline.ts";
+import type { RequestLedger } from "#lib/runtime/ledger.ts";
 import { KAFKA_CONNECTIONS } from "#lib/runtime/metrics.ts";
 import { NO_TELEMETRY } from "#lib/runtime/telemetry.ts";
+import { ipRules } from "#lib/security/ip-rules.ts";
 import type { HttpListenerSettings, HttpServer } from "./http-server.ts";
 import { type BoundListener, KafkaServer, type ListenerSettings } from "./kafka-server.ts";
 
@@ -18,6 +20,8 @@ export interface StartSettings extends BrokerSettings {
 export interface StartPorts extends BrokerPorts {
   /** What `/metrics` shows, as Prometheus' text. */
   readonly metricsText?: () => Promise<string>;
+  /** What the ports ask of services that charge by the request. */
+  readonly ledger?: RequestLedger;
 }
 
 /** A broker that clients can reach. */
@@ -51,7 +55,9 @@ export async function startBroker(ports: StartPorts, settings: StartSettings): P
   );
   telemetry.gauge(KAFKA_CONNECTIONS, () => kafka.connectionCount);
   let http: HttpServer | undefined;
+  const stopping = new AbortController();
   const stop = async (): Promise<void> => {
+    stopping.abort(new Error("the broker stops"));
     {
       using limit = timeLimit(clock, drainMs);
       await Promise.all([kafka.stop(limit.signal), http?.stop(limit.signal)]);
@@ -61,7 +67,10 @@ export async function startBroker(ports: StartPorts, settings: StartSettings): P
   };
   try {
     const bound = await kafka.start();
-    http = settings.http === undefined ? undefined : await newHttpServer(settings.http, ports, broker.services);
+    http =
+      settings.http === undefined
+        ? undefined
+        : await newHttpServer(settings.http, ports, broker.services, stopping.signal);
     const httpPort = await http?.start();
     return {
       services: broker.services,
@@ -78,13 +87,22 @@ export async function startBroker(ports: StartPorts, settings: StartSettings): P
 /** Loads the HTTP door when the Kafka door is open, and only where there is to be one. */
 async function newHttpServer(
   listener: HttpListenerSettings,
-  { telemetry = NO_TELEMETRY, metricsText }: StartPorts,
+  { telemetry = NO_TELEMETRY, metricsText, ledger }: StartPorts,
   broker: BrokerServices,
+  signal: AbortSignal,
 ): Promise<HttpServer> {
-  const [{ HttpServer }, { OPEN_ACCESS }] = await Promise.all([
+  const [{ HttpServer }, { KeyAuthenticator }] = await Promise.all([
     import("./http-server.ts"),
-    import("#lib/http/access.ts"),
+    import("#lib/http/key-authenticator.ts"),
   ]);
+  const { auth: mode = "none", allow = [], deny = [] } = listener.access ?? {};
+  const auth = new KeyAuthenticator({
+    keys: broker.cluster,
+    isKeyNeeded: mode === "keys",
+    addresses: ipRules({ allow, deny }),
+    clock: broker.clock,
+    signal,
+  });
   const connectionsMax = broker.cluster.brokerInteger("max.connections");
-  return new HttpServer({ listener, connectionsMax }, { broker, auth: OPEN_ACCESS, telemetry, metricsText });
+  return new HttpServer({ listener, connectionsMax }, { broker, auth, telemetry, metricsText, ledger });
 }

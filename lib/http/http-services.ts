@@ -1,6 +1,7 @@
 import type { ApiRouter } from "#lib/broker/api-router.ts";
 import type { BrokerServices } from "#lib/broker/broker-services.ts";
 import type { ByteBudget } from "#lib/log/fetch-budget.ts";
+import type { RequestLedger } from "#lib/runtime/ledger.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import { HTTP_BINARY_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_REQUEST_MS_MAX, HTTP_WAIT_MS_MAX } from "#lib/util/limits.ts";
 import type { HttpAuthenticator } from "./access.ts";
@@ -43,6 +44,8 @@ export interface HttpServices {
   readonly stopping: AbortSignal;
   /** What `/metrics` shows, as Prometheus' text; undefined where figures go another way. */
   readonly metricsText?: (() => Promise<string>) | undefined;
+  /** What the process asks of services that charge by the request; undefined where it asks none. */
+  readonly ledger?: RequestLedger | undefined;
   /** The client's address as the front knows it, from what it passes beside the request. */
   readonly clientAddress?: ((environment: unknown) => string | undefined) | undefined;
 }
@@ -54,6 +57,8 @@ export interface HttpRuntime extends HttpServices {
   /** Bodies that are being read and parsed, all requests together. */
   readonly bodies: ByteBudget;
   readonly streams: { count: number };
+  /** By the monotonic clock. */
+  readonly startedAtMs: number;
   /** For requests of Kafka's protocol inside HTTP. */
   readonly router: ApiRouter;
 }

@@ -16,6 +16,15 @@ export interface IpRules {
   permits(address: string | undefined): boolean;
 }
 
+export function isIpRange(text: string): boolean {
+  try {
+    ipRules({ allow: [text], deny: [] });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** `deny` wins over `allow`; an empty `allow` lets everybody in. Throws `IpRangeError`. */
 export function ipRules(ranges: { readonly allow: readonly string[]; readonly deny: readonly string[] }): IpRules {
   if (ranges.allow.length + ranges.deny.length === 0) return { permits: () => true };

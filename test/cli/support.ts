@@ -30,6 +30,14 @@ export class TestCluster implements AsyncDisposable {
   #broker: ChildProcess | undefined;
   /** 0 until the first start has taken a free one. */
   #port = 0;
+  readonly #args: readonly string[];
+  /** Where the HTTP door is, once started; empty without one. */
+  http = "";
+
+  /** `args` go to `millrace serve`. */
+  constructor(args: readonly string[] = []) {
+    this.#args = args;
+  }
 
   async start(): Promise<void> {
     const args = [
@@ -41,6 +49,7 @@ export class TestCluster implements AsyncDisposable {
       `127.0.0.1:${this.#port}`,
       "--log-level",
       "error",
+      ...this.#args,
     ];
     const broker = spawn(process.execPath, args, { env: ENVIRONMENT, stdio: ["ignore", "pipe", "inherit"] });
     this.#broker = broker;
@@ -48,9 +57,10 @@ export class TestCluster implements AsyncDisposable {
       let seen = "";
       broker.stdout.on("data", (chunk: Buffer) => {
         seen += chunk.toString();
-        const ready = /ready kafka=127\.0\.0\.1:(\d+)/.exec(seen);
+        const ready = /ready kafka=127\.0\.0\.1:(\d+)(?: http=(\S+))?\n/.exec(seen);
         if (ready === null) return;
         this.#port = Number(ready[1]);
+        this.http = ready[2] ?? "";
         resolve();
       });
       broker.once("exit", (code) => reject(new Error(`the broker ended with ${code}`)));

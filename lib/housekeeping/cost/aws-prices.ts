@@ -1,0 +1,49 @@
+/** What AWS charges, in US dollars. A region or a contract may have others; what is left out here costs nothing. */
+export interface AwsPrices {
+  /** The day on which the sources said so. */
+  readonly asOf: string;
+  readonly region: string;
+  readonly sources: readonly string[];
+  readonly s3: ObjectPrices;
+  /** S3 Express One Zone, directory buckets. */
+  readonly s3Express: ObjectPrices;
+  readonly dynamodb: {
+    /** On demand, per request unit: a KiB written, 4 KiB read strongly, 8 KiB read eventually. */
+    readonly writeUnit: number;
+    readonly readUnit: number;
+    readonly gbMonth: number;
+  };
+}
+
+export interface ObjectPrices {
+  /** Per request: PUT and LIST; GET. DELETE is free. */
+  readonly put: number;
+  readonly get: number;
+  /** Per 10^9 bytes sent or received within the region. */
+  readonly gbSent: number;
+  readonly gbReceived: number;
+  readonly gbMonth: number;
+}
+
+export const AWS_PRICES: AwsPrices = {
+  asOf: "2026-11-21",
+  region: "us-east-1",
+  sources: [
+    "https://aws.amazon.com/s3/pricing/",
+    "https://aws.amazon.com/s3/faqs/ (Express One Zone, examples of prices)",
+    "https://aws.amazon.com/dynamodb/pricing/on-demand/",
+  ],
+  s3: { put: 0.005 / 1_000, get: 0.0004 / 1_000, gbSent: 0, gbReceived: 0, gbMonth: 0.023 },
+  s3Express: {
+    put: 0.00113 / 1_000,
+    get: 0.00003 / 1_000,
+    gbSent: 0.0032,
+    gbReceived: 0.0006,
+    gbMonth: 0.11,
+  },
+  dynamodb: { writeUnit: 0.625 / 1e6, readUnit: 0.125 / 1e6, gbMonth: 0.25 },
+};
+
+export const GB = 1e9;
+/** AWS counts months of 730 hours. */
+export const MONTH_MS = 730 * 60 * 60 * 1_000;
