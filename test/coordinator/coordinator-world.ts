@@ -2,6 +2,7 @@ import type { JournalFaultPlan } from "#lib/adapters/memory/journal-fault.ts";
 import type { GroupJournals } from "#lib/coordinator/group-journals.ts";
 import { GroupCoordinator } from "#lib/coordinator/shell/group-coordinator.ts";
 import type { JoinRequest, JoinResult } from "#lib/coordinator/shell/join-calls.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { bytesOf, GROUP, TOPIC } from "./group-fixtures.ts";
@@ -36,7 +37,11 @@ export interface CoordinatorProcess {
 export class CoordinatorWorld extends GroupWorld {
   #processes = 0;
 
-  start(settings: Readonly<Record<string, number>> = {}, faults?: JournalFaultPlan): CoordinatorProcess {
+  start(
+    settings: Readonly<Record<string, number>> = {},
+    faults?: JournalFaultPlan,
+    clock: Clock = this.clock,
+  ): CoordinatorProcess {
     const journals = this.process(faults);
     const stopping = new AbortController();
     const values = { ...SETTINGS, ...settings };
@@ -49,7 +54,7 @@ export class CoordinatorWorld extends GroupWorld {
         nameOf: () => "orders",
         freshen() {},
       },
-      clock: this.clock,
+      clock,
       random: new SeededRandom(1_000 + this.#processes++),
       logger: SILENT_LOGGER,
       journalPollMs: 100,

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { NOT_A_MEMBER } from "#lib/coordinator/shell/offset-calls.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
 import { CoordinatorWorld, joinRequestOf, TestMember } from "./coordinator-world.ts";
 import { GROUP, TOPIC } from "./group-fixtures.ts";
 import { NEVER } from "./group-world.ts";
@@ -98,6 +99,30 @@ test("the members of a dead process expire at one that has never heard of them",
   expect(await list()).toMatchObject([{ state: "Stable" }]);
   await world.clock.advance(2_000);
   expect(await list()).toMatchObject([{ state: "Empty" }]);
+});
+
+test("a process whose timers stand still between its calls expires members when it is called", async () => {
+  const { world, here, there } = await sharedGroup();
+  here.kill();
+  there.kill();
+  const frozen: Clock = {
+    nowMs: () => world.clock.nowMs(),
+    monotonicMs: () => world.clock.monotonicMs(),
+    sleep: (...given) => world.clock.sleep(...given),
+    endOfTurn: () => world.clock.endOfTurn(),
+    schedule: () => ({ cancel() {} }),
+  };
+  const sleeper = world.start({}, undefined, frozen);
+  const called = async () => world.run(sleeper.coordinator.expireOverdue(NEVER));
+  const state = async () => (await world.run(sleeper.coordinator.admin.list(NEVER)))[0]?.state;
+  expect(await called()).toBe(1);
+  await world.clock.advance(39_000);
+  expect(await called()).toBe(1);
+  expect(await state()).toBe("Stable");
+  await world.clock.advance(2_000);
+  expect(await state()).toBe("Stable");
+  expect(await called()).toBe(0);
+  expect(await state()).toBe("Empty");
 });
 
 test("a slow member is left behind when the rebalance time-out has passed", async () => {
