@@ -95,6 +95,24 @@ describe("connections", () => {
   });
 });
 
+test("a directory bucket is asked for a session first, and used with it", async () => {
+  const credentials = ["SessionToken", "SecretAccessKey", "AccessKeyId"].map((name) => `<${name}>its-${name}</${name}>`);
+  const session = `<CreateSessionResult><Credentials>${credentials.join("")}<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></CreateSessionResult>`;
+  await using service = await FakeService.start({ body: session }, {});
+  const client = service.s3Client();
+  const bucket = "bucket--use1-az4--x-s3";
+  const store = new S3ObjectStore({ client, bucket, clock, ledger: new RequestLedger() });
+  expect(await store.putIfAbsent(key, [Buffer.from("abc")], never)).toEqual({ kind: "written" });
+  expect(await store.putIfAbsent(key, [Buffer.from("abc")], never)).toEqual({ kind: "written" });
+  client.destroy();
+  const [first, ...puts] = service.requests;
+  expect(first?.path).toContain("session");
+  expect(puts.map(({ method, headers }) => [method, headers["if-none-match"], headers["x-amz-s3session-token"]])).toEqual([
+    ["PUT", "*", "its-SessionToken"],
+    ["PUT", "*", "its-SessionToken"],
+  ]);
+});
+
 describe("what goes wrong has a reason and a text that says what to do", () => {
   const cases: readonly (readonly [Behaviour, string, RegExp])[] = [
     [s3Error(404, "NoSuchBucket"), "root", /s3:\/\/bucket\/some\/where: the bucket does not exist: make it/],
