@@ -1,6 +1,7 @@
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import type { FetchedPartition } from "#lib/log/log-api.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { CodecMissingError, DecompressedTooLargeError } from "#lib/record/errors.ts";
 import type { StoredRecord } from "#lib/record/record.ts";
 import { lastOffsetOf, readBatchHeader, splitBatches } from "#lib/record/record-batch.ts";
 import { readRecords } from "#lib/record/record-reader.ts";
@@ -97,9 +98,19 @@ export function* recordsFrom(bytes: Uint8Array, offset: Offset): Generator<Store
   for (const batch of splitBatches(bytes).batches) {
     const header = readBatchHeader(batch);
     if (header.isControl || lastOffsetOf(header) < offset) continue;
-    for (const record of readRecords(batch, HTTP_DECOMPRESSED_BATCH_BYTES_MAX)) {
+    for (const record of recordsOf(batch, header.baseOffset)) {
       if (record.offset >= offset) yield record;
     }
+  }
+}
+
+function* recordsOf(batch: Uint8Array, baseOffset: Offset): Generator<StoredRecord, void, undefined> {
+  try {
+    yield* readRecords(batch, HTTP_DECOMPRESSED_BATCH_BYTES_MAX);
+  } catch (error) {
+    if (!(error instanceof DecompressedTooLargeError || error instanceof CodecMissingError)) throw error;
+    const message = `The batch at offset ${baseOffset} is not opened here: ${error.message}. Take whole batches (Accept: application/octet-stream).`;
+    throw new HttpError({ status: 422, errorCode: 42215, message, cause: error });
   }
 }
 

@@ -5,6 +5,7 @@ import { ListenError } from "#lib/gateway/listen-error.ts";
 import { OPEN_ACCESS } from "#lib/http/access.ts";
 import { buildBatch } from "#lib/record/batch-builder.ts";
 import { MetricRegistry } from "#lib/runtime/metric-registry.ts";
+import { prometheusText } from "#lib/runtime/prometheus-text.ts";
 import { figure } from "../http/http-world.ts";
 import { type MemoryBroker, startMemoryBroker } from "../support/memory-broker.ts";
 
@@ -105,6 +106,19 @@ test("a client that does not read its stream is not read for", async () => {
   // The sockets of this machine hold a few of them.
   expect(recordsRead).toBeLessThan(15);
   socket.destroy();
+  await server.stop(AbortSignal.timeout(2_000));
+});
+
+test("a client that hangs up ends its wait", async () => {
+  const { server, telemetry } = newServer();
+  const port = await server.start();
+  const leaving = new AbortController();
+  const url = `http://127.0.0.1:${port}/v1/topics/tcp/partitions/0/records?offset=latest&timeout=20000`;
+  const waiting = fetch(url, { signal: leaving.signal });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  leaving.abort();
+  await expect(waiting).rejects.toThrow();
+  await expect.poll(() => prometheusText(telemetry.samples())).toContain('method="GET",status="499"} 1');
   await server.stop(AbortSignal.timeout(2_000));
 });
 

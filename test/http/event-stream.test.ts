@@ -94,6 +94,13 @@ test("a client that leaves is forgotten", async () => {
   expect(figure(world.telemetry, "millrace_http_streams")).toBe(0);
 });
 
+test("HEAD opens no stream", async () => {
+  await world.createTopic("head");
+  const { status, headers, body } = await world.request(recordsPath("head"), { method: "HEAD", headers: EVENTS });
+  expect([status, headers.get("content-type"), body]).toEqual([200, "text/event-stream", null]);
+  expect(figure(world.telemetry, "millrace_http_streams")).toBe(0);
+});
+
 test("a topic that is deleted ends its streams with a failure", async () => {
   await world.createTopic("deleted");
   await produce("deleted", "a");

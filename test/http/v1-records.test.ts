@@ -140,6 +140,18 @@ describe("fetching batches", () => {
   });
 });
 
+test("a batch that would grow without bound is handed out as it is, and not opened", async () => {
+  await world.createTopic("bomb");
+  const zeros = Buffer.alloc(9 * 1024 * 1024);
+  const records = Array.from({ length: 8 }, () => ({ timestampMs: 1, key: null, value: zeros }));
+  const headers = { "content-type": "application/octet-stream" };
+  expect((await world.post(recordsPath("bomb"), buildBatch(records, { codec: "gzip" }), headers)).status).toBe(200);
+  const { status, body } = await world.json(recordsPath("bomb"));
+  expect([status, body.error_code]).toEqual([422, 42215]);
+  const raw = await world.request(recordsPath("bomb"), { headers: { accept: "application/octet-stream" } });
+  expect([raw.status, raw.headers.get("next-offset")]).toEqual([200, "8"]);
+});
+
 test.each([
   ["/v1/topics/missing/partitions/0/records", 404, 40401],
   ["/v1/topics/errors/partitions/1/records", 404, 40402],
