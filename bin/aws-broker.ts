@@ -1,5 +1,7 @@
 import type { AwsSettings, ServeSettings } from "#lib/config/serve-settings.ts";
 import { startBroker } from "#lib/gateway/start-broker.ts";
+import { AWS_PRICES } from "#lib/housekeeping/cost/aws-prices.ts";
+import { priceRequests } from "#lib/housekeeping/cost/price-requests.ts";
 import { RequestLedger } from "#lib/runtime/ledger.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import { DYNAMODB_POLL_MS, UPLOADS_IN_FLIGHT_MAX } from "#lib/util/limits.ts";
@@ -16,13 +18,15 @@ export async function startAwsBroker(settings: ServeSettings, aws: AwsSettings, 
   await using opened = new AsyncDisposableStack();
   const ledger = new RequestLedger();
   opened.defer(() => {
-    for (const line of ledger.snapshot()) logger.info("requests", { ...line });
+    const { lines, usd } = priceRequests(ledger.snapshot());
+    for (const line of lines) logger.info("requests", { ...line });
+    logger.info("cost of requests", { usd, region: AWS_PRICES.region, pricesAsOf: AWS_PRICES.asOf });
   });
   // Broker k is at home at store k mod n (docs/ARCHITECTURE.md section 3).
   const nearestId = settings.brokerId % aws.stores.length;
   const ports = await openAwsPorts(aws, opened, { logger, ledger, nearestId });
   const broker = await startBroker(
-    { ...ports, ...meteredPorts(ports) },
+    { ...ports, ...meteredPorts(ports), ledger },
     startSettings(settings, {
       configs,
       uploadsInFlightMax: UPLOADS_IN_FLIGHT_MAX,

@@ -22,7 +22,7 @@ export const clock = new ThawingClock();
 export interface RunningFunction {
   readonly broker: Broker;
   readonly settings: FunctionSettings;
-  readonly ledger: Ledger;
+  readonly ledger: RequestLedger;
 }
 
 export interface FunctionRuntime {

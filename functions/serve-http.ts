@@ -60,6 +60,7 @@ function newApp(running: RunningFunction, telemetry: EmfTelemetry): App {
     },
     stopping: new AbortController().signal,
     clientAddress,
+    ledger: running.ledger,
   });
 }
 
