@@ -15,9 +15,9 @@ export function awsVariables(endpoint: string) {
   };
 }
 
-/** This process's environment without anything that could lead to a real account. */
+/** This process's environment without anything that leads to a real account, or to another deployment. */
 export function environmentWithoutAws(): Record<string, string | undefined> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(AWS_|LOCALSTACK_)/.test(name));
+  const kept = Object.entries(process.env).filter(([name]) => !/^(AWS|LOCALSTACK|MILLRACE)_/.test(name));
   return Object.fromEntries(kept);
 }
 

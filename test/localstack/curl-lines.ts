@@ -25,7 +25,7 @@ export function curlLines({ httpUrl, address, key }: CurlTarget): readonly CurlL
   return [
     {
       what: "produce",
-      command: `${curl} -H 'Content-Type: ${JSON_V2}' -d '${records}' '${origin}/topics/${TOPIC}'`,
+      command: `${curl} -H 'Content-Type: ${JSON_V2}' -d '${records}' '${origin}/topics/${TOPIC}/partitions/0'`,
     },
     {
       what: "fetch",

@@ -47,12 +47,10 @@ export class Shell {
       const onText = (text: string): void => {
         printed += text;
         appendFileSync(logFile, text);
-        this.lastLine =
-          text
-            .trimEnd()
-            .split(/[\r\n]/)
-            .at(-1)
-            ?.trim() || this.lastLine;
+        const lines = stripVTControlCharacters(text)
+          .trim()
+          .split(/[\r\n]+/);
+        this.lastLine = lines.at(-1) || this.lastLine;
       };
       for (const output of [child.stdout, child.stderr]) output?.setEncoding("utf8").on("data", onText);
       child.once("error", (error) => onText(`${error.message}\n`));

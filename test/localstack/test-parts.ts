@@ -34,10 +34,10 @@ export const TEST_PARTS: readonly TestPart[] = [
   },
   {
     name: "localstack",
-    what: "the adapters' contract suites on LocalStack, with faults between",
+    what: "the adapters' contract suites on LocalStack, with faults between; functions as processes on it",
     budgetMinutes: 4,
     target: "localstack",
-    paths: ["test/adapters/aws/"],
+    paths: ["test/adapters/aws/", "test/functions/"],
   },
   {
     name: "ministack",

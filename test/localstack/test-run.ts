@@ -97,10 +97,10 @@ export class TestRun implements AsyncDisposable {
         const { httpUrl, table, stores } = await deploy(endpoint);
         return {
           ...awsVariables(endpoint),
-          MILLRACE_URL: httpUrl,
-          MILLRACE_KEY: await createKey(endpoint, { table, stores }),
-          MILLRACE_TABLE: table,
-          MILLRACE_STORES: stores.join(","),
+          DEPLOYED_URL: httpUrl,
+          DEPLOYED_KEY: await createKey(endpoint, { table, stores }),
+          DEPLOYED_TABLE: table,
+          DEPLOYED_STORES: stores.join(","),
         };
       }
     }

@@ -10,11 +10,11 @@ function variable(name: string): string {
 }
 
 export const ENDPOINT = variable("AWS_ENDPOINT_URL");
-export const APP_URL = variable("MILLRACE_URL");
-export const KEY = variable("MILLRACE_KEY");
-export const TABLE = variable("MILLRACE_TABLE");
+export const APP_URL = variable("DEPLOYED_URL");
+export const KEY = variable("DEPLOYED_KEY");
+export const TABLE = variable("DEPLOYED_TABLE");
 /** `s3://BUCKET`, by store id from 0. */
-export const STORES: readonly string[] = variable("MILLRACE_STORES").split(",");
+export const STORES: readonly string[] = variable("DEPLOYED_STORES").split(",");
 
 export interface JsonAnswer {
   readonly status: number;

@@ -6,6 +6,8 @@ import { at, call, ENDPOINT, STORES, uniqueName } from "./app.ts";
 
 const JSON_V2 = { "content-type": "application/vnd.kafka.json.v2+json" };
 const BINARY_V2 = { "content-type": "application/vnd.kafka.binary.v2+json" };
+/** Each needs a process of its own at first. */
+const WRITERS = 8;
 const NO_KEY = { authorization: "" };
 
 const recordsOf = (topic: string, query = ""): ReturnType<typeof call> =>
@@ -56,14 +58,14 @@ describe("the deployed functions over HTTPS", () => {
       json: { records: [{ value: 0 }] },
     });
     const answers = await Promise.all(
-      Array.from({ length: 24 }, (_, i) => {
+      Array.from({ length: WRITERS }, (_, i) => {
         const json = { records: [{ value: `${i}a` }, { value: `${i}b` }] };
         return call(`/topics/${topic}/partitions/0`, { method: "POST", headers: JSON_V2, json });
       }),
     );
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     const offsets = answers.flatMap(({ json }) => [0, 1].map((i) => Number(at(json, "offsets", i, "offset"))));
-    expect(offsets.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 48 }, (_, i) => i + 1));
+    expect(offsets.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 2 * WRITERS }, (_, i) => i + 1));
   });
 
   test("a fetch waits for what another request produces", async () => {
@@ -80,7 +82,7 @@ describe("the deployed functions over HTTPS", () => {
       headers: JSON_V2,
       json: { records: [{ value: 1 }] },
     });
-    expect(at((await fetched).json, "next_offset")).toBe(2);
+    expect(await fetched).toMatchObject({ status: 200, json: { next_offset: 2 } });
   });
 });
 

@@ -24,8 +24,9 @@ from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecu
 
 RUNTIME_CLIENT = json.loads(os.environ["MILLRACE_RUNTIME_CLIENT"])
 PREFIX = "/2018-06-01/runtime/"
-# Lambda's own limits, which LocalStack does not hold: for the start of a process, and for a buffered call's payloads.
-INIT_SECONDS_MAX = 10
+# Lambda allows a process ten seconds to start, on a processor of its own; here dozens may start on two of them.
+INIT_SECONDS_MAX = 60
+# Lambda's own limits for the payloads of a buffered call, which LocalStack does not hold.
 REQUEST_BYTES_MAX = 6_291_456
 RESPONSE_BYTES_MAX = 6_291_556
 # What the handler printed last may still be in the pipe when its answer is here.
@@ -251,7 +252,7 @@ class ProcessExecutor(RuntimeExecutor):
             late = failure("Sandbox.Timedout", f"the handler was not loaded after {INIT_SECONDS_MAX} seconds")
             error = self._process.init_error or late
             self._process.kill()
-            raise StatusErrorException("the function does not start", payload=error)
+            raise StatusErrorException(f"the function does not start: {error.decode()}", payload=error)
 
     def invoke(self, payload):
         if len(payload["payload"]) > REQUEST_BYTES_MAX:

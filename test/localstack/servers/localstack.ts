@@ -96,6 +96,7 @@ function settings(port: number, directory: string): Record<string, string> {
     DYNAMODB_IN_MEMORY: "1",
     MILLRACE_DYNAMODB_LOCAL: PARTS["dynamodb-local"],
     PROVIDER_OVERRIDE_DYNAMODBSTREAMS: "v2", // From DynamoDB Local, not through a Kinesis server that it would download.
+    LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT: "90", // More than the executor's own limit, which says what was wrong.
     MILLRACE_RUNTIME_CLIENT: JSON.stringify(runtimeClientCommand()),
   };
 }
