@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { SEQ_SPAN } from "#lib/adapters/local/sqlite-journal-database.ts";
-import { JOURNAL_FILE } from "../../bin/data-dir.ts";
 import type { Broker } from "../../test/clients/support/broker.ts";
+
+/** In the data directory of `millrace serve`. */
+const JOURNAL_FILE = "journal.sqlite";
 
 /** How many records the broker's group journals have got so far: the sum of their last numbers, whatever was trimmed. */
 export function groupRecordCount(broker: Broker): number {
