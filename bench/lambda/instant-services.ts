@@ -18,18 +18,21 @@ export class InstantServices implements AsyncDisposable {
   readonly #server: http.Server;
   readonly #items = new Map<string, Item[]>();
   readonly #objects = new Map<string, Buffer>();
+  /** The only one that is there. */
+  readonly #table: string;
   /** Requests so far. */
   requests = 0;
 
-  private constructor() {
+  private constructor(table: string) {
+    this.#table = table;
     this.#server = http.createServer((request, response) => {
       this.#serve(request, response).catch(() => request.socket.destroy());
     });
     this.#server.keepAliveTimeout = 60_000;
   }
 
-  static async start(): Promise<InstantServices> {
-    const services = new InstantServices();
+  static async start({ table }: { readonly table: string }): Promise<InstantServices> {
+    const services = new InstantServices(table);
     await once(services.#server.listen(0, "127.0.0.1"), "listening");
     return services;
   }
@@ -53,13 +56,16 @@ export class InstantServices implements AsyncDisposable {
     const body = Buffer.concat(chunks);
     const target = request.headers["x-amz-target"];
     const answer =
-      typeof target === "string" ? this.#table(target, JSON.parse(body.toString())) : this.#bucket(request, body);
+      typeof target === "string" ? this.#askTable(target, JSON.parse(body.toString())) : this.#askBucket(request, body);
     const headers = typeof target === "string" ? { "content-type": "application/x-amz-json-1.0" } : {};
     response.writeHead(answer.status, { ...headers, ...answer.headers }).end(answer.body);
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: requests of the SDK's own making
-  #table(target: string, input: any): Answer {
+  #askTable(target: string, input: any): Answer {
+    if (input.TableName !== this.#table) {
+      return { status: 400, body: JSON.stringify({ __type: "ResourceNotFoundException", message: "No such table" }) };
+    }
     if (target.endsWith(".PutItem")) return this.#putItem(input.Item);
     if (!target.endsWith(".Query"))
       return { status: 400, body: JSON.stringify({ __type: "UnknownOperationException" }) };
@@ -83,7 +89,7 @@ export class InstantServices implements AsyncDisposable {
     return { status: 400, body: JSON.stringify({ __type, message: "The conditional request failed", Item: existing }) };
   }
 
-  #bucket({ method, url = "", headers }: IncomingMessage, body: Buffer): Answer {
+  #askBucket({ method, url = "", headers }: IncomingMessage, body: Buffer): Answer {
     const [path = "", query = ""] = url.split("?");
     if (method === "PUT") {
       if (this.#objects.has(path)) return { status: 412, body: "<Error><Code>PreconditionFailed</Code></Error>" };

@@ -14,6 +14,7 @@ import { InstantServices } from "./instant-services.ts";
 import { moduleRows } from "./module-rows.ts";
 
 const TOPIC = "bench";
+const TABLE = "bench";
 const WARM_CALLS = 200;
 const EMPTY_FUNCTION = "export const handler = async () => ({ statusCode: 200, body: '' });\n";
 const PRODUCE = eventOf({
@@ -33,7 +34,7 @@ export const lambdaSuite: BenchSuite = {
     try {
       bundleFunctions(directory, process.arch === "arm64" ? "arm64" : "x86_64");
       writeFileSync(join(directory, "empty.mjs"), EMPTY_FUNCTION);
-      await using services = await InstantServices.start();
+      await using services = await InstantServices.start({ table: TABLE });
       const bench = new LambdaBench(context, directory, services);
       await bench.createTopic();
       return [...(await bench.initRows()), ...(await bench.ackRows()), ...(await moduleRows(context))];
@@ -54,7 +55,7 @@ class LambdaBench {
     const stores = ["s3://bench-0", "s3://bench-1", "s3://bench-2"];
     this.#variables = {
       ...awsVariables(services.endpoint),
-      ...functionEnvironment({ stores, table: "bench", auth: "none", logLevel: "warn" }),
+      ...functionEnvironment({ stores, table: TABLE, auth: "none", logLevel: "warn" }),
     };
   }
 

@@ -12,9 +12,7 @@ beforeAll(async () => {
   deployed = await DeployedFunctions.make("doors");
 });
 
-afterAll(() => {
-  deployed[Symbol.dispose]();
-});
+afterAll(() => deployed[Symbol.asyncDispose]());
 
 function produce(door: FunctionEnvironmentUnderTest, topic: string, value: unknown): Promise<HttpAnswer> {
   const body = JSON.stringify({ records: [{ value }] });

@@ -6,6 +6,7 @@ import { newDynamoDbClient, newS3Client } from "#lib/adapters/aws/aws-clients.ts
 import { createJournalTable } from "#lib/adapters/aws/create-table.ts";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { type FunctionEnvironment, functionEnvironment } from "#lib/config/function-settings.ts";
+import { InstantServices } from "../../bench/lambda/instant-services.ts";
 import { bundleFunctions, type FunctionName } from "../../infra/bundle-functions.ts";
 import { awsVariables, REGION } from "../localstack/cloud.ts";
 import { LambdaEnvironment, type LambdaEnvironmentOptions } from "../localstack/lambda/lambda-environment.ts";
@@ -20,33 +21,34 @@ export interface HttpAnswer {
   readonly json: unknown;
 }
 
-/** The bundle as it is deployed, on a table and buckets of its own at `AWS_ENDPOINT_URL`. */
-export class DeployedFunctions implements Disposable {
+/**
+ * The bundle as it is deployed, on a table and buckets of its own: at `AWS_ENDPOINT_URL`, or without one at services in
+ * memory.
+ */
+export class DeployedFunctions implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), "millrace-functions-"));
   readonly table: string;
   readonly #endpoint: string;
   readonly #variables: Readonly<Record<string, string>>;
+  readonly #services: AsyncDisposable | undefined;
 
-  private constructor(endpoint: string, given: FunctionEnvironment) {
+  private constructor(endpoint: string, given: FunctionEnvironment, services: AsyncDisposable | undefined) {
     this.#endpoint = endpoint;
+    this.#services = services;
     this.table = given.table;
     this.#variables = { ...awsVariables(endpoint), ...functionEnvironment(given) };
     bundleFunctions(this.directory, process.arch === "arm64" ? "arm64" : "x86_64");
   }
 
   static async make(name: string, options: Partial<FunctionEnvironment> = {}): Promise<DeployedFunctions> {
-    const endpoint = process.env["AWS_ENDPOINT_URL"];
-    if (endpoint === undefined) throw new Error("AWS_ENDPOINT_URL is not set; npm run test:localstack sets it");
-    const id = `${name}-${Date.now().toString(36)}`;
-    const buckets = [0, 1, 2].map((storeId) => `${id}-${storeId}`);
-    const s3 = newS3Client({ endpoint, region: REGION });
-    await Promise.all(buckets.map((Bucket) => s3.send(new CreateBucketCommand({ Bucket }))));
-    s3.destroy();
-    const client = newDynamoDbClient({ endpoint, region: REGION });
-    await createJournalTable({ client, table: id, clock: new SystemClock() }, AbortSignal.timeout(30_000));
-    client.destroy();
+    const table = `${name}-${Date.now().toString(36)}`;
+    const buckets = [0, 1, 2].map((storeId) => `${table}-${storeId}`);
+    const given = process.env["AWS_ENDPOINT_URL"];
+    const services = given === undefined ? await InstantServices.start({ table }) : undefined;
+    if (given !== undefined) await makeResources(given, { table, buckets });
     const stores = buckets.map((bucket) => `s3://${bucket}`);
-    return new DeployedFunctions(endpoint, { stores, table: id, auth: "none", logLevel: "debug", ...options });
+    const environment = { stores, table, auth: "none", logLevel: "debug", ...options } as const;
+    return new DeployedFunctions(given ?? services?.endpoint ?? "", environment, services);
   }
 
   get endpoint(): string {
@@ -73,9 +75,23 @@ export class DeployedFunctions implements Disposable {
     return new FunctionEnvironmentUnderTest(environment);
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     rmSync(this.directory, { recursive: true, force: true });
+    await this.#services?.[Symbol.asyncDispose]();
   }
+}
+
+async function makeResources(
+  endpoint: string,
+  { table, buckets }: { readonly table: string; readonly buckets: readonly string[] },
+): Promise<void> {
+  const where = { endpoint, region: REGION };
+  const s3 = newS3Client(where);
+  await Promise.all(buckets.map((Bucket) => s3.send(new CreateBucketCommand({ Bucket }))));
+  s3.destroy();
+  const client = newDynamoDbClient(where);
+  await createJournalTable({ client, table, clock: new SystemClock() }, AbortSignal.timeout(30_000));
+  client.destroy();
 }
 
 export class FunctionEnvironmentUnderTest implements AsyncDisposable {
