@@ -78,8 +78,8 @@ describe("a Kafka gateway on the deployed buckets and table", () => {
       expect(at(answer, "offsets", 0, "offset")).toBe(2 * round);
       await millrace(["produce", topic, "--partition", "0"], `"kafka ${round}"\n`);
     }
-    // A function may not have seen the last record yet; who asks for it by its offset gets it.
-    const last = await call(`/v1/topics/${topic}/partitions/0/records?offset=5`);
+    // A function may not have seen the last record yet; who waits for it gets it.
+    const last = await call(`/v1/topics/${topic}/partitions/0/records?offset=5&timeout=10000`);
     expect(last).toMatchObject({ status: 200, json: { next_offset: 6 } });
   });
 });
