@@ -7,6 +7,8 @@ import { alternate, type KafkaContext, type RowGroup, startBrokers } from "./gro
 import { GIGABYTE, MEGABYTE } from "./sizes.ts";
 
 const PROTOCOLS = ["classic", "consumer"] as const;
+/** Nobody else is going to join, so nobody is waited for. */
+const CONFIGS = { "group.initial.rebalance.delay.ms": "0" };
 type Protocol = ConsumeLoad["protocol"];
 
 const rowOf = (protocol: Protocol): string =>
@@ -18,7 +20,8 @@ export const consumerPerformanceGroup: RowGroup = {
   rows: PROTOCOLS.flatMap((protocol) => [rowOf(protocol), costOf(protocol)]),
   async measure(context) {
     await using stack = new AsyncDisposableStack();
-    const brokers = await startBrokers([OURS, KAFKA], context, stack);
+    const contestants = [OURS, KAFKA].map((contestant) => ({ ...contestant, configs: CONFIGS }));
+    const brokers = await startBrokers(contestants, context, stack);
     const filled: Filled[] = [];
     for (const running of brokers) filled.push(await fillTopic(running, context));
     const measured: Measured[] = [];

@@ -5,6 +5,8 @@ import { lastLines, run } from "../../test/clients/support/processes.ts";
 const JVM = ["-server", "-Xmx512M", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"];
 const MAIN = "org.apache.kafka.tools.ConsumerPerformance";
 const TIMEOUT_MS = 10 * 60_000;
+/** Without a record for so long the tool gives up; its own ten seconds are short on a busy machine. */
+const SILENCE_MS = 60_000;
 
 export interface ConsumeLoad {
   readonly topic: string;
@@ -30,6 +32,7 @@ export async function consumerPerformance(address: string, load: ConsumeLoad): P
   const args = [
     ...["--bootstrap-server", address, "--topic", load.topic, "--group", load.groupId],
     ...["--num-records", String(load.records), "--command-property", `group.protocol=${load.protocol}`],
+    ...["--timeout", String(SILENCE_MS)],
   ];
   const jvm = await javaArguments(load.isSmall ? FAST_START : JVM);
   const finished = await run("java", [...jvm, MAIN, ...args], { timeoutMs: TIMEOUT_MS });
