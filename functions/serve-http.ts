@@ -6,7 +6,7 @@ import { httpErrorFrom } from "#lib/http/error-table.ts";
 import { DEFAULT_HTTP_SETTINGS } from "#lib/http/http-services.ts";
 import { refusalOutside } from "#lib/http/serve-endpoint.ts";
 import { describeError } from "#lib/runtime/logger.ts";
-import { FUNCTION_METRICS_MS, FUNCTION_VIEW_MS_MAX } from "#lib/util/limits.ts";
+import { FUNCTION_BODY_BYTES_MAX, FUNCTION_METRICS_MS, FUNCTION_VIEW_MS_MAX } from "#lib/util/limits.ts";
 import { authenticatorOf } from "./access.ts";
 import { type HttpEvent, type HttpResult, type RequestOrigin, requestOf, resultOf } from "./http-event.ts";
 import { clock, newRuntime, type RunningFunction } from "./runtime.ts";
@@ -56,6 +56,8 @@ function newApp(running: RunningFunction, telemetry: EmfTelemetry): App {
     settings: {
       ...DEFAULT_HTTP_SETTINGS,
       corsOrigins: running.settings.corsOrigins,
+      bodyBytesMax: FUNCTION_BODY_BYTES_MAX,
+      binaryBytesMax: FUNCTION_BODY_BYTES_MAX,
       streamMsMax: STREAM_MS_MAX,
     },
     stopping: new AbortController().signal,

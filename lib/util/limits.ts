@@ -46,6 +46,8 @@ export const IDLE_JOURNAL_TENDED_MS = 6 * 60 * 60 * 1000;
 export const FUNCTION_VIEW_MS_MAX = 5_000;
 /** Flushes up to this size, for each copy that it saves, travel in the journal record where both are paid by the request. */
 export const FUNCTION_INLINE_BYTES_PER_COPY = 4 * KIB;
+/** A body at a function, and about its largest answer: as base64 and with what is around it, it fits in Lambda's 6 MB. */
+export const FUNCTION_BODY_BYTES_MAX = 4.25 * MIB;
 /** A function writes its figures to its log this often at most. */
 export const FUNCTION_METRICS_MS = 60_000;
 /** Memory for recently written records in a function, which lives for its calls only. */
@@ -365,5 +367,6 @@ assert(CONFIG_ALTERATION_BYTES_MAX < JOURNAL_RECORD_BYTES_MAX, "an alteration of
 assert(CONFIG_VALUE_LENGTH_MAX < CONFIG_ALTERATION_BYTES_MAX, "the longest value fits in an alteration");
 assert(PARTITIONS_PER_REQUEST_MAX <= PARTITIONS_PER_TOPIC_MAX, "a request cannot ask for more than a topic may have");
 assert(PRODUCER_IDS_PER_BLOCK <= PRODUCER_IDS_PER_BLOCK_MAX, "a block is allowed");
+assert((FUNCTION_BODY_BYTES_MAX / 3) * 4 < 5.9 * MIB, "a function's body fits in what Lambda hands over");
 assert(HTTP_BODY_BYTES_MAX <= HTTP_BODIES_BYTES_MAX, "the largest body fits in what may be read at once");
 assert(HTTP_WAIT_MS_MAX < HTTP_REQUEST_MS_MAX, "the longest wait fits in a request");

@@ -51,3 +51,20 @@ test("an answer without a body has an empty one, and its status and headers", as
   const result = await resultOf(new Response(null, { status: 204, headers: { "next-offset": "7" } }));
   expect(result).toEqual({ statusCode: 204, headers: { "next-offset": "7" }, body: "", isBase64Encoded: false });
 });
+
+test("a large text goes out as base64 where quotes would make it longer than that", async () => {
+  const headers = { "content-type": "application/json" };
+  const quoted = JSON.stringify(new Array(400_000).fill("a"));
+  expect(await resultOf(new Response(quoted, { headers }))).toMatchObject({ isBase64Encoded: true });
+  const plain = JSON.stringify("a".repeat(2_000_000));
+  expect(await resultOf(new Response(plain, { headers }))).toMatchObject({ isBase64Encoded: false, body: plain });
+});
+
+test("an answer that Lambda would not hand over is an error that says so", async () => {
+  const result = await resultOf(new Response(new Uint8Array(5 * 1024 * 1024)));
+  expect(result).toMatchObject({ statusCode: 413, isBase64Encoded: false });
+  expect(JSON.parse(result.body ?? "")).toMatchObject({
+    error_code: 41303,
+    message: expect.stringMatching(/max_bytes/),
+  });
+});
