@@ -8,7 +8,7 @@ import { PLANTED_BUGS } from "./planted-bugs.ts";
 import PLANTED_SEEDS from "./planted-seeds.json" with { type: "json" };
 import { runSchedule } from "./schedule.ts";
 
-// npm run sim -- --seeds N --from S [--minutes M] [--trace] [--hashes] [--world log|groups|all]
+// npm run sim -- --seeds N --from S [--minutes M] [--trace] [--hashes] [--world log|groups|all]    default: all
 // npm run sim -- --planted NAME|all [--seeds N] [--from S] [--record]    writes the files of planted seeds
 
 const { values } = parseArgs({
@@ -19,7 +19,7 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     planted: { type: "string" },
     record: { type: "boolean", default: false },
-    world: { type: "string", default: "log" },
+    world: { type: "string", default: "all" },
     hashes: { type: "boolean", default: false },
   },
 });
@@ -31,10 +31,10 @@ interface Result {
   readonly profile: string;
 }
 
-/** With `--world all` each seed has a world of each kind. */
 const WORLDS = ["log", "groups"] as const;
+type WorldName = (typeof WORLDS)[number];
 type Run = (seed: number, options: { readonly onTrace?: (line: string) => void }) => Promise<Result>;
-const RUNS: Readonly<Record<(typeof WORLDS)[number], Run>> = { log: runSchedule, groups: runGroupSchedule };
+const RUNS: Readonly<Record<WorldName, Run>> = { log: runSchedule, groups: runGroupSchedule };
 
 let seed = Number(values.from);
 process.on("unhandledRejection", (error) => {
@@ -50,9 +50,22 @@ function commit(): string {
   }
 }
 
+/** How far one kind of world has come. */
+interface Progress {
+  readonly world: WorldName;
+  nextSeed: number;
+  spentMs: number;
+}
+
+/** The kind of world that has had the least time, so that they share it fairly; undefined when all seeds have had theirs. */
+function nextOf(progresses: readonly Progress[], endSeed: number): Progress | undefined {
+  const left = progresses.filter(({ nextSeed }) => nextSeed < endSeed);
+  return left.sort((a, b) => a.spentMs - b.spentMs)[0];
+}
+
 async function main(): Promise<number> {
   const from = Number(values.from);
-  const end = from + Number(values.seeds);
+  const endSeed = from + Number(values.seeds);
   const startedMs = Date.now();
   const deadlineMs =
     values.minutes === undefined ? Number.POSITIVE_INFINITY : startedMs + Number(values.minutes) * 60_000;
@@ -61,30 +74,45 @@ async function main(): Promise<number> {
   let count = 0;
   let shownMs = startedMs;
   const worlds = WORLDS.filter((world) => values.world === "all" || values.world === world);
-  const options = values.trace ? { onTrace: (line: string) => console.log(line) } : {};
-  for (seed = from; seed < end && Date.now() < deadlineMs; seed++) {
-    for (const world of worlds) {
-      count++;
-      const result = await RUNS[world](seed, options);
-      const name = world === "log" ? `seed ${seed}` : `${world} seed ${seed}`;
-      if (values.trace) console.log(`${result.profile}\n${JSON.stringify(result)}`);
-      if (values.hashes) console.log(`${name} ${result.traceHash}`);
-      for (const violation of result.violations) console.log(`${name}: ${violation}`);
-      violationCount += result.violations.length;
-      undecidedCount += result.undecided ?? 0;
-      if (result.violations.length > 0) {
-        console.log(`commit ${commit()}; replay: npm run sim -- --world ${world} --seeds 1 --from ${seed} --trace`);
-      }
-    }
+  if (worlds.length === 0) throw new Error(`there is no world ${values.world}: ${WORLDS.join(", ")} or all`);
+  const progresses = worlds.map((world): Progress => ({ world, nextSeed: from, spentMs: 0 }));
+  while (Date.now() < deadlineMs) {
+    const progress = nextOf(progresses, endSeed);
+    if (progress === undefined) break;
+    const beganMs = Date.now();
+    seed = progress.nextSeed++;
+    const result = await runOne(progress.world, seed);
+    progress.spentMs += Date.now() - beganMs;
+    count++;
+    violationCount += result.violations.length;
+    undecidedCount += result.undecided ?? 0;
     if (Date.now() - shownMs > 10_000) {
       shownMs = Date.now();
-      console.log(`${count} schedules, ${violationCount} violations, ${perSecond(count, startedMs)} a second`);
+      console.log(
+        `${count} schedules, ${violationCount} violations, ${perSecond(count, shownMs - startedMs)} a second`,
+      );
     }
   }
-  console.log(`${perSecond(count, startedMs)} schedules a second`);
+  for (const { world, nextSeed, spentMs } of progresses) {
+    const done = nextSeed - from;
+    console.log(`${world}: ${done} schedules, ${perSecond(done, spentMs)} a second`);
+  }
   console.log(`${undecidedCount} histories of partitions could not be decided in time`);
   console.log(`${count} schedules, ${violationCount} violations`);
   return violationCount === 0 ? 0 : 1;
+}
+
+async function runOne(world: WorldName, ownSeed: number): Promise<Result> {
+  const options = values.trace ? { onTrace: (line: string) => console.log(line) } : {};
+  const result = await RUNS[world](ownSeed, options);
+  const name = world === "log" ? `seed ${ownSeed}` : `${world} seed ${ownSeed}`;
+  if (values.trace) console.log(`${result.profile}\n${JSON.stringify(result)}`);
+  if (values.hashes) console.log(`${name} ${result.traceHash}`);
+  for (const violation of result.violations) console.log(`${name}: ${violation}`);
+  if (result.violations.length > 0) {
+    console.log(`commit ${commit()}; replay: npm run sim -- --world ${world} --seeds 1 --from ${ownSeed} --trace`);
+  }
+  return result;
 }
 
 interface PlantedWorld {
@@ -146,8 +174,8 @@ async function findAllPlanted(wanted: string): Promise<boolean> {
   return missedCount === 0;
 }
 
-function perSecond(count: number, startedMs: number): string {
-  return (count / Math.max(0.001, (Date.now() - startedMs) / 1000)).toFixed(1);
+function perSecond(count: number, ms: number): string {
+  return (count / Math.max(0.001, ms / 1000)).toFixed(1);
 }
 
 if (values.planted === undefined) process.exitCode = await main();

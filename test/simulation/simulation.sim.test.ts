@@ -32,7 +32,9 @@ describe("processes in a simulated world", { timeout: TEST_MS_MAX }, () => {
 
   test("take the same course in another process, and others for other seeds", async () => {
     const main = fileURLToPath(new URL("main.ts", import.meta.url));
-    const printed = execFileSync(process.execPath, [main, "--seeds", "6", "--hashes"], { encoding: "utf8" });
+    const printed = execFileSync(process.execPath, [main, "--world", "log", "--seeds", "6", "--hashes"], {
+      encoding: "utf8",
+    });
     const hashes = [...printed.matchAll(/^seed (\d+) ([0-9a-f]{16})$/gm)].map(([, seed, hash]) => `${seed} ${hash}`);
     const own = await Promise.all(
       [1, 2, 3, 4, 5, 6].map(async (seed) => `${seed} ${(await runSchedule(seed)).traceHash}`),

@@ -1,8 +1,7 @@
 import type { Assignment } from "#lib/coordinator/member-types.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { type Committer, GroupClient } from "./group-client.ts";
-import { GROUP_ID, TOPIC_ID, TOPIC_NAME } from "./group-names.ts";
-import type { GroupWorld } from "./group-world.ts";
+import { type ClientOptions, type Committer, GroupClient } from "./group-client.ts";
+import { TOPIC_ID, TOPIC_NAME } from "./group-names.ts";
 
 const LEAVE_EPOCH = -1;
 const LEAVE_FOR_A_WHILE_EPOCH = -2;
@@ -10,18 +9,13 @@ const LEAVE_FOR_A_WHILE_EPOCH = -2;
 /** A consumer of KIP-848: one heartbeat after the other, and in between it gives up and takes over what it is told to. */
 export class ConsumerClient extends GroupClient {
   #epoch = 0;
-  #owned: readonly number[] = [];
   #told: readonly number[] = [];
   /** The last answer is missing: everything is told again. */
   #mustTellAll = true;
 
-  constructor(world: GroupWorld, name: string, groupInstanceId: string | undefined) {
-    super(world, name, groupInstanceId);
-    this.memberId = name;
-  }
-
-  override get owned(): readonly number[] {
-    return this.#owned;
+  constructor(options: ClientOptions) {
+    super(options);
+    this.memberId = this.name;
   }
 
   override get generation(): number {
@@ -29,7 +23,7 @@ export class ConsumerClient extends GroupClient {
   }
 
   override get isSettled(): boolean {
-    return this.#epoch > 0 && this.#owned.length === this.#told.length;
+    return this.#epoch > 0 && this.owned.length === this.#told.length;
   }
 
   protected override get committer(): Committer {
@@ -53,11 +47,11 @@ export class ConsumerClient extends GroupClient {
   }
 
   async #beat(memberEpoch: number): Promise<boolean> {
-    const { memberId, groupInstanceId: instanceId, world } = this;
+    const { memberId, groupInstanceId: instanceId, world, group } = this;
     const isFull = this.#mustTellAll || memberEpoch === 0;
-    const owned: Assignment = new Map(this.#owned.length === 0 ? [] : [[TOPIC_ID, this.#owned]]);
+    const owned: Assignment = new Map(this.owned.length === 0 ? [] : [[TOPIC_ID, this.owned]]);
     const request = {
-      groupId: GROUP_ID,
+      groupId: group.groupId,
       memberId,
       memberEpoch,
       instanceId,
@@ -81,24 +75,24 @@ export class ConsumerClient extends GroupClient {
     this.#epoch = answer.memberEpoch;
     if (answer.assignment !== undefined) {
       this.#told = [...(answer.assignment.get(TOPIC_ID) ?? [])];
-      this.world.scheduler.trace(`${this.name} at ${this.#epoch} is told ${this.#told.join()}`);
+      world.scheduler.trace(`${this.name} at ${this.#epoch} is told ${this.#told.join()}`);
     }
     return true;
   }
 
   /** Gives up first, and takes over when nothing is left to give up. True if that is to be told at once. */
   async #reconcile(): Promise<boolean> {
-    const { random, world } = this;
-    const kept = this.#owned.filter((partition) => this.#told.includes(partition));
-    if (kept.length < this.#owned.length) {
+    const { random, group } = this;
+    const kept = this.owned.filter((partition) => this.#told.includes(partition));
+    if (kept.length < this.owned.length) {
       if (random.chance(0.7)) await this.commit();
       await this.nap();
-      this.#owned = kept;
+      this.own(kept);
       return true;
     }
     if (kept.length === this.#told.length) return false;
-    this.#owned = this.#told;
-    world.owners.claim(this);
+    this.own(this.#told);
+    group.owners.claim(this);
     return true;
   }
 
@@ -108,21 +102,19 @@ export class ConsumerClient extends GroupClient {
     this.#forget();
     await this.#beat(isForAWhile ? LEAVE_FOR_A_WHILE_EPOCH : LEAVE_EPOCH);
     this.#forget();
-    await this.sleep(this.random.below(20_000));
   }
 
   #noteError(error: ErrorCode): void {
-    if (error === ErrorCode.UNKNOWN_MEMBER_ID || error === ErrorCode.FENCED_MEMBER_EPOCH) this.#forget();
-    if (error === ErrorCode.FENCED_INSTANCE_ID) this.isGone = true;
-    // Nobody knows it: the group is gone with its last member.
-    if (error === ErrorCode.GROUP_ID_NOT_FOUND) this.#forget();
+    const { UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH, GROUP_ID_NOT_FOUND, FENCED_INSTANCE_ID } = ErrorCode;
+    // The last one says that nobody knows it: the group is gone with its last member, or classic again.
+    if (error === UNKNOWN_MEMBER_ID || error === FENCED_MEMBER_EPOCH || error === GROUP_ID_NOT_FOUND) this.#forget();
+    if (error === FENCED_INSTANCE_ID) this.isGone = true;
   }
 
   #forget(): void {
     this.#epoch = 0;
-    this.#owned = [];
+    this.own([]);
     this.#told = [];
-    this.positions.clear();
     this.#mustTellAll = true;
   }
 }

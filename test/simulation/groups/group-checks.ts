@@ -1,16 +1,17 @@
 import type { ClassicGroup } from "#lib/coordinator/classic-group.ts";
 import type { ConsumerGroup } from "#lib/coordinator/consumer-group.ts";
 import { isFixpoint } from "../invariants.ts";
-import { decodeAssigned } from "./classic-client.ts";
+import { partitionsIn } from "./classic-client.ts";
 import type { GroupClient } from "./group-client.ts";
 import { TOPIC_ID } from "./group-names.ts";
 import type { GroupWorld } from "./group-world.ts";
+import type { SimGroup } from "./sim-group.ts";
 
 type Problems = readonly string[];
 
 /** The processes agree with the truth and among themselves, and their states survive a snapshot. */
-export function checkStates({ processes, truth }: GroupWorld): Problems {
-  const problems: string[] = [];
+export function checkStates({ processes, truth, groups }: GroupWorld): Problems {
+  const problems: string[] = groups.flatMap((group) => group.truth.checkOffsets());
   for (const { host, journal, machine } of processes) {
     if (journal === undefined) continue;
     if (truth.checksumAt(journal.seq) !== journal.checksum) {
@@ -23,51 +24,59 @@ export function checkStates({ processes, truth }: GroupWorld): Problems {
   return problems;
 }
 
-/** Every member that lives is in the group with what it is to have, nobody else is, and together they own everything. */
-export function checkSettled({ truth, owners, partitionCount, profile }: GroupWorld): Problems {
+/** Every member that lives is in its group with what it is to have, nobody else is, and together they own everything. */
+export function checkSettled(world: GroupWorld): Problems {
+  return world.groups.flatMap((group) => {
+    if (group.isSimple) return [];
+    return problemsOf(group, world.partitionCount).map((problem) => `checkProgress: ${group.groupId}: ${problem}`);
+  });
+}
+
+function problemsOf({ truth, owners, profile }: SimGroup, partitionCount: number): Problems {
   const { clients } = owners;
   // Those that died have successors first.
-  if (clients.length !== profile.memberCount) return [`checkProgress: ${clients.length} clients live`];
-  if (clients.some(({ isAstray }) => isAstray)) return ["checkProgress: clients sleep"];
+  if (clients.length !== profile.memberCount) return [`${clients.length} clients live`];
+  if (clients.some(({ isAstray }) => isAstray)) return ["clients sleep"];
   const membership = truth.group?.membership;
-  if (membership === undefined) return ["checkProgress: there is no group"];
+  if (membership === undefined) return ["there is no group"];
   if (membership.members.size !== clients.length) {
-    return [`checkProgress: ${membership.members.size} members for ${clients.length} that live`];
+    return [`${membership.members.size} members for ${clients.length} that live`];
   }
   const problems = clients.flatMap((client) =>
     membership.type === "classic" ? classicProblems(client, membership) : consumerProblems(client, membership),
   );
   const owned = clients.flatMap((client) => client.owned).sort((a, b) => a - b);
   const isComplete = owned.length === partitionCount && owned.every((partition, index) => partition === index);
-  return isComplete
-    ? problems
-    : [...problems, `checkProgress: of ${partitionCount} partitions these are owned: ${owned}`];
+  return isComplete ? problems : [...problems, `of ${partitionCount} partitions these are owned: ${owned}`];
 }
 
 /** Nothing goes wrong, so nobody comes, goes or is expelled: no generation and no group epoch begins. */
-export function checkCalm({ truth }: GroupWorld, before: number): Problems {
-  const { generation } = truth;
-  return generation === before ? [] : [`checkCalm: ${generation} follows on ${before} although nothing went wrong`];
+export function checkCalm({ groups }: GroupWorld, before: readonly number[]): Problems {
+  return groups.flatMap(({ groupId, isSimple, truth: { generation } }, index) =>
+    isSimple || generation === before[index]
+      ? []
+      : [`checkCalm: ${groupId}: ${generation} follows on ${before[index]} although nothing went wrong`],
+  );
 }
 
 function classicProblems(client: GroupClient, group: ClassicGroup): Problems {
   const { name, memberId, generation, owned, isSettled } = client;
   const member = group.members.get(memberId);
-  if (!isSettled || member === undefined) return [`checkProgress: ${name} is not in the group`];
+  if (!isSettled || member === undefined) return [`${name} is not in the group`];
   if (group.state !== "Stable" || generation !== group.generationId) {
-    return [`checkProgress: ${name} is at ${generation}, the group at ${group.generationId} and ${group.state}`];
+    return [`${name} is at ${generation}, the group at ${group.generationId} and ${group.state}`];
   }
-  const expected = decodeAssigned(member.assignment)?.partitions ?? [];
-  return `${expected}` === `${owned}` ? [] : [`checkProgress: ${name} owns ${owned} and is to own ${expected}`];
+  const expected = partitionsIn(member.assignment);
+  return `${expected}` === `${owned}` ? [] : [`${name} owns ${owned} and is to own ${expected}`];
 }
 
 function consumerProblems(client: GroupClient, group: ConsumerGroup): Problems {
   const { name, memberId, generation, owned, isSettled } = client;
   const member = group.members.get(memberId);
-  if (!isSettled || member === undefined) return [`checkProgress: ${name} is not in the group`];
+  if (!isSettled || member === undefined) return [`${name} is not in the group`];
   if (member.state !== "Stable" || generation !== group.groupEpoch || group.assignmentEpoch !== group.groupEpoch) {
-    return [`checkProgress: ${name} is at ${generation} and ${member.state}, the group at ${group.groupEpoch}`];
+    return [`${name} is at ${generation} and ${member.state}, the group at ${group.groupEpoch}`];
   }
   const expected = member.assigned.get(TOPIC_ID) ?? [];
-  return `${expected}` === `${owned}` ? [] : [`checkProgress: ${name} owns ${owned} and is to own ${expected}`];
+  return `${expected}` === `${owned}` ? [] : [`${name} owns ${owned} and is to own ${expected}`];
 }

@@ -9,7 +9,7 @@ export type GroupServices = Pick<GroupCoordinator, "join"> & {
   readonly offsets: Pick<GroupCoordinator["offsets"], "commit" | "fetch">;
 };
 
-/** Where a bug can be put between the parts of a group's world, in place of the sound part. */
+/** Where a bug can be put between the parts of a world of groups, in place of the sound part. */
 export interface GroupDecorations {
   readonly machine?: (machine: GroupStateMachine) => GroupStateMachine;
   readonly clock?: (clock: Clock) => Clock;

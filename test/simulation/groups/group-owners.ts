@@ -4,40 +4,97 @@ import type { GroupTruth } from "./group-truth.ts";
 /** Who believes to own what: no two at once. */
 export class GroupOwners {
   readonly clients: GroupClient[] = [];
-  readonly problems: string[];
+  readonly #problems: string[];
   readonly #truth: GroupTruth;
   readonly #byGeneration = new Map<string, string>();
+  /** What leaders have given out in a generation, whoever got it. */
+  readonly #parts = new Map<string, Set<string>>();
+  #sharedCount = 0;
 
   constructor(truth: GroupTruth, problems: string[]) {
     this.#truth = truth;
-    this.problems = problems;
+    this.#problems = problems;
   }
 
   /** A client has just taken what it owns. */
   claim(client: GroupClient): void {
-    const membership = this.#truth.group?.membership;
     for (const partition of client.owned) {
-      if (membership?.type === "consumer") this.#claimNow(client, partition);
-      else this.#claimForGeneration(client, partition);
+      this.#claimForGeneration(client, partition);
+      this.#claimNow(client, partition);
+      for (const other of this.clients) this.#checkCarried(other, client, partition);
     }
   }
 
-  /** In a generation of the classic protocol a partition has one owner for ever; a static member's new self goes on in its place. */
+  /** A client has come to a generation, and still owns what it has told that it owns. */
+  joined(client: GroupClient): void {
+    for (const partition of client.owned) {
+      for (const other of this.clients)
+        if (other.owned.includes(partition)) this.#checkCarried(client, other, partition);
+    }
+  }
+
+  /** How many partitions a leader shared out last. */
+  get sharedCount(): number {
+    return this.#sharedCount;
+  }
+
+  /** A leader gives each member its part. */
+  shareOut(leader: GroupClient, parts: Iterable<readonly number[]>, partitionCount: number): void {
+    this.#sharedCount = partitionCount;
+    const key = this.#generationOf(leader);
+    const known = this.#parts.get(key) ?? new Set();
+    for (const part of parts) known.add(`${part}`);
+    this.#parts.set(key, known);
+  }
+
+  /** A member is told its part; by the classic protocol that is what its leader gave to somebody in this generation. */
+  checkPart(client: GroupClient, part: readonly number[]): void {
+    const membership = this.#truth.group?.membership;
+    if (membership?.type !== "classic" || part.length === 0) return;
+    if (membership.generationId !== client.generation || !membership.members.has(client.memberId)) return;
+    if (this.#parts.get(this.#generationOf(client))?.has(`${part}`) === true) return;
+    this.#problems.push(`checkOneOwner: ${client.name} is told ${part}, which nobody gave it in ${client.generation}`);
+  }
+
+  /** A partition has one owner in a generation, for ever; a static member's new self goes on in its place. */
   #claimForGeneration(client: GroupClient, partition: number): void {
-    const key = `partition ${partition} of generation ${client.generation}`;
+    const key = `${partition} in ${this.#generationOf(client)}`;
     const own = client.groupInstanceId ?? client.memberId;
     const owner = this.#byGeneration.get(key) ?? own;
-    if (owner !== own) this.problems.push(`checkOneOwner: ${key} is ${owner}'s and ${own}'s`);
+    if (owner !== own) this.#problems.push(`checkOneOwner: ${key} is ${owner}'s and ${own}'s`);
     this.#byGeneration.set(key, own);
   }
 
-  /** In the consumer protocol nobody else who is still a member owns it. */
+  /** In a consumer group nobody else who is in it owns the partition. */
   #claimNow(client: GroupClient, partition: number): void {
-    const membership = this.#truth.group?.membership;
+    if (!this.#isConsumerMember(client)) return;
     for (const other of this.clients) {
       if (other === client || other.isGone || !other.owned.includes(partition)) continue;
-      const isMember = membership?.type === "consumer" && membership.members.has(other.memberId);
-      if (isMember) this.problems.push(`checkOneOwner: ${partition} is ${other.name}'s and ${client.name}'s`);
+      if (!this.#isConsumerMember(other)) continue;
+      this.#problems.push(`checkOneOwner: ${partition} is ${other.name}'s and ${client.name}'s`);
     }
+  }
+
+  /**
+   * Cooperative members come to a generation with what they own, so their leader gives it to nobody else. (It does give
+   * away what a static member owns that has slept through a whole generation.)
+   */
+  #checkCarried(carrier: GroupClient, owner: GroupClient, partition: number): void {
+    if (carrier === owner || carrier.isGone || carrier.groupInstanceId !== undefined) return;
+    if (!carrier.owned.includes(partition) || this.#truth.group?.membership.type !== "classic") return;
+    if (this.#generationOf(carrier) !== this.#generationOf(owner)) return;
+    const { name, generation } = owner;
+    this.#problems.push(`checkOneOwner: ${partition} is still ${carrier.name}'s and ${name}'s in ${generation}`);
+  }
+
+  #generationOf({ memberId, generation }: GroupClient): string {
+    return `generation ${this.#truth.incarnationOf(memberId)}/${generation}`;
+  }
+
+  /** Whether the client is who the group takes it for: the classic ones among those that are left over are not. */
+  #isConsumerMember({ memberId, generation, kind }: GroupClient): boolean {
+    const membership = this.#truth.group?.membership;
+    const member = membership?.type === "consumer" ? membership.members.get(memberId) : undefined;
+    return member !== undefined && (kind === "consumer" || member.memberEpoch === generation);
   }
 }

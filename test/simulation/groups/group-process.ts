@@ -6,6 +6,7 @@ import type { GroupOutcome } from "#lib/coordinator/group-outcome.ts";
 import type { GroupJournalState } from "#lib/coordinator/group-state.ts";
 import type { GroupStateMachine } from "#lib/coordinator/group-state-machine.ts";
 import { GroupCoordinator } from "#lib/coordinator/shell/group-coordinator.ts";
+import { OffsetExpirer } from "#lib/housekeeping/offset-expirer.ts";
 import type { Journal } from "#lib/journal/journal.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
@@ -13,7 +14,7 @@ import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { LogError } from "#lib/util/errors.ts";
 import type { Host } from "../host.ts";
 import type { GroupDecorations, GroupServices } from "./group-decorations.ts";
-import { TOPIC_ID, TOPIC_NAME } from "./group-names.ts";
+import { NAMES_BY_ID } from "./group-names.ts";
 import type { GroupProfile } from "./group-profile.ts";
 
 type Replica = ReplicatedState<GroupJournalState, GroupCommand, GroupOutcome>;
@@ -43,6 +44,7 @@ export class GroupProcess {
   readonly services: GroupServices;
   readonly #options: GroupProcessOptions;
   readonly #coordinator: GroupCoordinator;
+  readonly #expirer: OffsetExpirer;
   readonly #stop = new AbortController();
   readonly #journals;
   #replica: Replica | undefined;
@@ -73,7 +75,7 @@ export class GroupProcess {
         brokerInteger: (name) => settingsOf(profile)[name] ?? Number.NaN,
         brokerList: (name) => LISTS[name] ?? [],
         view: options.view,
-        nameOf: (topicId) => (topicId === TOPIC_ID ? TOPIC_NAME : undefined),
+        nameOf: (topicId) => NAMES_BY_ID.get(topicId),
         freshen() {},
       },
       clock: decorations.clock?.(clock) ?? clock,
@@ -83,7 +85,20 @@ export class GroupProcess {
       signal: this.#stop.signal,
     });
     this.services = decorations.services?.(this.#coordinator) ?? this.#coordinator;
-    void this.#run();
+    this.#expirer = new OffsetExpirer({
+      journals: this.#journals,
+      cluster: {
+        brokerInteger: (name) => settingsOf(profile)[name] ?? Number.NaN,
+        topic: (topicId) => {
+          const name = NAMES_BY_ID.get(topicId);
+          return name === undefined ? undefined : { name };
+        },
+      },
+      clock,
+      logger,
+    });
+    void this.#tend();
+    void this.#expire();
   }
 
   /** The journal, once it has been opened. */
@@ -95,7 +110,7 @@ export class GroupProcess {
     return this.#options.machine;
   }
 
-  async #run(): Promise<void> {
+  async #tend(): Promise<void> {
     const { clock, profile, onError } = this.#options;
     const { signal } = this.#stop;
     for (;;) {
@@ -109,6 +124,18 @@ export class GroupProcess {
       await clock.sleep(this.journal === undefined ? 500 : profile.tendMs);
     }
   }
+
+  async #expire(): Promise<void> {
+    const { clock, profile, onError } = this.#options;
+    for (;;) {
+      await clock.sleep(profile.expireEveryMs);
+      try {
+        await this.#expirer.expireAll(this.#stop.signal);
+      } catch (error) {
+        onError(`${this.host.name} cannot expire offsets: ${describeError(error)}`);
+      }
+    }
+  }
 }
 
 function settingsOf(profile: GroupProfile): Readonly<Record<string, number>> {
@@ -120,6 +147,8 @@ function settingsOf(profile: GroupProfile): Readonly<Record<string, number>> {
     "group.consumer.session.timeout.ms": profile.sessionTimeoutMs,
     "group.consumer.heartbeat.interval.ms": profile.heartbeatMs,
     "group.consumer.max.size": 100,
+    // A fraction of a minute, so that a world of minutes sees offsets expire.
+    "offsets.retention.minutes": profile.retentionMs / 60_000,
   };
 }
 

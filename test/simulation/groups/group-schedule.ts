@@ -1,10 +1,8 @@
 import { describeError } from "#lib/runtime/logger.ts";
 import { SeededRandom } from "../../support/seeded-random.ts";
-import { ClassicClient } from "./classic-client.ts";
-import { ConsumerClient } from "./consumer-client.ts";
 import { checkCalm, checkSettled, checkStates } from "./group-checks.ts";
-import type { GroupClient } from "./group-client.ts";
 import { type GroupDecorations, SOUND_GROUPS } from "./group-decorations.ts";
+import { populate } from "./group-population.ts";
 import { describeGroupProfile, drawGroupProfile, type GroupProfile } from "./group-profile.ts";
 import { GroupWorld } from "./group-world.ts";
 
@@ -15,7 +13,7 @@ export interface GroupScheduleResult {
   readonly events: number;
   /** Commits of offsets that were taken. */
   readonly commits: number;
-  /** Generations, or group epochs, that the group has seen. */
+  /** Generations, or group epochs, at which the groups have arrived. */
   readonly generations: number;
   readonly profile: string;
 }
@@ -35,7 +33,7 @@ const HANG_MS_MAX = 60 * 1_000;
 const LOOK_MS = 5_000;
 const STATES_MS = 10_000;
 
-/** Runs the group of one seed to its end: troubles, then peace, then nothing may move any more. */
+/** Runs the groups of one seed to their end: troubles, then peace, then nothing may move any more. */
 export async function runGroupSchedule(seed: number, options: GroupScheduleOptions = {}): Promise<GroupScheduleResult> {
   const random = new SeededRandom(seed);
   const profile: GroupProfile = { ...drawGroupProfile(random), ...options.profile };
@@ -44,7 +42,7 @@ export async function runGroupSchedule(seed: number, options: GroupScheduleOptio
   scheduler.onTrace = options.onTrace;
   const isFound = () => options.stopsEarly === true && problems.length + truth.problems.length > 0;
   try {
-    startClients(world);
+    for (const group of world.groups) populate(world, group);
     lookAtStates(world);
     await runFor(world, profile.spanMs, isFound);
     world.heal();
@@ -57,34 +55,10 @@ export async function runGroupSchedule(seed: number, options: GroupScheduleOptio
     violations: [...new Set([...truth.problems, ...problems])],
     traceHash: scheduler.traceHash,
     events: scheduler.eventCount,
-    commits: truth.commitNames.size,
-    generations: truth.generation,
+    commits: sum(world.groups.map((group) => group.truth.commitNames.size)),
+    generations: sum(world.groups.map((group) => group.truth.generation)),
     profile: describeGroupProfile(profile),
   };
-}
-
-function startClients(world: GroupWorld): void {
-  const { profile, owners, scheduler } = world;
-  const random = world.fork();
-  let count = 0;
-  const start = (groupInstanceId: string | undefined): void => {
-    const name = `c${count++}`;
-    const Client = profile.protocol === "classic" ? ClassicClient : ConsumerClient;
-    const client: GroupClient = new Client(world, name, groupInstanceId);
-    owners.clients.push(client);
-    client
-      .run()
-      .catch((error: unknown) => world.problems.push(`the simulation itself failed: ${describeError(error)}`))
-      .finally(() => {
-        owners.clients.splice(owners.clients.indexOf(client), 1);
-        // Whoever dies has a successor soon: a static one under its instance id.
-        scheduler.schedule(random.below(20_000), () => start(groupInstanceId));
-      });
-  };
-  for (let index = 0; index < profile.memberCount; index++) {
-    const groupInstanceId = random.chance(profile.staticRate) ? `i${index}` : undefined;
-    scheduler.schedule(random.below(10_000), () => start(groupInstanceId));
-  }
 }
 
 /** Looks at what processes hold, now and then, for what is wrong there is wrong for good. */
@@ -105,7 +79,7 @@ async function settle(world: GroupWorld, isFound: () => boolean): Promise<void> 
   if (isFound()) return;
   problems.push(...checkSettled(world));
   if (problems.length > 0) return;
-  const before = world.truth.generation;
+  const before = world.groups.map(({ truth }) => truth.generation);
   await runFor(world, 3 * profile.sessionTimeoutMs, isFound);
   problems.push(...checkCalm(world, before), ...checkSettled(world), ...checkStates(world));
 }
@@ -116,4 +90,8 @@ async function runFor(world: GroupWorld, ms: number, isFound: () => boolean): Pr
     isOver = true;
   });
   await world.scheduler.run(() => isOver || isFound());
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

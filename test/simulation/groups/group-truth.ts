@@ -1,56 +1,62 @@
-import type { GroupCommand } from "#lib/coordinator/group-command.ts";
-import { groupJournalId } from "#lib/coordinator/group-journals.ts";
+import type { CommitOffsetsCommand, GroupCommand } from "#lib/coordinator/group-command.ts";
 import type { GroupOutcome } from "#lib/coordinator/group-outcome.ts";
-import type { GroupJournalState, GroupState } from "#lib/coordinator/group-state.ts";
-import type { GroupStateMachine } from "#lib/coordinator/group-state-machine.ts";
-import { decodeRecord } from "#lib/journal/command-record.ts";
-import { FoldedState } from "#lib/journal/folded-state.ts";
-import { describeError } from "#lib/runtime/logger.ts";
-import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
+import type { CommittedOffset, GroupState } from "#lib/coordinator/group-state.ts";
+import type { JournalSeq, TopicId } from "#lib/util/branded.ts";
 import type { Scheduler } from "../scheduler.ts";
-import { GROUP_ID, TOPIC_ID } from "./group-names.ts";
+import { TOPIC_ID } from "./group-names.ts";
 
-/** A commit that was taken. Its name is the metadata that its client gave it. */
+/** A commit that was taken, or an offset that was forgotten. */
 export interface TrueCommit {
-  readonly name: string;
+  /** The metadata that the committer gave it; undefined: nothing is committed any more. */
+  readonly name: string | undefined;
   readonly atMs: number;
-  readonly partitionIndex: number;
   readonly offset: number;
   readonly memberId: string;
   readonly generation: number;
 }
 
-/** The group's journal, folded in the instant in which each record comes to stand, and what may never be seen there. */
+export interface GroupTruthOptions {
+  readonly scheduler: Scheduler;
+  readonly problems: string[];
+  readonly consumerSessionMs: number;
+  readonly retentionMs: number;
+  /** When a record came to stand. */
+  readonly recordAtMs: (seq: JournalSeq) => number;
+}
+
+/** What a command that is taken must agree with: the group as it was before. */
+interface Before {
+  readonly createdSeq: JournalSeq;
+  readonly memberCount: number;
+  /** Of the member that the command names; undefined if it is none. */
+  readonly generation: number | undefined;
+  readonly seenSeq: JournalSeq;
+  readonly sessionTimeoutMs: number;
+  /** The group epoch of a consumer group. */
+  readonly groupEpoch: number;
+  readonly emptySinceMs: number | undefined;
+  /** Of commands that forget some. */
+  readonly offsets: readonly [TopicId, number, CommittedOffset][];
+}
+
+/** What is true of one group in every instant, and what may never be seen there. */
 export class GroupTruth {
-  readonly problems: string[] = [];
-  /** By partition, in order. */
-  readonly commits = new Map<number, TrueCommit[]>();
+  readonly groupId: string;
+  /** By topic and partition, in order. */
+  readonly commits = new Map<string, TrueCommit[]>();
   readonly commitNames = new Set<string>();
-  readonly #scheduler: Scheduler;
-  readonly #consumerSessionMs: number;
-  readonly #folded: FoldedState<GroupJournalState, GroupCommand, GroupOutcome>;
-  readonly #checksums: number[] = [0];
-  /** When each record came to stand. */
-  readonly #recordAtMs: number[] = [0];
+  /** How often it has begun anew, with generations or epochs from the beginning. */
+  incarnation = 0;
+  group: GroupState | undefined;
+  readonly #options: GroupTruthOptions;
+  readonly #incarnations = new Map<string, number>();
+  /** Which member of a consumer group holds each partition, be it to give up, and since which epoch. */
+  #held = new Map<number, { readonly memberId: string; readonly epoch: number }>();
   #highest = 0;
-  #isBroken = false;
 
-  constructor(scheduler: Scheduler, machine: GroupStateMachine, consumerSessionMs: number) {
-    this.#scheduler = scheduler;
-    this.#consumerSessionMs = consumerSessionMs;
-    const fold: GroupStateMachine["fold"] = (state, command, context) => {
-      scheduler.trace(`  ${command.kind} ${"memberId" in command ? command.memberId : ""}`);
-      const seen = this.#seen(state.groups.get(GROUP_ID), command);
-      const outcome = machine.fold(state, command, context);
-      if (outcome.kind === "done") this.#taken(command, seen);
-      this.#after(state.groups.get(GROUP_ID));
-      return outcome;
-    };
-    this.#folded = new FoldedState(groupJournalId(0), { ...machine, fold });
-  }
-
-  get group(): GroupState | undefined {
-    return this.#folded.state.groups.get(GROUP_ID);
+  constructor(groupId: string, options: GroupTruthOptions) {
+    this.groupId = groupId;
+    this.#options = options;
   }
 
   /** The generation, or the group epoch. */
@@ -59,117 +65,186 @@ export class GroupTruth {
     return membership?.type === "classic" ? membership.generationId : (membership?.groupEpoch ?? 0);
   }
 
-  get seq(): JournalSeq {
-    return this.#folded.seq;
+  /** The incarnation in which it was a member last: member ids mean one member, but generations begin anew. */
+  incarnationOf(memberId: string): number {
+    return this.#incarnations.get(memberId) ?? this.incarnation;
   }
 
-  checksumAt(seq: JournalSeq): number | undefined {
-    return this.#checksums[seq];
-  }
-
-  note(journal: JournalId, seq: JournalSeq, bytes: Uint8Array): void {
-    if (journal !== groupJournalId(0) || this.#isBroken || seq !== this.#folded.seq + 1) return;
-    this.#recordAtMs[seq] = this.#scheduler.elapsedMs;
-    try {
-      this.#folded.fold(decodeRecord(bytes), new Map());
-      this.#checksums[seq] = this.#folded.checksum;
-    } catch (error) {
-      this.#isBroken = true;
-      this.problems.push(`truth: record ${seq}: ${describeError(error)}`);
+  /** To be asked before the fold takes a command that names the group. */
+  before(group: GroupState | undefined, command: GroupCommand): Before {
+    const membership = group?.membership;
+    const memberId = "memberId" in command ? command.memberId : "";
+    const found = {
+      createdSeq: group?.createdSeq ?? 0,
+      memberCount: membership?.members.size ?? 0,
+      offsets: command.kind === "expire-offsets" ? offsetsOf(group) : [],
+      // What only ever held offsets keeps each from its commit on.
+      emptySinceMs:
+        membership?.members.size === 0 && (membership.type === "consumer" || membership.protocolType !== "")
+          ? group?.stateSinceMs
+          : undefined,
+    };
+    if (membership?.type === "classic") {
+      const member = membership.members.get(memberId);
+      const { seenSeq = 0, sessionTimeoutMs = 0 } = member ?? membership.pendingMembers.get(memberId) ?? {};
+      const generation = member === undefined ? undefined : membership.generationId;
+      return { ...found, generation, groupEpoch: 0, seenSeq, sessionTimeoutMs };
     }
+    const member = membership?.members.get(memberId);
+    const sessionTimeoutMs = member?.classic?.sessionTimeoutMs ?? this.#options.consumerSessionMs;
+    const { memberEpoch: generation, seenSeq = 0 } = member ?? {};
+    return { ...found, generation, groupEpoch: membership?.groupEpoch ?? 0, seenSeq, sessionTimeoutMs };
+  }
+
+  /** To be told what became of it. */
+  after(group: GroupState | undefined, command: GroupCommand, outcome: GroupOutcome, before: Before): void {
+    this.group = group;
+    if (outcome.kind === "done") this.#taken(command, before);
+    this.#noteGeneration(before);
+    this.#checkOwners();
   }
 
   /** What was committed for a partition at some instant of a span; undefined stands for nothing. */
-  committedIn(partitionIndex: number, startMs: number, endMs: number): ReadonlySet<string | undefined> {
+  committedIn(topicId: TopicId, partitionIndex: number, span: Span): ReadonlySet<string | undefined> {
     const names = new Set<string | undefined>();
     let before: string | undefined;
-    for (const { name, atMs } of this.commits.get(partitionIndex) ?? []) {
-      if (atMs <= startMs) before = name;
-      else if (atMs <= endMs) names.add(name);
+    for (const { name, atMs } of this.commits.get(keyOf(topicId, partitionIndex)) ?? []) {
+      if (atMs <= span.startMs) before = name;
+      else if (atMs <= span.endMs) names.add(name);
     }
     return names.add(before);
   }
 
-  /** What a command that is taken must agree with. */
-  #seen(group: GroupState | undefined, command: GroupCommand): Seen {
-    const membership = group?.membership;
-    const memberId = "memberId" in command ? command.memberId : "";
-    if (membership?.type === "classic") {
-      const member = membership.members.get(memberId) ?? membership.pendingMembers.get(memberId);
-      const sessionTimeoutMs = member?.sessionTimeoutMs ?? 0;
-      return { generation: membership.generationId, epoch: 0, seenSeq: member?.seenSeq ?? 0, sessionTimeoutMs };
-    }
-    const member = membership?.members.get(memberId);
-    const sessionTimeoutMs = this.#consumerSessionMs;
-    const generation = member?.memberEpoch ?? -1;
-    return { generation, epoch: membership?.groupEpoch ?? 0, seenSeq: member?.seenSeq ?? 0, sessionTimeoutMs };
+  /** What the group holds is what was committed last, no more and no less. */
+  checkOffsets(): readonly string[] {
+    const standing = new Map(
+      offsetsOf(this.group).map(([topicId, partition, { metadata }]) => [keyOf(topicId, partition), metadata]),
+    );
+    const keys = new Set([...this.commits.keys(), ...standing.keys()]);
+    return [...keys].flatMap((key) => {
+      const name = this.commits.get(key)?.at(-1)?.name;
+      const found = standing.get(key);
+      return found === name ? [] : [`checkNoLostCommit: ${this.groupId} holds ${found} for ${key}, not ${name}`];
+    });
   }
 
-  #taken(command: GroupCommand, seen: Seen): void {
-    const nowMs = this.#scheduler.elapsedMs;
+  #report(problem: string): void {
+    this.#options.problems.push(problem);
+  }
+
+  #taken(command: GroupCommand, before: Before): void {
     if (command.kind === "expire-member") {
       // No clock that measures the session may run before the last sign of life has come to stand.
-      const aliveMs = nowMs - (this.#recordAtMs[seen.seenSeq] ?? 0);
-      if (aliveMs < seen.sessionTimeoutMs - 1) {
-        const ms = aliveMs.toFixed(0);
-        this.problems.push(`checkSession: ${command.memberId} expired ${ms} ms after its last sign of life`);
+      const aliveMs = this.#options.scheduler.elapsedMs - this.#options.recordAtMs(before.seenSeq);
+      if (aliveMs < before.sessionTimeoutMs - 1) {
+        this.#report(`checkSession: ${command.memberId} expired ${aliveMs.toFixed(0)} ms after its last sign of life`);
       }
     }
-    if (command.kind === "set-target-assignment" && command.groupEpoch !== seen.epoch) {
-      this.problems.push(`checkTarget: the target of epoch ${command.groupEpoch} was taken at epoch ${seen.epoch}`);
+    if (command.kind === "set-target-assignment" && command.groupEpoch !== before.groupEpoch) {
+      this.#report(`checkTarget: the target of ${command.groupEpoch} was taken at ${before.groupEpoch}`);
     }
-    if (command.kind !== "commit-offsets") return;
+    if (command.kind === "commit-offsets") this.#noteCommits(command, before);
+    if (command.kind === "expire-offsets") this.#noteForgotten(before);
+  }
+
+  #noteCommits(command: CommitOffsetsCommand, before: Before): void {
     const { memberId, generationIdOrMemberEpoch: generation } = command;
-    if (generation !== seen.generation) {
-      this.problems.push(`checkZombie: ${memberId} of ${generation} commits in ${seen.generation}`);
+    const isAllowed =
+      generation < 0 ? before.memberCount === 0 : generation === before.generation || this.#hasHeldAll(command);
+    if (!isAllowed) {
+      this.#report(`checkZombie: ${memberId} of ${generation} commits, and is at ${before.generation} if anywhere`);
     }
+    const atMs = this.#options.scheduler.elapsedMs;
     for (const { topicId, partitions } of command.topics) {
-      if (topicId !== TOPIC_ID) continue;
       for (const { partitionIndex, offset, metadata: name } of partitions) {
-        this.#noteCommit({ name, atMs: nowMs, partitionIndex, offset, memberId, generation });
+        const commit = { name, atMs, offset, memberId, generation };
+        const last = this.#note(keyOf(topicId, partitionIndex), commit);
+        if (this.commitNames.has(name)) this.#report(`checkNoRetreat: ${name} is committed twice`);
+        this.commitNames.add(name);
+        if (topicId === TOPIC_ID) this.#checkNoRetreat(commit, last);
       }
     }
   }
 
-  #noteCommit(commit: TrueCommit): void {
-    const { partitionIndex, offset, name, memberId } = commit;
-    const known = this.commits.get(partitionIndex) ?? [];
-    this.commits.set(partitionIndex, known);
-    const last = known.at(-1);
-    // What a member sent itself, and gave up, may come late; nobody else's may.
-    const isOwn = last?.memberId === memberId && last.generation === commit.generation;
-    if (last !== undefined && offset < last.offset && !isOwn) {
-      this.problems.push(`checkNoRetreat: partition ${partitionIndex} goes from ${last.name} back to ${name}`);
-    }
-    if (this.commitNames.has(name)) this.problems.push(`checkNoRetreat: ${name} is committed twice`);
-    this.commitNames.add(name);
-    known.push(commit);
+  /** Consumers may be late, at an epoch that they have left, for what they have held since without a break (KIP-1251). */
+  #hasHeldAll({ memberId, generationIdOrMemberEpoch: epoch, topics }: CommitOffsetsCommand): boolean {
+    return topics.every(({ topicId, partitions }) =>
+      partitions.every(({ partitionIndex }) => {
+        const held = topicId === TOPIC_ID ? this.#held.get(partitionIndex) : undefined;
+        return held?.memberId === memberId && held.epoch <= epoch;
+      }),
+    );
   }
 
-  #after(group: GroupState | undefined): void {
-    const membership = group?.membership;
-    if (membership === undefined) return;
-    if (membership.type === "classic") {
-      if (membership.generationId < this.#highest) this.problems.push("checkOneOwner: the generation goes back");
-      this.#highest = membership.generationId;
-      return;
+  /** What a member sent itself, and gave up, may come late; nobody else's may. */
+  #checkNoRetreat({ name, memberId, offset }: TrueCommit, last: TrueCommit | undefined): void {
+    if (last?.name === undefined || offset >= last.offset || last.memberId === memberId) return;
+    this.#report(`checkNoRetreat: ${this.groupId} goes from ${last.name} back to ${name}`);
+  }
+
+  /** Offsets are forgotten when nobody has needed them for long enough, and not a moment before. */
+  #noteForgotten(before: Before): void {
+    const { scheduler, retentionMs } = this.#options;
+    const atMs = scheduler.elapsedMs;
+    for (const [topicId, partitionIndex, { committedAtMs, metadata, offset }] of before.offsets) {
+      if (this.group?.offsets.get(topicId)?.has(partitionIndex) === true) continue;
+      this.#note(keyOf(topicId, partitionIndex), { name: undefined, atMs, offset, memberId: "", generation: -1 });
+      const keptMs = scheduler.nowMs - (before.emptySinceMs ?? committedAtMs);
+      if (keptMs < retentionMs - 1) this.#report(`checkRetention: ${metadata} is forgotten after ${keptMs} ms`);
+      if (before.memberCount > 0 && topicId === TOPIC_ID) {
+        this.#report(`checkRetention: ${metadata} is forgotten although it is read`);
+      }
     }
-    const owners = new Map<number, string>();
-    for (const { memberId, assigned, pendingRevocation } of membership.members.values()) {
-      for (const held of [assigned, pendingRevocation]) {
-        for (const partition of held.get(TOPIC_ID) ?? []) {
-          const owner = owners.get(partition);
-          if (owner !== undefined) this.problems.push(`checkOneOwner: ${partition} is ${owner}'s and ${memberId}'s`);
-          owners.set(partition, memberId);
-        }
+  }
+
+  /** Returns what stood there before. */
+  #note(key: string, commit: TrueCommit): TrueCommit | undefined {
+    const known = this.commits.get(key);
+    if (known === undefined) this.commits.set(key, [commit]);
+    const last = known?.at(-1);
+    known?.push(commit);
+    return last;
+  }
+
+  #noteGeneration(before: Before): void {
+    const { generation } = this;
+    const isAnew = before.memberCount === 0 && (this.group?.createdSeq ?? 0) !== before.createdSeq;
+    if (isAnew) this.incarnation++;
+    else if (generation < this.#highest) this.#report("checkOneOwner: the generation goes back");
+    this.#highest = generation;
+    for (const memberId of this.group?.membership.members.keys() ?? []) {
+      this.#incarnations.set(memberId, this.incarnation);
+    }
+  }
+
+  /** In a consumer group everything has one owner, be it to give up. */
+  #checkOwners(): void {
+    const membership = this.group?.membership;
+    const before = this.#held;
+    this.#held = new Map();
+    if (membership?.type !== "consumer") return;
+    for (const { memberId, memberEpoch: epoch, assigned, pendingRevocation } of membership.members.values()) {
+      for (const partition of [assigned, pendingRevocation].flatMap((held) => held.get(TOPIC_ID) ?? [])) {
+        const owner = this.#held.get(partition)?.memberId;
+        if (owner !== undefined) this.#report(`checkOneOwner: ${partition} is ${owner}'s and ${memberId}'s`);
+        const known = before.get(partition);
+        this.#held.set(partition, known?.memberId === memberId ? known : { memberId, epoch });
       }
     }
   }
 }
 
-interface Seen {
-  readonly generation: number;
-  readonly epoch: number;
-  readonly seenSeq: JournalSeq;
-  readonly sessionTimeoutMs: number;
+export interface Span {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+function keyOf(topicId: TopicId, partitionIndex: number): string {
+  return `${partitionIndex} of ${topicId}`;
+}
+
+function offsetsOf(group: GroupState | undefined): [TopicId, number, CommittedOffset][] {
+  return [...(group?.offsets ?? [])].flatMap(([topicId, offsets]) =>
+    [...offsets].map(([partition, offset]): [TopicId, number, CommittedOffset] => [topicId, partition, offset]),
+  );
 }

@@ -4,6 +4,7 @@ import type { TopicsView } from "#lib/coordinator/consumer-target.ts";
 import { type GroupStateMachine, groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
 import { TimeLimitError } from "#lib/runtime/deadline.ts";
 import { describeError } from "#lib/runtime/logger.ts";
+import type { JournalSeq } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
 import { Host } from "../host.ts";
@@ -11,22 +12,24 @@ import { type Faults, NO_FAULTS } from "../network.ts";
 import { Scheduler, trueClock } from "../scheduler.ts";
 import { type JournalWorld, SimJournal } from "../sim-journal.ts";
 import type { GroupDecorations, GroupServices } from "./group-decorations.ts";
-import { TOPIC_ID, TOPIC_NAME } from "./group-names.ts";
-import { GroupOwners } from "./group-owners.ts";
+import { GroupJournalTruth } from "./group-journal-truth.ts";
+import { AUDIT_ID, AUDIT_NAME, TOPIC_ID, TOPIC_NAME } from "./group-names.ts";
 import { GroupProcess } from "./group-process.ts";
 import type { GroupProfile } from "./group-profile.ts";
 import { GroupTruth } from "./group-truth.ts";
+import { SimGroup } from "./sim-group.ts";
 
 const DEATHS_MAX = 12;
+const ADDED_PARTITIONS = 2;
 
-/** The journal service, the processes that serve one group, and what is known to be true of it. */
+/** The journal service, the processes that serve the groups of one journal, and what is known to be true of them. */
 export class GroupWorld {
   readonly scheduler = new Scheduler();
   readonly profile: GroupProfile;
-  readonly truth: GroupTruth;
+  readonly truth: GroupJournalTruth;
+  readonly groups: readonly SimGroup[];
   readonly problems: string[] = [];
   readonly processes: GroupProcess[] = [];
-  readonly owners: GroupOwners;
   isHealed = false;
   readonly #random: SeededRandom;
   readonly #decorations: GroupDecorations;
@@ -45,8 +48,8 @@ export class GroupWorld {
     this.#random = random;
     this.#decorations = decorations;
     this.#machine = decorations.machine?.(groupStateMachine) ?? groupStateMachine;
-    this.truth = new GroupTruth(this.scheduler, this.#machine, profile.sessionTimeoutMs);
-    this.owners = new GroupOwners(this.truth, this.problems);
+    this.truth = new GroupJournalTruth(this.scheduler, this.#machine);
+    this.groups = this.#newGroups();
     this.#journals = {
       service: new MemoryJournalService(trueClock(this.scheduler), { checksTrimMark: random.chance(0.5) }),
       onAppended: (journal, seq, bytes) => this.truth.note(journal, seq, bytes),
@@ -66,8 +69,9 @@ export class GroupWorld {
     return this.processes[random.below(this.processes.length)];
   }
 
+  /** As whoever asks the cluster now is told. */
   get partitionCount(): number {
-    return this.profile.partitionCount + (this.profile.growsTopic ? 2 : 0);
+    return this.profile.partitionCount + (this.scheduler.elapsedMs > this.#growAtMs ? ADDED_PARTITIONS : 0);
   }
 
   /** One request over the network; undefined if no answer comes in time, and then nobody knows what was done. */
@@ -157,14 +161,28 @@ export class GroupWorld {
     });
   }
 
+  #newGroups(): readonly SimGroup[] {
+    const { profile, scheduler, problems } = this;
+    const { spanMs, retentionMs, sessionTimeoutMs: consumerSessionMs } = profile;
+    const recordAtMs = (seq: JournalSeq) => this.truth.recordAtMs(seq);
+    return profile.groups.map((members, index) => {
+      const truth = new GroupTruth(`g${index}`, { scheduler, problems, consumerSessionMs, retentionMs, recordAtMs });
+      this.truth.add(truth);
+      return new SimGroup(truth, { profile: members, spanMs, problems });
+    });
+  }
+
   #views(lagMs: number): () => TopicsView {
-    const names = [TOPIC_NAME];
+    const names = [AUDIT_NAME, TOPIC_NAME];
     const viewOf = (clusterSeq: number, partitionCount: number): TopicsView => {
-      const topic = { topicId: TOPIC_ID, partitionCount };
-      return { clusterSeq, names, topic: (name) => (name === TOPIC_NAME ? topic : undefined) };
+      const topics = new Map([
+        [AUDIT_NAME, { topicId: AUDIT_ID, partitionCount: 1 }],
+        [TOPIC_NAME, { topicId: TOPIC_ID, partitionCount }],
+      ]);
+      return { clusterSeq, names, topic: (name) => topics.get(name) };
     };
     const before = viewOf(1, this.profile.partitionCount);
-    const after = viewOf(2, this.partitionCount);
+    const after = viewOf(2, this.profile.partitionCount + ADDED_PARTITIONS);
     return () => (this.scheduler.elapsedMs > this.#growAtMs + lagMs ? after : before);
   }
 

@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { runGroupSchedule } from "./group-schedule.ts";
 import { PLANTED_GROUP_BUGS } from "./planted-group-bugs.ts";
@@ -9,8 +11,8 @@ import PLANTED_SEEDS from "./planted-group-seeds.json" with { type: "json" };
 const SEEDS = Array.from({ length: 4 }, (_, index) => index + 1);
 const RECORDED = new Map<string, number>(Object.entries(PLANTED_SEEDS));
 
-describe("a group in a simulated world", { timeout: 60_000 }, () => {
-  test("keeps every promise", async () => {
+describe("groups in a simulated world", { timeout: 60_000 }, () => {
+  test("keep every promise", async () => {
     const broken: string[] = [];
     let commits = 0;
     for (const seed of SEEDS) {
@@ -22,11 +24,19 @@ describe("a group in a simulated world", { timeout: 60_000 }, () => {
     expect(commits).toBeGreaterThan(10 * SEEDS.length);
   });
 
-  test("takes the same course for the same seed, and another for another", async () => {
+  test("take the same course for the same seed, and another for another", async () => {
     const [one, two] = [await runGroupSchedule(1), await runGroupSchedule(2)];
     expect(await runGroupSchedule(1)).toEqual(one);
     expect(one.traceHash).not.toBe(two.traceHash);
     expect(one.events).toBeGreaterThan(100);
+  });
+
+  test("take the same course in another process", async () => {
+    const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+    const options = ["--world", "groups", "--seeds", "2", "--hashes"];
+    const printed = execFileSync(process.execPath, [main, ...options], { encoding: "utf8" });
+    const hashes = [...printed.matchAll(/^groups seed \d ([0-9a-f]{16})$/gm)].map(([, hash]) => hash);
+    expect(hashes).toEqual([(await runGroupSchedule(1)).traceHash, (await runGroupSchedule(2)).traceHash]);
   });
 });
 

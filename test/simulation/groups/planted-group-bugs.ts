@@ -14,6 +14,12 @@ export const PLANTED_GROUP_BUGS: ReadonlyMap<string, () => GroupDecorations> = n
   ["heartbeat-always-fine", heartbeatAlwaysFine],
   ["wall-clock-session", () => ({ clock: (clock) => ({ ...clock, monotonicMs: () => clock.nowMs() }) })],
   ["early-commit-answer", earlyCommitAnswer],
+  ["early-handover", () => rewriting(withNothingOwned)],
+  ["replaced-member-commits", () => rewriting(withStandingMember)],
+  ["unseen-commit-expires", () => rewriting(withPresentOffsets)],
+  ["old-subscriptions", () => rewriting(withFirstProtocols)],
+  ["upgrade-without-owners", () => rewriting(withEmptyHanded)],
+  ["upgrade-by-assignment", () => rewriting(withAssignmentsOnly)],
 ]);
 
 /** The fold takes a command for what it should have said. */
@@ -46,6 +52,53 @@ function withPresentEpoch(state: GroupJournalState, command: GroupCommand): Grou
   if (command.kind !== "set-target-assignment") return command;
   const membership = state.groups.get(command.groupId)?.membership;
   return membership?.type === "consumer" ? { ...command, groupEpoch: membership.groupEpoch } : command;
+}
+
+/** Partitions go to their next owner when the member is told to give them up, not when it has. */
+function withNothingOwned(_state: GroupJournalState, command: GroupCommand): GroupCommand {
+  const isMember = command.kind === "consumer-heartbeat" && command.memberEpoch > 0;
+  return isMember ? { ...command, owned: new Map() } : command;
+}
+
+/** A static member's instance id is enough: whoever had it before commits as well. */
+function withStandingMember(state: GroupJournalState, command: GroupCommand): GroupCommand {
+  if (command.kind !== "commit-offsets" || command.groupInstanceId === undefined) return command;
+  const membership = state.groups.get(command.groupId)?.membership;
+  return { ...command, memberId: membership?.staticMembers.get(command.groupInstanceId) ?? command.memberId };
+}
+
+/** What was committed after the expirer had looked is forgotten too. */
+function withPresentOffsets(state: GroupJournalState, command: GroupCommand): GroupCommand {
+  if (command.kind !== "expire-offsets") return command;
+  const group = state.groups.get(command.groupId);
+  const partitions = command.partitions.map((seen) => {
+    const standing = group?.offsets.get(seen.topicId)?.get(seen.partitionIndex);
+    return { ...seen, commitSeq: standing?.commitSeq ?? seen.commitSeq };
+  });
+  return { ...command, partitions, changedSeq: group?.changedSeq ?? command.changedSeq };
+}
+
+/** A leader hears what members owned when they joined first, not what they own now. */
+function withFirstProtocols(state: GroupJournalState, command: GroupCommand): GroupCommand {
+  if (command.kind !== "join") return command;
+  const membership = state.groups.get(command.groupId)?.membership;
+  const member = membership?.type === "classic" ? membership.members.get(command.memberId) : undefined;
+  return { ...command, protocols: member?.protocols ?? command.protocols };
+}
+
+/** The members of a classic group own nothing when it becomes a consumer group. */
+function withEmptyHanded(_state: GroupJournalState, command: GroupCommand): GroupCommand {
+  if (command.kind !== "consumer-heartbeat" || command.upgrade === undefined) return command;
+  const members = command.upgrade.members.map((member) => ({ ...member, assigned: new Map() }));
+  return { ...command, upgrade: { ...command.upgrade, members } };
+}
+
+/** They own what they were assigned, whatever they have not given up yet. */
+function withAssignmentsOnly(state: GroupJournalState, command: GroupCommand): GroupCommand {
+  const isUpgrade = command.kind === "consumer-heartbeat" && command.upgrade !== undefined;
+  const membership = isUpgrade ? state.groups.get(command.groupId)?.membership : undefined;
+  if (membership?.type === "classic") for (const member of membership.members.values()) member.carried = new Map();
+  return command;
 }
 
 /** Whoever was once in the group is told that nothing has changed, for ever. */
