@@ -8,8 +8,10 @@ export const EVENT_STREAM_TYPE = "text/event-stream";
 export const V2_TYPE = "application/vnd.kafka.v2+json";
 export const V2_JSON_TYPE = "application/vnd.kafka.json.v2+json";
 export const V2_BINARY_TYPE = "application/vnd.kafka.binary.v2+json";
+/** The newest version, whichever it is. */
+export const KAFKA_TYPE = "application/vnd.kafka+json";
 /** What answers without records come in, the preferred one first. */
-export const V2_ANSWER_TYPES: readonly string[] = [V2_TYPE, "application/vnd.kafka+json", JSON_TYPE];
+export const V2_ANSWER_TYPES: readonly string[] = [V2_TYPE, KAFKA_TYPE, JSON_TYPE];
 
 /** `application/json` of `Application/JSON; charset=utf-8`; undefined for what is no media type. */
 export function mediaTypeOf(header: string | null | undefined): string | undefined {

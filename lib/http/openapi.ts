@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { answerTypesOf } from "./check-request.ts";
 import type { Content, DocumentedAnswer, Endpoint, EndpointSpec } from "./endpoint.ts";
-import { JSON_TYPE, V2_TYPE } from "./media-types.ts";
+import { JSON_TYPE, V2_ANSWER_TYPES } from "./media-types.ts";
 
 // OpenAPI 3.1 from the endpoints. Its schemas are JSON Schema 2020-12, which zod writes by itself: the very schemas that
 // check requests.
@@ -179,7 +179,7 @@ function headersOf(headers: Readonly<Record<string, string>>): Json {
 function refusalsOf(spec: EndpointSpec, components: Components): Json {
   const texts = { ...COMMON_REFUSALS, ...(spec.body === undefined ? {} : BODY_REFUSALS), ...spec.refusals };
   const schema = components.schema(ErrorSchema, "output");
-  const types = spec.area === "v2" ? [V2_TYPE, "application/vnd.kafka+json", JSON_TYPE] : [JSON_TYPE];
+  const types = spec.area === "v2" ? V2_ANSWER_TYPES : [JSON_TYPE];
   return Object.fromEntries(
     Object.entries(texts).map(([status, description]) => [
       status,

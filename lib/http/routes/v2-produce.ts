@@ -7,7 +7,7 @@ import { base64Bytes, base64Of } from "../base64.ts";
 import { type Call, type Endpoint, endpoint } from "../endpoint.ts";
 import { httpErrorOf, recordErrorCode } from "../error-table.ts";
 import { findTopicToWrite, requirePartition } from "../find-topic.ts";
-import { JSON_TYPE, V2_BINARY_TYPE, V2_JSON_TYPE, V2_TYPE } from "../media-types.ts";
+import { JSON_TYPE, KAFKA_TYPE, V2_BINARY_TYPE, V2_JSON_TYPE, V2_TYPE } from "../media-types.ts";
 import { partitionParams, topicParams } from "../parameters.ts";
 import { Partitioner } from "../place-records.ts";
 import { appendBatches, type BatchOutcome, batchesOf, type PlacedRecord } from "../produce-records.ts";
@@ -49,7 +49,13 @@ const partitionBody = bodyOf(
 );
 
 function bodyOf<B extends z.ZodType, J extends z.ZodType>(binary: B, json: J) {
-  return { [V2_JSON_TYPE]: json, [V2_BINARY_TYPE]: binary, [V2_TYPE]: binary, [JSON_TYPE]: binary };
+  return {
+    [V2_JSON_TYPE]: json,
+    [V2_BINARY_TYPE]: binary,
+    [V2_TYPE]: binary,
+    [KAFKA_TYPE]: binary,
+    [JSON_TYPE]: binary,
+  };
 }
 
 const encoded = (text: string) => base64Of(Buffer.from(text));
