@@ -1,6 +1,7 @@
 import { Match } from "aws-cdk-lib/assertions";
 import { describe, expect, test } from "vitest";
 import { DEPLOY_PROFILES, type DeployProfile } from "#lib/config/deploy-settings.ts";
+import { SERVE_OPTIONS, type ServeOptionName } from "#lib/config/serve-options.ts";
 import { synthesize, templateOf } from "./synthesized.ts";
 
 const plain = synthesize();
@@ -254,6 +255,9 @@ describe("with everything that can be asked for", () => {
       expect(command[command.indexOf("--kafka") + 1]).toBe(`0.0.0.0:${9092 + brokerId}`);
       expect(JSON.stringify(command[command.indexOf("--advertise") + 1])).toMatch(new RegExp(`:${9092 + brokerId}"`));
       expect(command.filter((word: unknown) => word === "--store")).toHaveLength(3);
+      const flags = command.filter((word: unknown) => typeof word === "string" && word.startsWith("--"));
+      const known = SERVE_OPTIONS.map(({ name }) => `--${name}`);
+      expect(flags.filter((flag: `--${ServeOptionName}`) => !known.includes(flag))).toEqual([]);
     }
   });
 
