@@ -25,6 +25,9 @@ export function foldJoinConsumerGroup(command: JoinCommand, consumer: ConsumerGr
   }
   const { subscription } = command;
   if (subscription === undefined) return { kind: "subscription-needed" };
+  // Whoever was expelled and does not know it yet has to give up first what others may have by now.
+  const isStranger = !command.isNewMemberId && !consumer.members.has(command.memberId);
+  if (isStranger && (subscription.owned?.size ?? 0) > 0) return refused(ErrorCode.UNKNOWN_MEMBER_ID);
   const member = joiningMember(command, consumer, scope);
   // Without a word about what they own members have given up everything before they joined.
   const owned = subscription.owned ?? NO_PARTITIONS;

@@ -69,3 +69,14 @@ describe("a classic group that becomes a consumer group while its members have m
     expect(groups.classic.members.get("a")?.carried).toEqual(partitions({ 1: [0, 1] }));
   });
 });
+
+test("a classic member that was expelled from a consumer group gives up what it had before it may join again", () => {
+  const groups = cooperativeGroup();
+  upgradeBy(groups, "c");
+  expect(groups.expireConsumer("a")).toBe("done");
+  const join = (protocols: ReturnType<typeof protocolsOwning>) =>
+    groups.brief(rejoinOf("a", { protocols, subscription: subscriptionOf(protocols, topicIdByName) }));
+  expect(join(protocolsOwning(0, 1))).toBe("UNKNOWN_MEMBER_ID");
+  expect(groups.consumer.members.has("a")).toBe(false);
+  expect(join(protocolsOwning())).toBe("joined-consumer-group");
+});
