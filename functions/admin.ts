@@ -1,4 +1,4 @@
 import { serveHttp } from "./serve-http.ts";
 
 /** Serves the whole app; whatever is no produce and no read is sent here. */
-export const handler = serveHttp("admin");
+export const handler = await serveHttp("admin");

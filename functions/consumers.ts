@@ -1,4 +1,4 @@
 import { serveHttp } from "./serve-http.ts";
 
 /** Serves the whole app; consumer instances and groups are sent here. */
-export const handler = serveHttp("consumers");
+export const handler = await serveHttp("consumers");

@@ -29,7 +29,12 @@ export interface FunctionRuntime {
   readonly logger: Logger;
   /** The broker of this execution environment; a start that failed is begun again. */
   started(signal: AbortSignal): Promise<RunningFunction>;
+  /** The same for the phase in which modules are loaded: undefined where it fails or takes too long. Never rejects. */
+  startedEarly(): Promise<RunningFunction | undefined>;
 }
+
+/** Lambda gives a module ten seconds to load; a service that does not answer is the first call's to tell. */
+const EARLY_MS_MAX = 3_000;
 
 /**
  * Begins to start when the module is loaded, for Lambda gives that phase a whole processor, and connections are made
@@ -46,7 +51,11 @@ export function newRuntime(name: string, environment: NodeJS.ProcessEnv = proces
     return starting;
   };
   start().catch((error: unknown) => logger.error("the function cannot start", { error: describeError(error) }));
-  return { logger, started: (signal) => abortable(start(), signal) };
+  return {
+    logger,
+    started: (signal) => abortable(start(), signal),
+    startedEarly: () => abortable(start(), AbortSignal.timeout(EARLY_MS_MAX)).catch(() => undefined),
+  };
 }
 
 async function startFunction(environment: NodeJS.ProcessEnv, logger: Logger): Promise<RunningFunction> {

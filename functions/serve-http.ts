@@ -22,11 +22,14 @@ type App = ReturnType<typeof createHttpApp>;
  * The whole app behind one function. The answer is the last act: what it promises has been committed, and nothing goes on
  * after it, for the environment may be frozen then, or be gone.
  */
-export function serveHttp(name: string): (event: HttpEvent, context: Context) => Promise<HttpResult> {
+export async function serveHttp(name: string): Promise<(event: HttpEvent, context: Context) => Promise<HttpResult>> {
   const runtime = newRuntime(name);
   const apps = new WeakMap<RunningFunction, App>();
   const views = new Views();
   const metrics = new Metrics(name);
+  // Whatever the first call would have to do is done while the module is loaded.
+  const early = await runtime.startedEarly();
+  if (early !== undefined) apps.set(early, newApp(early, metrics.telemetry));
   return async (event, context) => {
     const restedMs = clock.thaw();
     const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { JOURNAL_POLL_MS } from "#lib/util/limits.ts";
+import { FUNCTION_VIEW_MS_MAX, JOURNAL_POLL_MS } from "#lib/util/limits.ts";
 import { DeployedFunctions, type FunctionEnvironmentUnderTest, type HttpAnswer } from "./environments.ts";
 
 // Each environment is a process under AWS's own runtime client, so two of them are two processes of the deployment.
@@ -72,6 +72,17 @@ describe("doors", () => {
     await produce(writer, "new-while-asleep", 3);
     expect(await values(sleeper, "slept")).toEqual([1, 2]);
     expect(await values(sleeper, "new-while-asleep")).toEqual([3]);
+  });
+
+  test("after a longer sleep its very first answer is up to date, and not from before", async () => {
+    await using sleeper = deployed.environment("fetch", { isFrozenWhenIdle: true });
+    await using writer = deployed.environment("produce");
+    await produce(writer, "slept-long", 1);
+    expect(await values(sleeper, "slept-long")).toEqual([1]);
+    await produce(writer, "slept-long", 2);
+    await sleep(FUNCTION_VIEW_MS_MAX + 300);
+    const { json } = await sleeper.request({ path: "/v1/topics/slept-long/partitions/0/records", query: "offset=1" });
+    expect(json).toMatchObject({ high_watermark: 2, records: [{ offset: 1 }] });
   });
 
   test.each([2, 6, 12, 25, 50])(
