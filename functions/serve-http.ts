@@ -6,6 +6,8 @@ import { httpErrorFrom } from "#lib/http/error-table.ts";
 import { DEFAULT_HTTP_SETTINGS } from "#lib/http/http-services.ts";
 import { refusalOutside } from "#lib/http/serve-endpoint.ts";
 import { describeError } from "#lib/runtime/logger.ts";
+import { HTTP_REQUEST_SECONDS, HTTP_REQUESTS } from "#lib/runtime/metrics.ts";
+import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import { FUNCTION_BODY_BYTES_MAX, FUNCTION_METRICS_MS, FUNCTION_VIEW_MS_MAX } from "#lib/util/limits.ts";
 import { authenticatorOf } from "./access.ts";
 import { type HttpEvent, type HttpResult, type RequestOrigin, requestOf, resultOf } from "./http-event.ts";
@@ -51,7 +53,7 @@ export async function serveHttp(name: string): Promise<(event: HttpEvent, contex
   };
 }
 
-function newApp(running: RunningFunction, telemetry: EmfTelemetry): App {
+function newApp(running: RunningFunction, telemetry: Telemetry): App {
   return createHttpApp({
     broker: running.broker.services,
     auth: authenticatorOf(running),
@@ -77,20 +79,30 @@ function isOrigin(environment: unknown): environment is RequestOrigin {
   return typeof environment === "object" && environment !== null && "requestContext" in environment;
 }
 
+/** Each metric of each function is charged by the month, so only these two are; logs tell the rest. */
+const METRICS: ReadonlySet<string> = new Set([HTTP_REQUESTS.name, HTTP_REQUEST_SECONDS.name]);
+
 /** Figures as lines of the log, at most once a minute: a line for each call would cost more than the call. */
 class Metrics {
-  readonly telemetry: EmfTelemetry;
+  readonly telemetry: Telemetry;
+  readonly #emf: EmfTelemetry;
   #flushedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(functionName: string) {
-    this.telemetry = new EmfTelemetry({ clock, functionName, write: (line) => process.stdout.write(`${line}\n`) });
+    const emf = new EmfTelemetry({ clock, functionName, write: (line) => process.stdout.write(`${line}\n`) });
+    this.#emf = emf;
+    this.telemetry = {
+      count: (metric, ...rest) => METRICS.has(metric.name) && emf.count(metric, ...rest),
+      observe: (metric, ...rest) => METRICS.has(metric.name) && emf.observe(metric, ...rest),
+      gauge() {},
+    };
   }
 
   flushIfDue(): void {
     const nowMs = clock.monotonicMs();
     if (nowMs - this.#flushedAtMs < FUNCTION_METRICS_MS) return;
     this.#flushedAtMs = nowMs;
-    this.telemetry.flush();
+    this.#emf.flush();
   }
 }
 
