@@ -1,4 +1,5 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { dropTopicFromInstances } from "./consumer-instance.ts";
 import { forgetOffset } from "./fold-offsets.ts";
 import type { DropTopicCommand, ExpireOffsetsCommand } from "./group-command.ts";
 import type { GroupOutcome } from "./group-outcome.ts";
@@ -28,6 +29,7 @@ export function foldExpireOffsets(command: ExpireOffsetsCommand, scope: GroupSco
 export function foldDropTopic(state: GroupJournalState, command: DropTopicCommand): GroupOutcome {
   state.lastDropSeq = Math.max(state.lastDropSeq, command.clusterSeq);
   for (const group of state.groups.values()) group.offsets.delete(command.topicId);
+  dropTopicFromInstances(state, command.topicId);
   return DONE;
 }
 

@@ -58,7 +58,11 @@ function committed(partition: CommitPartition, context: FoldContext): [number, C
   return [partitionIndex, { offset, leaderEpoch, metadata, committedAtMs, expiresAtMs, commitSeq }];
 }
 
-function keepOffset(group: GroupState, topicId: TopicId, [partitionIndex, offset]: [number, CommittedOffset]): void {
+export function keepOffset(
+  group: GroupState,
+  topicId: TopicId,
+  [partitionIndex, offset]: [number, CommittedOffset],
+): void {
   let offsets = group.offsets.get(topicId);
   if (offsets === undefined) {
     offsets = new Map();

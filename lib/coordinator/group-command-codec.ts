@@ -1,6 +1,5 @@
 import { decodeTopicId, encodeTopicId } from "#lib/log/codec-fields.ts";
-import { unreachable } from "#lib/util/assert.ts";
-import { type ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
+import type { ByteReader } from "#lib/util/byte-reader.ts";
 import type { ByteWriter } from "#lib/util/byte-writer.ts";
 import {
   decodeHeartbeat,
@@ -21,6 +20,7 @@ import {
   encodeSetTargetAssignment,
 } from "./consumer-command-codec.ts";
 import type { GroupCommand } from "./group-command.ts";
+import { decodeInstanceCommand, encodeInstanceCommand, INSTANCE_KINDS } from "./instance-command-codec.ts";
 import {
   decodeCommitOffsets,
   decodeDeleteOffsets,
@@ -49,6 +49,7 @@ import {
 //   14 expire offsets           offset-command-codec.ts
 //   15 delete group             nothing
 //   16 drop topic               topicId 16 bytes, clusterSeq uvarint
+//   17 to 23                    instance-command-codec.ts
 
 const KINDS = {
   join: 1,
@@ -67,6 +68,7 @@ const KINDS = {
   "expire-offsets": 14,
   "delete-group": 15,
   "drop-topic": 16,
+  ...INSTANCE_KINDS,
 } as const satisfies Record<GroupCommand["kind"], number>;
 
 export function encodeGroupCommand(command: GroupCommand, writer: ByteWriter): void {
@@ -128,7 +130,7 @@ function encodeBody(command: CommandOfGroup, writer: ByteWriter): void {
     case "delete-group":
       return;
     default:
-      unreachable(command);
+      encodeInstanceCommand(command, writer);
   }
 }
 
@@ -174,6 +176,6 @@ function decodeBody(kind: number, groupId: string, reader: ByteReader): GroupCom
     case KINDS["delete-group"]:
       return { kind: "delete-group", groupId };
     default:
-      throw new DecodeError(`unknown kind of group command ${kind}`);
+      return decodeInstanceCommand(kind, groupId, reader);
   }
 }

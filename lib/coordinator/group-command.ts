@@ -13,6 +13,7 @@ import type {
   MetadataChangedCommand,
   SetTargetAssignmentCommand,
 } from "./consumer-command.ts";
+import type { InstanceCommand } from "./instance-command.ts";
 
 /** What can be asked of a group journal. Each names one group, but for `drop-topic`. */
 export type GroupCommand =
@@ -31,7 +32,8 @@ export type GroupCommand =
   | DeleteOffsetsCommand
   | ExpireOffsetsCommand
   | DeleteGroupCommand
-  | DropTopicCommand;
+  | DropTopicCommand
+  | InstanceCommand;
 
 /**
  * Removes a member, or a reserved member id, whose session time-out has passed on the proposer's own clock since it first

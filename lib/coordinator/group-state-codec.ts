@@ -6,11 +6,13 @@ import { decodeClassicGroup, encodeClassicGroup } from "./classic-group-codec.ts
 import { decodeConsumerGroup, encodeConsumerGroup } from "./consumer-group-codec.ts";
 import { encodeList } from "./group-fields.ts";
 import type { CommittedOffset, GroupJournalState, GroupState } from "./group-state.ts";
+import { decodeInstances, encodeInstances } from "./instance-codec.ts";
 
 // A group journal's state, as its snapshots carry it. Lists keep the state's order: it is part of the state. Shared
 // fields: group-fields.ts.
 //
-//   state    version uint8 (1), roundsBegun uvarint, lastDropSeq uvarint, groups list of group
+//   state    version uint8 (1 without instances, 2 with them), roundsBegun uvarint, lastDropSeq uvarint,
+//            groups list of group, in version 2 instances (instance-codec.ts)
 //   group    groupId text, createdSeq uvarint, changedSeq uvarint, stateSinceMs int64,
 //            type uint8 (0 classic, 1 consumer), membership (classic-group-codec.ts, consumer-group-codec.ts),
 //            topics list of { topicId 16 bytes, offsets list of offset }
@@ -18,12 +20,19 @@ import type { CommittedOffset, GroupJournalState, GroupState } from "./group-sta
 //            expiresAtMs int64, commitSeq uvarint
 
 const VERSION = 1;
+const VERSION_WITH_INSTANCES = 2;
 const TYPE_CLASSIC = 0;
 const TYPE_CONSUMER = 1;
 
 export function encodeGroupJournalState(state: GroupJournalState, writer: ByteWriter): void {
-  writer.uint8(VERSION).uvarint(state.roundsBegun).uvarint(state.lastDropSeq);
+  // Journals at level 1 have no instances, and their snapshots look as they always did.
+  const hasInstances = state.instances.size > 0;
+  writer
+    .uint8(hasInstances ? VERSION_WITH_INSTANCES : VERSION)
+    .uvarint(state.roundsBegun)
+    .uvarint(state.lastDropSeq);
   encodeList([...state.groups.values()], writer, (group) => encodeGroup(group, writer));
+  if (hasInstances) encodeInstances(state.instances, writer);
 }
 
 function encodeGroup(group: GroupState, writer: ByteWriter): void {
@@ -46,11 +55,14 @@ function encodeOffset(committed: CommittedOffset, writer: ByteWriter): void {
 
 export function decodeGroupJournalState(reader: ByteReader): GroupJournalState {
   const version = reader.uint8();
-  if (version !== VERSION) throw new DecodeError(`unknown version ${version} of a group journal's state`);
+  const hasInstances = version === VERSION_WITH_INSTANCES;
+  if (version !== VERSION && !hasInstances) {
+    throw new DecodeError(`unknown version ${version} of a group journal's state`);
+  }
   const roundsBegun = reader.uvarint();
   const lastDropSeq = reader.uvarint();
   const groups = new Map(decodeList(reader, () => decodeGroup(reader)).map((group) => [group.groupId, group]));
-  return { groups, roundsBegun, lastDropSeq };
+  return { groups, roundsBegun, lastDropSeq, instances: hasInstances ? decodeInstances(reader) : new Map() };
 }
 
 function decodeGroup(reader: ByteReader): GroupState {

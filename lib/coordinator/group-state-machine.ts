@@ -9,7 +9,6 @@ import { foldCompleteJoin, foldJoin } from "./fold-classic-join.ts";
 import { foldLeave } from "./fold-classic-leave.ts";
 import { foldExpireSync, foldSync } from "./fold-classic-sync.ts";
 import {
-  foldConsumerHeartbeat,
   foldExpireConsumerMember,
   foldExpireRebalance,
   foldMetadataChanged,
@@ -22,6 +21,8 @@ import {
   foldSyncInConsumerGroup,
 } from "./fold-consumer-classic.ts";
 import { foldDeleteGroup, foldDropTopic, foldExpireOffsets } from "./fold-groups.ts";
+import { foldHeartbeatWithInstances } from "./fold-instance-members.ts";
+import { foldInstanceCommand } from "./fold-instances.ts";
 import { foldCommitOffsets, foldDeleteOffsets } from "./fold-offsets.ts";
 import type { GroupCommand } from "./group-command.ts";
 import { decodeGroupCommand, encodeGroupCommand } from "./group-command-codec.ts";
@@ -30,11 +31,16 @@ import { encodeGroupOutcome } from "./group-outcome-codec.ts";
 import { type GroupScope, MOVED, refused } from "./group-scope.ts";
 import { type GroupJournalState, initialGroupJournalState } from "./group-state.ts";
 import { decodeGroupJournalState, encodeGroupJournalState } from "./group-state-codec.ts";
+import type { InstanceCommand } from "./instance-command.ts";
+import { INSTANCE_KINDS } from "./instance-command-codec.ts";
 
 export type GroupStateMachine = StateMachine<GroupJournalState, GroupCommand, GroupOutcome>;
 
+/** 2: consumer instances. */
+export const GROUP_FEATURE_LEVEL = 2;
+
 export const groupStateMachine: GroupStateMachine = {
-  featureLevel: 1,
+  featureLevel: GROUP_FEATURE_LEVEL,
   initial: initialGroupJournalState,
   fold: foldGroupCommand,
   encodeCommand: encodeGroupCommand,
@@ -47,9 +53,10 @@ export const groupStateMachine: GroupStateMachine = {
 
 /** Applies one command to the groups. Pure: time comes with the command; nothing is logged, read or written. */
 export function foldGroupCommand(state: GroupJournalState, command: GroupCommand, context: FoldContext): GroupOutcome {
+  if (isInstanceCommand(command)) return foldInstanceCommand(state, command, context);
   // These four may concern a group that is not there (yet).
   if (command.kind === "drop-topic") return foldDropTopic(state, command);
-  if (command.kind === "consumer-heartbeat") return foldConsumerHeartbeat(state, command, context);
+  if (command.kind === "consumer-heartbeat") return foldHeartbeatWithInstances(state, command, context);
   if (command.kind === "commit-offsets") return foldCommitOffsets(state, command, context);
   if (command.kind === "join" && !hasConsumers(state, command)) return foldJoin(state, command, context);
 
@@ -64,6 +71,10 @@ export function foldGroupCommand(state: GroupJournalState, command: GroupCommand
   return foldInConsumerGroup(command, membership, scope);
 }
 
+function isInstanceCommand(command: GroupCommand): command is InstanceCommand {
+  return command.kind in INSTANCE_KINDS;
+}
+
 /** A consumer group with members takes classic members in as well; an empty one makes way for a classic group. */
 function hasConsumers(state: GroupJournalState, command: JoinCommand): boolean {
   const membership = state.groups.get(command.groupId)?.membership;
@@ -71,7 +82,7 @@ function hasConsumers(state: GroupJournalState, command: JoinCommand): boolean {
 }
 
 type CommandOnGroup = Exclude<
-  GroupCommand,
+  Exclude<GroupCommand, InstanceCommand>,
   { readonly kind: "drop-topic" | "consumer-heartbeat" | "commit-offsets" | "join" }
 >;
 type CommandOnMembers =

@@ -1,6 +1,7 @@
 import type { JournalSeq, Offset, TimestampMs, TopicId } from "#lib/util/branded.ts";
 import type { ClassicGroup } from "./classic-group.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
+import type { ConsumerInstances } from "./consumer-instance.ts";
 
 // The folded state of one group journal: every group that lives there, with its members and its committed offsets.
 // Mutable on purpose and by the fold alone. What this folder is made of:
@@ -13,6 +14,7 @@ import type { ConsumerGroup } from "./consumer-group.ts";
 //   fold-classic-*.ts, classic-*.ts           JoinGroup, SyncGroup, Heartbeat, LeaveGroup and their time-outs
 //   fold-consumer-*.ts, consumer-*.ts         ConsumerGroupHeartbeat (KIP-848), classic members of consumer groups
 //   fold-offsets.ts, fold-groups.ts           committed offsets; deletion, expiry, dropped topics
+//   consumer-instance.ts, *-instance*.ts      consumers over HTTP, whose clients keep nothing open
 //   *-codec.ts                                commands, outcomes, snapshots
 //   *-answers.ts                              pure reads: what a request is answered from the folded state
 //
@@ -39,6 +41,7 @@ export interface GroupJournalState {
    * stale view revives the offsets of a topic that is gone.
    */
   lastDropSeq: JournalSeq;
+  readonly instances: ConsumerInstances;
 }
 
 export interface GroupState {
@@ -75,5 +78,5 @@ export interface CommittedOffset {
 }
 
 export function initialGroupJournalState(): GroupJournalState {
-  return { groups: new Map(), roundsBegun: 0, lastDropSeq: 0 };
+  return { groups: new Map(), roundsBegun: 0, lastDropSeq: 0, instances: new Map() };
 }

@@ -186,10 +186,10 @@ test("bytes that a snapshot brings back do not hold the snapshot", () => {
 
 test("unknown kinds, types, states and versions are refused", () => {
   const command = (digits: string) => () => groupStateMachine.decodeCommand(new ByteReader(Buffer.from(digits, "hex")));
-  expect(command("110167")).toThrow(/unknown kind of group command 17/);
+  expect(command("180167")).toThrow(/unknown kind of group command 24/);
   expect(command("000167")).toThrow(DecodeError);
   const state = (digits: string) => () => groupStateMachine.decodeState(new ByteReader(Buffer.from(digits, "hex")));
-  expect(state("02000000")).toThrow(/unknown version 2/);
+  expect(state("03000000")).toThrow(/unknown version 3/);
   expect(state(`010000010167${"00".repeat(10)}02`)).toThrow(/unknown type 2/);
   expect(state(`010000010167${"00".repeat(10)}0004`)).toThrow(/unknown state of a classic group/);
 });
