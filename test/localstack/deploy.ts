@@ -1,13 +1,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { lastLines, run } from "../clients/support/processes.ts";
+import { collect, lastLines } from "../clients/support/processes.ts";
 import { ACCOUNT, awsVariables, environmentWithoutAws, REGION } from "./cloud.ts";
+import { spawnLeashed } from "./leashed.ts";
 import { HOME, ROOT } from "./paths.ts";
 import { Shell } from "./shell.ts";
 
 const APP = join(ROOT, "infra/app.ts");
 const STACK = "millrace-replicated";
+const KEY_TIMEOUT_MS = 60_000;
 const PROGRESS_EVERY_MS = 10_000;
 
 /** What stands after a deployment, by the outputs of its stack. */
@@ -86,7 +88,11 @@ export async function createKey(
 ): Promise<string> {
   const command = [join(ROOT, "bin/millrace.ts"), "keys", "create", "local", "--admin"];
   const place = ["--journal", `dynamodb://${table}`, ...stores.flatMap((store) => ["--store", store])];
-  const finished = await run(process.execPath, [...command, ...place], { env: awsVariables(endpoint) });
+  const child = spawnLeashed([process.execPath, ...command, ...place], {
+    env: { ...environmentWithoutAws(), ...awsVariables(endpoint) },
+    output: "pipe",
+  });
+  const finished = await collect(child, KEY_TIMEOUT_MS);
   const key = finished.stdout.trim();
   if (finished.code !== 0 || key === "") throw new Error(`no key could be made: ${lastLines(finished.stderr)}`);
   return key;

@@ -4,15 +4,13 @@ import type { Reporter, TestModule } from "vitest/node";
 export default class ClosingLineReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     let passed = 0;
-    // A module that does not even load runs no test; without this it would count as nothing at all.
     let failed = unhandledErrors.length;
     for (const module of modules) {
-      if (module.state() === "failed" && module.children.size === 0) failed += 1;
-      for (const test of module.children.allTests()) {
-        const { state } = test.result();
-        if (state === "passed") passed += 1;
-        if (state === "failed") failed += 1;
-      }
+      const states = [...module.children.allTests()].map((test) => test.result().state);
+      const failedHere = states.filter((state) => state === "failed").length;
+      passed += states.filter((state) => state === "passed").length;
+      // A module that does not load, or whose hooks fail, fails without a failed test; it would count as nothing at all.
+      failed += module.state() === "failed" ? Math.max(1, failedHere) : failedHere;
     }
     // The default reporter writes its summary after ours; the next tick puts this line below it.
     process.once("exit", () => process.stdout.write(`${passed} passed, ${failed} failed\n`));

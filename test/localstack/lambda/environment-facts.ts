@@ -106,7 +106,7 @@ export function describeEnvironment(command: () => readonly string[]): void {
   });
 
   test("frozen in the middle of a call it stands still, and its deadline waits", async () => {
-    await using environment = newEnvironment({ timeoutMs: 1_500 });
+    await using environment = newEnvironment({ timeoutMs: 1_000 });
     await environment.warmUp();
     let isDone = false;
     const call = environment.invoke({ sleepMs: 200 }).finally(() => {
@@ -114,7 +114,7 @@ export function describeEnvironment(command: () => readonly string[]): void {
     });
     await sleep(50);
     environment.freeze();
-    await sleep(1_800);
+    await sleep(1_200);
     expect(isDone).toBe(false);
     environment.thaw();
     expect(answered(await call).calls).toBe(1);
