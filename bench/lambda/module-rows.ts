@@ -49,7 +49,9 @@ function bundle(path: string, file: string): void {
     target: "node24",
     mainFields: ["module", "main"],
     external: [...NATIVE_PACKAGE_NAMES],
-    banner: { js: 'import { createRequire as requireFor } from "node:module"; const require = requireFor(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as requireFor } from "node:module"; const require = requireFor(import.meta.url);',
+    },
     minifyWhitespace: true,
     minifySyntax: true,
     logLevel: "error",

@@ -1,0 +1,36 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { bundleFunctions, FUNCTION_NAMES } from "../../infra/bundle-functions.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "millrace-bundle-"));
+const { metafile, missingBinaries } = bundleFunctions(directory, "arm64");
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+test("each function has an entry of its own, and all share their code", () => {
+  const files = readdirSync(directory).filter((name) => name.endsWith(".mjs"));
+  for (const name of FUNCTION_NAMES) expect(files).toContain(`${name}.mjs`);
+  expect(files.some((name) => name.startsWith("shared-"))).toBe(true);
+});
+
+test("holds nothing that only the command line, the gateway or tests need", () => {
+  const packages = Object.keys(metafile.inputs).map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
+  const unwanted = ["commander", "pino", "prom-client", "@hono/node-server", "vitest", "aws-cdk-lib"];
+  expect(unwanted.filter((name) => packages.includes(name))).toEqual([]);
+  const ours = Object.keys(metafile.inputs).filter((path) => /^(?:bin|bench|test|infra|lib\/gateway)\//.test(path));
+  expect(ours).toEqual([]);
+  const imported = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+  expect(imported).not.toContain("node:sqlite");
+  expect(imported).not.toContain("sqlite");
+});
+
+test("has native packages of the function's platform or none, never those of this machine", () => {
+  const modules = join(directory, "node_modules");
+  const binaries = existsSync(modules)
+    ? readdirSync(modules, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".node"))
+    : [];
+  expect(binaries.filter((path) => !path.includes("arm64"))).toEqual([]);
+  expect(binaries.length + missingBinaries.length).toBe(3);
+});
