@@ -93,6 +93,17 @@ describe.each(DEPLOY_PROFILES)("profile %s", (profile) => {
     for (const door of ["Produce", "Fetch", "Consumers", "Admin"]) template.hasOutput(`${door}Url`, {});
   });
 
+  test("lets everybody call a door by its URL, and by nothing else", () => {
+    const permissions = Object.values(templateOf(plain, profile).findResources("AWS::Lambda::Permission"));
+    const open = permissions.filter(({ Properties }) => Properties.Principal === "*");
+    // AWS asks for both rights since October 2025.
+    expect(open).toHaveLength(8);
+    for (const { Properties } of open) {
+      const isByUrl = Properties.FunctionUrlAuthType === "NONE" || Properties.InvokedViaFunctionUrl === true;
+      expect(isByUrl).toBe(true);
+    }
+  });
+
   test("calls the scheduled functions each minute, and never a second time for the same minute", () => {
     const template = templateOf(plain, profile);
     template.resourceCountIs("AWS::Events::Rule", 2);
