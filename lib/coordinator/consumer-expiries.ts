@@ -2,18 +2,30 @@ import type { Expiry } from "./classic-expiries.ts";
 import { mustRejoin } from "./consumer-classic-checks.ts";
 import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
 
+const NO_INSTANCES: ReadonlySet<string> = new Set();
+
 // What may expire in a consumer group; observers do with it what they do with a classic group's (classic-expiries.ts).
 
-/** Every expiry of the group. `sessionTimeoutMs` is `group.consumer.session.timeout.ms`; classic members bring their own. */
-export function consumerExpiries(groupId: string, group: ConsumerGroup, sessionTimeoutMs: number): readonly Expiry[] {
+/**
+ * Every expiry of the group. `sessionTimeoutMs` is `group.consumer.session.timeout.ms`; classic members bring their own, and
+ * those of instances, by their ids, have none: they go with them (instance-expiries.ts).
+ */
+export function consumerExpiries(
+  groupId: string,
+  group: ConsumerGroup,
+  sessionTimeoutMs: number,
+  instances: { has(memberId: string): boolean } = NO_INSTANCES,
+): readonly Expiry[] {
   const expiries: Expiry[] = [];
   for (const member of group.members.values()) {
     const { memberId, seenSeq, classic } = member;
-    expiries.push({
-      key: `member ${seenSeq} ${memberId}`,
-      afterMs: classic?.sessionTimeoutMs ?? sessionTimeoutMs,
-      command: { kind: "expire-member", groupId, memberId, seenSeq },
-    });
+    if (classic !== undefined || !instances.has(memberId)) {
+      expiries.push({
+        key: `member ${seenSeq} ${memberId}`,
+        afterMs: classic?.sessionTimeoutMs ?? sessionTimeoutMs,
+        command: { kind: "expire-member", groupId, memberId, seenSeq },
+      });
+    }
     const rebalance = rebalanceExpiry(groupId, group, member);
     if (rebalance !== undefined) expiries.push(rebalance);
   }

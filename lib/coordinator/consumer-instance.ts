@@ -56,6 +56,8 @@ export interface ConsumerInstance {
    * `autoOffsetReset`. No empty maps inside; insertion order is part of the state.
    */
   readonly positions: Map<TopicId, Map<number, Offset>>;
+  /** Answers with records that it has given. Who commits them names the number that it knows of. */
+  deliveries: number;
   /** Whether records were delivered since it last committed. */
   hasUncommitted: boolean;
   /** Rises with every change of its positions or of what it holds. */

@@ -64,13 +64,13 @@ export function leaveGroup(state: GroupJournalState, instance: ConsumerInstance,
 
 /**
  * Commits the instance's positions. What was assigned by hand is nobody's in the group, so it is committed as by anybody
- * who is no member: only where nobody is.
+ * who is no member: only where nobody is. What a member had that was expelled is not its own any more.
  */
 export function commitInstance(state: GroupJournalState, instance: ConsumerInstance, context: FoldContext): ErrorCode {
   const standing = state.groups.get(instance.groupId);
   if (!isSubscribed(instance) && standing !== undefined && hasMembers(standing)) return ErrorCode.NON_EMPTY_GROUP;
   instance.hasUncommitted = false;
-  if (instance.positions.size === 0) return ErrorCode.NONE;
+  if (instance.positions.size === 0 || heldPartitions(state, instance).size === 0) return ErrorCode.NONE;
   const group = standing ?? createGroup(state, instance.groupId, context).group;
   const { proposedAtMs: committedAtMs, seq: commitSeq } = context;
   const fields = { leaderEpoch: -1, metadata: "", expiresAtMs: -1, committedAtMs, commitSeq };

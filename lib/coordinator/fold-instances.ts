@@ -73,6 +73,7 @@ function foldCreate(state: GroupJournalState, command: CreateInstanceCommand, co
     createdSeq: context.seq,
     subscription: { kind: "none" },
     positions: new Map(),
+    deliveries: 0,
     hasUncommitted: false,
     version: 0,
     seenSeq: context.seq,
@@ -125,7 +126,10 @@ function foldAdvance(command: AdvanceInstanceCommand, scope: InstanceScope): Gro
     if (error !== ErrorCode.NONE) return refused(error);
   }
   setPositions(positions, scope);
-  if (command.delivers) instance.hasUncommitted = true;
+  if (command.delivers) {
+    instance.deliveries++;
+    instance.hasUncommitted = true;
+  }
   noteChange(scope);
   return DONE;
 }

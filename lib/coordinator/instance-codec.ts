@@ -15,7 +15,7 @@ import {
 //   instances  list of { groupId text, list of instance }
 //   instance   instanceId text, config, createdAtMs int64, createdSeq uvarint, subscription,
 //              positions list of { topicId 16 bytes, list of { partitionIndex uvarint, offset int64 } },
-//              hasUncommitted uint8, version uvarint, seenSeq uvarint
+//              deliveries uvarint, hasUncommitted uint8, version uvarint, seenSeq uvarint
 
 export function encodeInstances(instances: ConsumerInstances, writer: ByteWriter): void {
   encodeList([...instances], writer, ([groupId, ofGroup]) => {
@@ -32,7 +32,7 @@ function encodeInstance(instance: ConsumerInstance, writer: ByteWriter): void {
     encodeTopicId(topicId, writer);
     encodeList([...positions], writer, ([partition, offset]) => writer.uvarint(partition).int64(offset));
   });
-  encodeFlag(instance.hasUncommitted, writer);
+  encodeFlag(instance.hasUncommitted, writer.uvarint(instance.deliveries));
   writer.uvarint(instance.version).uvarint(instance.seenSeq);
 }
 
@@ -55,6 +55,7 @@ function decodeInstance(groupId: string, reader: ByteReader): ConsumerInstance {
     createdSeq: reader.uvarint(),
     subscription: decodeInstanceSubscription(reader),
     positions: new Map(decodeList(reader, () => [decodeTopicId(reader), decodePositions(reader)] as const)),
+    deliveries: reader.uvarint(),
     hasUncommitted: decodeFlag(reader),
     version: reader.uvarint(),
     seenSeq: reader.uvarint(),

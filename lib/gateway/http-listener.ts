@@ -8,8 +8,11 @@ import { describeError } from "#lib/runtime/logger.ts";
 export function newHttpListener({
   corsOrigins,
   ...services
-}: Omit<HttpServices, "clientAddress" | "settings"> & { readonly corsOrigins: readonly string[] }): RequestListener {
-  const app = createHttpApp({ ...services, settings: { ...DEFAULT_HTTP_SETTINGS, corsOrigins }, clientAddress });
+}: Omit<HttpServices, "bodyOfGet" | "clientAddress" | "settings"> & {
+  readonly corsOrigins: readonly string[];
+}): RequestListener {
+  const settings = { ...DEFAULT_HTTP_SETTINGS, corsOrigins };
+  const app = createHttpApp({ ...services, settings, clientAddress, bodyOfGet });
   return getRequestListener(app.fetch, {
     // The process is not ours alone in tests: its Request and Response stay what they are.
     overrideGlobalObjects: false,
@@ -20,8 +23,19 @@ export function newHttpListener({
 
 /** What `@hono/node-server` passes beside a request. */
 function clientAddress(environment: unknown): string | undefined {
+  return incomingOf(environment)?.socket.remoteAddress;
+}
+
+function bodyOfGet(environment: unknown): ReadableStream<Uint8Array> | undefined {
+  const incoming = incomingOf(environment);
+  const { "content-length": length = "0", "transfer-encoding": encoding } = incoming?.headers ?? {};
+  if (incoming === undefined || (length === "0" && encoding === undefined)) return undefined;
+  return ReadableStream.from<Uint8Array>(incoming);
+}
+
+function incomingOf(environment: unknown): IncomingMessage | undefined {
   if (typeof environment !== "object" || environment === null || !("incoming" in environment)) return undefined;
-  return environment.incoming instanceof IncomingMessage ? environment.incoming.socket.remoteAddress : undefined;
+  return environment.incoming instanceof IncomingMessage ? environment.incoming : undefined;
 }
 
 function refusal(status: number, message: string): Response {

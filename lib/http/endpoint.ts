@@ -68,6 +68,8 @@ export interface Call<P = unknown, Q = unknown, H = unknown, B = unknown> {
   /** What the answer is to be: one of those declared. */
   readonly answerType: string;
   readonly request: Request;
+  /** What came as the body of a GET. */
+  readonly getBody: ReadableStream<Uint8Array> | undefined;
   readonly principal: HttpPrincipal;
   readonly runtime: HttpRuntime;
   /** Aborts when the client hangs up or the request's time is over. */

@@ -3,7 +3,13 @@ import type { BrokerServices } from "#lib/broker/broker-services.ts";
 import type { ByteBudget } from "#lib/log/fetch-budget.ts";
 import type { RequestLedger } from "#lib/runtime/ledger.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
-import { HTTP_BINARY_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_REQUEST_MS_MAX, HTTP_WAIT_MS_MAX } from "#lib/util/limits.ts";
+import {
+  HTTP_BINARY_BYTES_MAX,
+  HTTP_BODY_BYTES_MAX,
+  HTTP_REQUEST_MS_MAX,
+  HTTP_WAIT_MS_MAX,
+  INSTANCE_TIMEOUT_MS,
+} from "#lib/util/limits.ts";
 import type { HttpAuthenticator } from "./access.ts";
 import type { Endpoint } from "./endpoint.ts";
 
@@ -18,6 +24,8 @@ export interface HttpSettings {
   readonly requestMsMax: number;
   /** The longest wait for records that a client may ask for. */
   readonly waitMsMax: number;
+  /** How long consumer instances stay without a call, for those that are made from now on. */
+  readonly instanceTimeoutMs: number;
   /**
    * After this time an event stream ends and the client comes back. Undefined: it may stay. Functions set it: their
    * answers are collected before they are sent.
@@ -31,6 +39,7 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   binaryBytesMax: HTTP_BINARY_BYTES_MAX,
   requestMsMax: HTTP_REQUEST_MS_MAX,
   waitMsMax: HTTP_WAIT_MS_MAX,
+  instanceTimeoutMs: INSTANCE_TIMEOUT_MS,
   streamMsMax: undefined,
 };
 
@@ -48,6 +57,8 @@ export interface HttpServices {
   readonly ledger?: RequestLedger | undefined;
   /** The client's address as the front knows it, from what it passes beside the request. */
   readonly clientAddress?: ((environment: unknown) => string | undefined) | undefined;
+  /** The body of a GET, which the platform's own requests have no place for; undefined where there is none. */
+  readonly bodyOfGet?: ((environment: unknown) => ReadableStream<Uint8Array> | undefined) | undefined;
 }
 
 /** The services with what the app keeps for itself. */
@@ -56,7 +67,8 @@ export interface HttpRuntime extends HttpServices {
   readonly endpoints: readonly Endpoint[];
   /** Bodies that are being read and parsed, all requests together. */
   readonly bodies: ByteBudget;
-  readonly streams: { count: number };
+  /** Open ones: of events, and of records that are being sent. */
+  readonly streams: { count: number; producing: number };
   /** By the monotonic clock. */
   readonly startedAtMs: number;
   /** For requests of Kafka's protocol inside HTTP. */

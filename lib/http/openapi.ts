@@ -61,6 +61,7 @@ const BODY_REFUSALS: Readonly<Record<number, string>> = {
 const TAGS = [
   { name: "topics", description: "Topics and partitions (REST Proxy v2)." },
   { name: "produce", description: "Writing records (REST Proxy v2)." },
+  { name: "consumers", description: "Reading as members of a group, or from partitions by hand (REST Proxy v2)." },
   { name: "records", description: "Reading and writing by partition and offset (our own)." },
   { name: "service", description: "For operators and tools." },
 ];

@@ -24,7 +24,7 @@ export async function serveEndpoint(
   const { request } = raw;
   const startMs = clock.monotonicMs();
   const clientAddress = runtime.clientAddress?.(environment);
-  const response = await answerOf(endpoint, raw, runtime, clientAddress).catch((error: unknown) => {
+  const response = await answerOf(endpoint, raw, runtime, environment).catch((error: unknown) => {
     if (request.signal.aborted) return new Response(null, { status: CLIENT_GONE });
     const refused = httpErrorFrom(error);
     if (refused.status >= 500) {
@@ -46,17 +46,19 @@ async function answerOf(
   endpoint: Endpoint,
   raw: RawRequest,
   runtime: HttpRuntime,
-  clientAddress: string | undefined,
+  environment: unknown,
 ): Promise<Response> {
   const { request } = raw;
   const { spec } = endpoint;
+  const clientAddress = runtime.clientAddress?.(environment);
   using limit = timeLimit(runtime.broker.clock, runtime.settings.requestMsMax, request.signal);
   const { signal } = limit;
   const isOpen = spec.isOpen === true;
   const principal = isOpen ? ANYBODY : await runtime.auth.authenticate(request, clientAddress, signal);
   const parts = checkParts(endpoint, raw);
   const body = await checkBody(endpoint, request, runtime, signal);
-  const answer = await endpoint.serve({ ...parts, ...body, request, principal, runtime, signal });
+  const getBody = spec.method === "get" ? runtime.bodyOfGet?.(environment) : undefined;
+  const answer = await endpoint.serve({ ...parts, ...body, request, getBody, principal, runtime, signal });
   return answer instanceof Response ? answer : answerResponse(answer, parts.answerType);
 }
 

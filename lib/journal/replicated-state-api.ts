@@ -57,6 +57,8 @@ export interface ReplicatedStateView<State, Command, Outcome> {
    * yet are trimmed: what was derived from folds must be made anew. Returns the way to stop it.
    */
   onReload(listener: () => void): () => void;
+  /** See `ReplicatedState`. */
+  raiseFeatureLevel(level: number, signal: AbortSignal): Promise<void>;
   /** The journal service's clock: the date of its last answer plus our monotonic time since (J4). */
   nowMs(): TimestampMs;
 }

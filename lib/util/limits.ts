@@ -276,6 +276,14 @@ export const HTTP_HEARTBEAT_MS = 15_000;
 export const HTTP_STREAMS_MAX = 1_000;
 /** Records of one produce request. */
 export const HTTP_RECORDS_MAX = 100_000;
+/** The same in v3, whose answer for each record may be longer than the record: together they fit in a function's answer. */
+export const HTTP_V3_RECORDS_MAX = 10_000;
+/** Streams of records of one process at once. */
+export const HTTP_PRODUCE_STREAMS_MAX = 200;
+/** Of one such stream: records that are being written, the bytes read ahead meanwhile, and the largest record as JSON. */
+export const HTTP_STREAMED_RECORDS_MAX = 1_000;
+export const HTTP_STREAMED_BYTES = 1 * MIB;
+export const HTTP_STREAMED_RECORD_BYTES_MAX = 2 * MIB;
 /** What one compressed batch may grow to when its records are shown as JSON; as batches it is handed out whatever it holds. */
 export const HTTP_DECOMPRESSED_BATCH_BYTES_MAX = 64 * MIB;
 /** A connection that is not used is kept this long: longer than the load balancers before it keep theirs. */
@@ -346,6 +354,18 @@ export const EXPIRED_OFFSETS_PER_COMMAND_MAX = 1_000;
 export const GROUP_REQUEST_MS_MAX = 5_000;
 /** How often a process that serves consumer groups looks for topics that others have changed, at most. */
 export const GROUP_TOPICS_SPACING_MS = 5_000;
+/** Consumer instances of one group journal. */
+export const GROUP_INSTANCES_MAX = 10_000;
+/** How long a consumer instance stays without a call, as the REST Proxy's `consumer.instance.timeout.ms`. */
+export const INSTANCE_TIMEOUT_MS = 300_000;
+/** Names of consumer instances, in characters. */
+export const INSTANCE_ID_LENGTH_MAX = 249;
+/** Partitions that one request about a consumer instance may name. */
+export const INSTANCE_PARTITIONS_MAX = 10_000;
+/** Times that one poll of a consumer instance begins again because others have changed the instance. */
+export const INSTANCE_POLL_ATTEMPTS_MAX = 20;
+/** Times that it begins again because its group has moved. */
+export const INSTANCE_POLL_CHANGES_MAX = 200;
 /** Times that a group command is proposed again because what it named as seen has changed. */
 export const GROUP_ATTEMPTS_MAX = 5;
 

@@ -81,6 +81,7 @@ test("listeners hear of a reload", async () => {
         reload = listener;
         return () => {};
       },
+      raiseFeatureLevel: async () => {},
       nowMs: () => 0,
     }),
     signal: NEVER,

@@ -273,6 +273,10 @@ class DelegatingLogJournal implements LogJournal {
     return this.#journal.onReload(listener);
   }
 
+  raiseFeatureLevel(level: number, signal: AbortSignal) {
+    return this.#journal.raiseFeatureLevel(level, signal);
+  }
+
   nowMs() {
     return this.#journal.nowMs();
   }

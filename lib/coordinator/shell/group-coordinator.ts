@@ -2,6 +2,7 @@ import { ConsumerCalls } from "./consumer-calls.ts";
 import { ConsumerTargets } from "./consumer-targets.ts";
 import { GroupAccess, type GroupAccessOptions } from "./group-access.ts";
 import { GroupCalls } from "./group-calls.ts";
+import { InstanceCalls } from "./instance-calls.ts";
 import { JoinCalls, type JoinRequest, type JoinResult } from "./join-calls.ts";
 import { MemberCalls } from "./member-calls.ts";
 import { OffsetCalls } from "./offset-calls.ts";
@@ -14,6 +15,8 @@ export class GroupCoordinator implements Disposable {
   readonly members: MemberCalls;
   readonly consumers: ConsumerCalls;
   readonly offsets: OffsetCalls;
+  /** Consumers over HTTP. */
+  readonly instances: InstanceCalls;
   readonly admin: GroupCalls;
   readonly access: GroupAccess;
   readonly #joins: JoinCalls;
@@ -25,6 +28,7 @@ export class GroupCoordinator implements Disposable {
     this.members = new MemberCalls(this.access, targets);
     this.consumers = new ConsumerCalls(this.access, targets);
     this.offsets = new OffsetCalls(this.access);
+    this.instances = new InstanceCalls(this.access, this.consumers);
     this.admin = new GroupCalls(this.access);
   }
 

@@ -171,5 +171,7 @@ export class GroupWatch {
 }
 
 function memberOf({ command }: Expiry): string | undefined {
+  // An instance is known by the name of its member.
+  if (command.kind === "expire-instance") return command.instanceId;
   return command.kind === "expire-member" ? command.memberId : undefined;
 }

@@ -4,6 +4,7 @@ import type { JournalId } from "#lib/util/branded.ts";
 import { classicExpiries, type Expiry } from "../classic-expiries.ts";
 import { consumerExpiries } from "../consumer-expiries.ts";
 import type { GroupJournal, GroupJournals } from "../group-journals.ts";
+import { instanceExpiries } from "../instance-expiries.ts";
 import { GroupWatch, type WatchedMember } from "./group-watch.ts";
 
 export interface GroupWatchesOptions {
@@ -80,6 +81,7 @@ export class GroupWatches implements Disposable {
 
   #noteAll(journal: GroupJournal): void {
     for (const groupId of journal.state.groups.keys()) this.#note(groupId, journal);
+    for (const groupId of journal.state.instances.keys()) this.#note(groupId, journal);
   }
 
   /** One look for all commands of a record, at the end of the turn. */
@@ -127,8 +129,13 @@ export class GroupWatches implements Disposable {
 }
 
 function expiriesOf(groupId: string, journal: GroupJournal, consumerSessionTimeoutMs: () => number): readonly Expiry[] {
+  const instances = journal.state.instances.get(groupId);
+  const ofInstances = instances === undefined ? [] : instanceExpiries(instances.values());
   const membership = journal.state.groups.get(groupId)?.membership;
-  if (membership === undefined) return [];
-  if (membership.type === "consumer") return consumerExpiries(groupId, membership, consumerSessionTimeoutMs());
-  return classicExpiries(groupId, membership);
+  if (membership === undefined) return ofInstances;
+  const ofMembers =
+    membership.type === "consumer"
+      ? consumerExpiries(groupId, membership, consumerSessionTimeoutMs(), instances)
+      : classicExpiries(groupId, membership);
+  return ofInstances.length === 0 ? ofMembers : [...ofMembers, ...ofInstances];
 }

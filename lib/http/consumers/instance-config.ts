@@ -1,0 +1,103 @@
+import { z } from "zod";
+import type { InstanceConfig } from "#lib/coordinator/consumer-instance.ts";
+import { INSTANCE_ID_LENGTH_MAX } from "#lib/util/limits.ts";
+
+// What an instance is made with. Values may be JSON's own or texts, as clients of the REST Proxy send either.
+
+/** The REST Proxy's number for a config that cannot be. */
+const INVALID_CONFIG = 42204;
+const INT_MAX = 0x7fff_ffff;
+
+const REQUEST_TIMEOUT_MS = 1_000;
+
+const setting = z.union([z.string(), z.number(), z.boolean()]);
+type Setting = z.output<typeof setting>;
+
+export type RequestedConfig = Omit<InstanceConfig, "timeoutMs"> & { readonly name: string | undefined };
+
+const DEFAULTS: RequestedConfig = {
+  name: undefined,
+  format: "binary",
+  autoOffsetReset: "latest",
+  autoCommit: true,
+  readCommitted: false,
+  fetchBytesMin: 1,
+  requestTimeoutMs: REQUEST_TIMEOUT_MS,
+};
+
+/** How each setting is read; undefined for a value that it does not take. */
+const READERS: Readonly<Record<string, (value: Setting) => Partial<RequestedConfig> | undefined>> = {
+  name: (value) => (isName(value) ? { name: value } : undefined),
+  format: (value) => (value === "binary" || value === "json" ? { format: value } : undefined),
+  "auto.offset.reset": (value) =>
+    value === "earliest" || value === "latest" || value === "none" ? { autoOffsetReset: value } : undefined,
+  "auto.commit.enable": (value) => (isFlag(value) ? { autoCommit: String(value) === "true" } : undefined),
+  "isolation.level": (value) =>
+    value === "read_committed" || value === "read_uncommitted"
+      ? { readCommitted: value === "read_committed" }
+      : undefined,
+  "fetch.min.bytes": (value) => {
+    const fetchBytesMin = integerOf(value);
+    return fetchBytesMin === undefined ? undefined : { fetchBytesMin: Math.max(1, fetchBytesMin) };
+  },
+  "consumer.request.timeout.ms": (value) => {
+    const requestTimeoutMs = integerOf(value);
+    if (requestTimeoutMs === undefined) return undefined;
+    return { requestTimeoutMs: requestTimeoutMs === -1 ? REQUEST_TIMEOUT_MS : requestTimeoutMs };
+  },
+};
+
+function isName(value: Setting): value is string {
+  if (typeof value !== "string" || value === "" || value.length > INSTANCE_ID_LENGTH_MAX) return false;
+  // Neither what ends a step of a path nor what cannot be seen.
+  return value !== "." && value !== ".." && !/[/\\\p{Cc}]/u.test(value);
+}
+
+function isFlag(value: Setting): boolean {
+  return value === true || value === false || value === "true" || value === "false";
+}
+
+/** -1 is the REST Proxy's "as usual". */
+function integerOf(value: Setting): number | undefined {
+  const text = String(value);
+  const integer = /^(-1|\d{1,10})$/.test(text) ? Number(text) : Number.NaN;
+  return integer <= INT_MAX ? integer : undefined;
+}
+
+/** The body of a request that makes an instance. */
+export const instanceConfigBody = z
+  .object({
+    name: setting.optional().meta({ description: "Left out: one is made up." }),
+    format: setting.optional().meta({ description: "`binary` (the default) or `json`." }),
+    "auto.offset.reset": setting.optional().meta({ description: "`latest` (the default), `earliest` or `none`." }),
+    "auto.commit.enable": setting.optional().meta({ description: "`true` (the default) or `false`." }),
+    "isolation.level": setting
+      .optional()
+      .meta({ description: "`read_uncommitted` (the default) or `read_committed`." }),
+    "fetch.min.bytes": setting.optional().meta({ description: "What a poll waits for; 1 unless said." }),
+    "consumer.request.timeout.ms": setting
+      .optional()
+      .meta({ description: `How long a poll waits that does not say so; ${REQUEST_TIMEOUT_MS} unless said.` }),
+  })
+  .catchall(z.unknown())
+  .meta({ id: "V2InstanceConfig" })
+  .transform((given, context): RequestedConfig => {
+    let config = DEFAULTS;
+    for (const [name, value] of Object.entries(given)) {
+      const read = value === null ? {} : readSetting(name, value);
+      if (read !== undefined) {
+        config = { ...config, ...read };
+        continue;
+      }
+      const message = READERS[name] === undefined ? `there is no setting ${name}` : `${name} cannot be that`;
+      context.addIssue({ code: "custom", message, params: { errorCode: INVALID_CONFIG } });
+    }
+    return config;
+  })
+  .optional()
+  .transform((config) => config ?? DEFAULTS);
+
+function readSetting(name: string, value: unknown): Partial<RequestedConfig> | undefined {
+  const known = setting.safeParse(value);
+  return known.success && Object.hasOwn(READERS, name) ? READERS[name]?.(known.data) : undefined;
+}
