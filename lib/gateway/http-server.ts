@@ -64,7 +64,10 @@ export class HttpServer {
     this.#logger = services.broker.logger;
     this.#clock = services.broker.clock;
     // A request without a host is refused by the app's bridge, with a body.
-    const options = { keepAliveTimeout: HTTP_KEEP_ALIVE_MS, noDelay: true, requireHostHeader: false };
+    // Node would cut off every request that takes five minutes to be sent; streams of records take as long as they like,
+    // and the app gives up on other bodies itself.
+    const limits = { keepAliveTimeout: HTTP_KEEP_ALIVE_MS, requestTimeout: 0 };
+    const options = { ...limits, noDelay: true, requireHostHeader: false };
     this.#server = createServer(options, (request, response) => this.#serve(request, response));
     this.#server.maxConnections = Math.min(settings.connectionsMax, Number.MAX_SAFE_INTEGER);
     this.#server.on("clientError", refuseConnection);

@@ -1,4 +1,5 @@
 import type { ByteBudget, ByteGrant } from "#lib/log/fetch-budget.ts";
+import { abortable } from "#lib/runtime/deadline.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
 import { HttpError } from "./http-error.ts";
 
@@ -7,7 +8,7 @@ export interface ReceivedBody extends Disposable {
   readonly bytes: Uint8Array;
 }
 
-/** Reads a whole body, at most `bytesMax`: 413 beyond it, as soon as it shows. Waits while too much is being read. */
+/** Reads a whole body, at most `bytesMax`: 413 beyond it, as soon as it shows. Waits while too much is being read. Gives up when aborted. */
 export async function readBody(
   request: Request,
   bytesMax: number,
@@ -18,15 +19,22 @@ export async function readBody(
   if (declared !== undefined && declared > bytesMax) throw tooLarge(bytesMax, `${declared}`);
   const grant = await budget.acquire(declared ?? bytesMax, signal);
   try {
-    // With a declared length the front hands over no more than that.
-    const bytes =
-      declared === undefined ? await readCounted(request, bytesMax) : new Uint8Array(await request.arrayBuffer());
+    const bytes = await abortable(readAll(request, bytesMax, declared), signal);
     if (bytes.byteLength > bytesMax) throw tooLarge(bytesMax, `${bytes.byteLength}`);
     return received(bytes, grant);
   } catch (error) {
     grant[Symbol.dispose]();
     throw error instanceof HttpError ? error : cutShort(error, signal);
   }
+}
+
+async function readAll(
+  request: Request,
+  bytesMax: number,
+  declared: number | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  // With a declared length the front hands over no more than that.
+  return declared === undefined ? readCounted(request, bytesMax) : new Uint8Array(await request.arrayBuffer());
 }
 
 function received(bytes: Uint8Array, grant: ByteGrant): ReceivedBody {
@@ -38,7 +46,7 @@ function declaredLength(request: Request): number | undefined {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-async function readCounted(request: Request, bytesMax: number): Promise<Uint8Array> {
+async function readCounted(request: Request, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
   const reader = request.body?.getReader();
   if (reader === undefined) return new Uint8Array();
   const chunks: Uint8Array[] = [];

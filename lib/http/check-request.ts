@@ -51,7 +51,7 @@ export async function checkBody(
   { bodies, settings }: HttpRuntime,
   signal: AbortSignal,
 ): Promise<CheckedBody> {
-  const content = spec.body;
+  const content = spec.streamedBody ?? spec.body;
   const [preferred] = Object.keys(content ?? {});
   if (content === undefined || preferred === undefined) return { body: undefined, contentType: undefined };
   const header = request.headers.get("content-type");
@@ -63,6 +63,7 @@ export async function checkBody(
     const message = `Content-Type is ${given}; this route takes ${Object.keys(content).join(", ")}.`;
     throw new HttpError({ status: 415, message, headers: { accept: Object.keys(content).join(", ") } });
   }
+  if (spec.streamedBody !== undefined) return { body: undefined, contentType };
   const isJson = /[/+]json$/.test(contentType);
   using received = await readBody(request, isJson ? settings.bodyBytesMax : settings.binaryBytesMax, bodies, signal);
   const { bytes } = received;
@@ -85,11 +86,17 @@ function checked(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { status, what } = refusal;
-  const message = result.error.issues.slice(0, ISSUES_SHOWN_MAX).map((issue) => describeIssue(issue, what));
-  throw new HttpError({ status, errorCode: codeOf(result.error.issues) ?? status, message: message.join("; ") });
+  const { issues } = result.error;
+  throw new HttpError({ status, errorCode: codeOf(issues) ?? status, message: describeIssues(issues, what) });
 }
 
 const ISSUES_SHOWN_MAX = 3;
+
+/** What is wrong with `what`, for people. */
+export function describeIssues(issues: readonly z.core.$ZodIssue[], what: string): string {
+  const shown = issues.slice(0, ISSUES_SHOWN_MAX);
+  return shown.map((issue) => describeIssue(issue, what)).join("; ");
+}
 
 /** `records[3].value: expected base64`. */
 function describeIssue({ path, message }: z.core.$ZodIssue, what: string): string {

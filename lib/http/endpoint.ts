@@ -46,6 +46,8 @@ export interface EndpointSpec<
    * Uint8Array. An empty body is taken if the first schema takes undefined.
    */
   readonly body?: B;
+  /** In the place of `body`: its type is checked, and the handler reads it from the request, bit by bit if it likes. */
+  readonly streamedBody?: Content;
   /** An example for the document, by media type. */
   readonly bodyExamples?: Readonly<Record<string, unknown>>;
   /** Numbers in a JSON body keep every digit; parsing takes longer. */

@@ -95,7 +95,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]): Json {
 }
 
 function operationOf(spec: EndpointSpec, components: Components): Json {
-  const { operationId, tag, summary, description } = spec;
+  const { operationId, tag, summary, description, body = spec.streamedBody } = spec;
   const parameters = [
     ...parametersOf(spec.params, "path"),
     ...parametersOf(spec.query, "query"),
@@ -108,7 +108,7 @@ function operationOf(spec: EndpointSpec, components: Components): Json {
     ...(description === undefined ? {} : { description }),
     ...(spec.isOpen === true ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(spec.body === undefined ? {} : { requestBody: bodyOf(spec, spec.body, components) }),
+    ...(body === undefined ? {} : { requestBody: bodyOf(spec, body, components) }),
     responses: { ...answersOf(spec, components), ...refusalsOf(spec, components) },
   };
 }
@@ -178,7 +178,8 @@ function headersOf(headers: Readonly<Record<string, string>>): Json {
 }
 
 function refusalsOf(spec: EndpointSpec, components: Components): Json {
-  const texts = { ...COMMON_REFUSALS, ...(spec.body === undefined ? {} : BODY_REFUSALS), ...spec.refusals };
+  const hasBody = (spec.body ?? spec.streamedBody) !== undefined;
+  const texts = { ...COMMON_REFUSALS, ...(hasBody ? BODY_REFUSALS : {}), ...spec.refusals };
   const schema = components.schema(ErrorSchema, "output");
   const types = spec.area === "v2" ? V2_ANSWER_TYPES : [JSON_TYPE];
   return Object.fromEntries(
