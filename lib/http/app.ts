@@ -21,12 +21,12 @@ const EXPOSED_HEADERS = ["next-offset", "log-start-offset", "high-watermark", "l
  * a test). Every answer but a stream is whole or not there, and every refusal has a body.
  */
 export function createHttpApp(services: HttpServices): Hono {
-  const streams = { count: 0 };
+  const streams = { count: 0, producing: 0 };
   const startedAtMs = services.broker.clock.monotonicMs();
   const router = new ApiRouter(BROKER_HANDLERS, services.broker);
   const bodies = new ByteBudget(HTTP_BODIES_BYTES_MAX);
   const runtime: HttpRuntime = { ...services, endpoints: ROUTES, bodies, streams, router, startedAtMs };
-  runtime.telemetry.gauge(HTTP_STREAMS, () => streams.count);
+  runtime.telemetry.gauge(HTTP_STREAMS, () => streams.count + streams.producing);
   // A slash at the end changes nothing, as on the REST Proxy.
   const app = new Hono({ strict: false });
   const { corsOrigins } = runtime.settings;
@@ -58,9 +58,9 @@ function rawRequest({ req }: Context) {
   return { request: req.raw, params: req.param(), query: req.query() };
 }
 
-/** `/topics/:topic` of `/topics/{topic}`. */
+/** `/topics/:topic` of `/topics/{topic}`; a colon within a segment, as in `records:batch`, begins no parameter. */
 function routerPath({ spec }: Endpoint): string {
-  return spec.path.replaceAll(/\{(\w+)\}/g, ":$1");
+  return spec.path.replaceAll(/\/([^/{]+:[^/]+)/g, "/:action{$1}").replaceAll(/\{(\w+)\}/g, ":$1");
 }
 
 function methodsByPath(routes: readonly Endpoint[]): ReadonlyMap<string, readonly string[]> {

@@ -33,7 +33,7 @@ export interface BatchOutcome {
 const RECORD_OVERHEAD_BYTES = 36;
 const HEADER_OVERHEAD_BYTES = 10;
 /** What the REST Proxy's own producer would speak: rules of Produce v3 and later hold. */
-const PRODUCE_VERSION = 12;
+export const PRODUCE_VERSION = 12;
 
 /**
  * Batches of at most the topic's `max.message.bytes`, each of one partition, in the order of the records. A record that is

@@ -60,7 +60,7 @@ export class HttpWorld implements AsyncDisposable {
 
   post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<JsonAnswer> {
     const type = {
-      "content-type": path.startsWith("/v1/") ? "application/json" : "application/vnd.kafka.json.v2+json",
+      "content-type": /^\/v[13]\//.test(path) ? "application/json" : "application/vnd.kafka.json.v2+json",
     };
     return this.json(path, {
       method: "POST",

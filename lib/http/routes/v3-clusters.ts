@@ -1,0 +1,202 @@
+import { z } from "zod";
+import { CLUSTER, requireAccess } from "../access.ts";
+import { type Endpoint, endpoint } from "../endpoint.ts";
+import type { HttpServices } from "../http-services.ts";
+import {
+  CLUSTERS_PATH,
+  clusterParams,
+  EXAMPLE_URLS,
+  inCluster,
+  listSchema,
+  NO_CLUSTER,
+  notFound,
+  Related,
+  resourceSchema,
+  shown,
+  urlsOf,
+  type V3Urls,
+  v3Urls,
+} from "../v3-resource.ts";
+import { partitionReplicas, ReplicaList, replicaExample } from "./v3-partitions.ts";
+
+// The cluster and its brokers as the REST Proxy's v3 shows them. A process knows of one broker, itself: others are asked
+// at their own doors. Hosts and ports belong to the Kafka door and are not told here.
+
+const TAG = "clusters (v3)";
+const KIND = "KafkaCluster";
+const BROKER_KIND = "KafkaBroker";
+
+const Cluster = resourceSchema(KIND, {
+  controller: Related,
+  acls: Related,
+  brokers: Related,
+  broker_configs: Related,
+  consumer_groups: Related,
+  topics: Related,
+  partition_reassignments: Related,
+});
+const Broker = resourceSchema(BROKER_KIND, {
+  broker_id: z.int(),
+  host: z.string().nullable(),
+  port: z.int().nullable(),
+  rack: z.string().nullable(),
+  configs: Related,
+  partition_replicas: Related,
+});
+
+const listClusters = endpoint(
+  {
+    method: "get",
+    path: CLUSTERS_PATH,
+    area: "v3",
+    tag: TAG,
+    operationId: "v3ListClusters",
+    summary: "The cluster that this is",
+    answers: {
+      200: {
+        description: "Always one.",
+        schema: listSchema(KIND, Cluster),
+        example: clusterList(clusterData(EXAMPLE_URLS, 0)),
+      },
+    },
+  },
+  ({ request, runtime, principal }) => {
+    requireAccess(principal, "describe", CLUSTER);
+    return { value: clusterList(clusterData(urlsOf(request, runtime), runtime.broker.identity.brokerId)) };
+  },
+);
+
+const getCluster = endpoint(
+  {
+    ...inCluster(TAG, ""),
+    method: "get",
+    operationId: "v3GetCluster",
+    summary: "The cluster",
+    params: clusterParams,
+    answers: { 200: { description: "The cluster.", schema: Cluster, example: clusterData(EXAMPLE_URLS, 0) } },
+    refusals: { 404: `404: ${NO_CLUSTER}.` },
+  },
+  (call) => {
+    requireAccess(call.principal, "describe", CLUSTER);
+    return { value: clusterData(v3Urls(call), call.runtime.broker.identity.brokerId) };
+  },
+);
+
+const brokerExample = brokerData(EXAMPLE_URLS, { brokerId: 0, rack: null });
+
+const listBrokers = endpoint(
+  {
+    ...inCluster(TAG, "/brokers"),
+    method: "get",
+    operationId: "v3ListBrokers",
+    summary: "The brokers that this process knows: itself",
+    params: clusterParams,
+    answers: {
+      200: {
+        description: "Always one.",
+        schema: listSchema(BROKER_KIND, Broker),
+        example: EXAMPLE_URLS.list(BROKER_KIND, [brokerExample], "brokers"),
+      },
+    },
+    refusals: { 404: `404: ${NO_CLUSTER}.` },
+  },
+  (call) => {
+    const urls = v3Urls(call);
+    requireAccess(call.principal, "describe", CLUSTER);
+    return { value: urls.list(BROKER_KIND, [brokerData(urls, call.runtime.broker.identity)], "brokers") };
+  },
+);
+
+const brokerParams = clusterParams.extend({
+  broker_id: z.string().meta({ description: "A broker's id.", example: "0" }),
+});
+
+const getBroker = endpoint(
+  {
+    ...inCluster(TAG, "/brokers/{broker_id}"),
+    method: "get",
+    operationId: "v3GetBroker",
+    summary: "One broker",
+    params: brokerParams,
+    answers: { 200: { description: "The broker.", schema: Broker, example: brokerExample } },
+    refusals: { 404: `404: ${NO_CLUSTER}, or no such broker.` },
+  },
+  (call) => {
+    const urls = v3Urls(call);
+    requireAccess(call.principal, "describe", CLUSTER);
+    requireBroker(call.params.broker_id, call.runtime);
+    return { value: brokerData(urls, call.runtime.broker.identity) };
+  },
+);
+
+const listReplicasOfBroker = endpoint(
+  {
+    ...inCluster(TAG, "/brokers/{broker_id}/partition-replicas"),
+    method: "get",
+    operationId: "v3ListReplicasOfBroker",
+    summary: "The replicas that a broker shows as its own",
+    params: brokerParams,
+    answers: {
+      200: {
+        description: "By topic and partition.",
+        schema: ReplicaList,
+        example: EXAMPLE_URLS.list("KafkaReplica", [replicaExample], "brokers", 0, "partition-replicas"),
+      },
+    },
+    refusals: { 404: `404: ${NO_CLUSTER}, or no such broker.` },
+  },
+  async (call) => {
+    const urls = v3Urls(call);
+    const { runtime, principal, signal } = call;
+    requireAccess(principal, "describe", CLUSTER);
+    const brokerId = requireBroker(call.params.broker_id, runtime);
+    await runtime.broker.cluster.refresh(signal);
+    const replicas = partitionReplicas(urls, runtime, principal).filter(({ broker_id }) => broker_id === brokerId);
+    return { value: urls.list("KafkaReplica", replicas, "brokers", brokerId, "partition-replicas") };
+  },
+);
+
+export const V3_CLUSTER_ROUTES: readonly Endpoint[] = [
+  listClusters,
+  getCluster,
+  listBrokers,
+  getBroker,
+  listReplicasOfBroker,
+];
+
+/** The id in a path if it is this process's; 404 for every other. */
+export function requireBroker(text: string, { broker }: HttpServices): number {
+  const { brokerId } = broker.identity;
+  if (text === String(brokerId)) return brokerId;
+  throw notFound(`There is no broker ${shown(text)} here; this one is ${brokerId}.`);
+}
+
+function clusterList(cluster: ReturnType<typeof clusterData>) {
+  const self = cluster.metadata.self.slice(0, cluster.metadata.self.lastIndexOf("/"));
+  return { kind: `${KIND}List`, metadata: { self, next: null }, data: [cluster] };
+}
+
+function clusterData(urls: V3Urls, brokerId: number) {
+  return {
+    ...urls.resource(KIND),
+    controller: urls.related("brokers", brokerId),
+    acls: urls.related("acls"),
+    brokers: urls.related("brokers"),
+    broker_configs: urls.related("broker-configs"),
+    consumer_groups: urls.related("consumer-groups"),
+    topics: urls.related("topics"),
+    partition_reassignments: urls.related("topics", "-", "partitions", "-", "reassignment"),
+  };
+}
+
+function brokerData(urls: V3Urls, { brokerId, rack }: { readonly brokerId: number; readonly rack: string | null }) {
+  return {
+    ...urls.resource(BROKER_KIND, "brokers", brokerId),
+    broker_id: brokerId,
+    host: null,
+    port: null,
+    rack,
+    configs: urls.related("brokers", brokerId, "configs"),
+    partition_replicas: urls.related("brokers", brokerId, "partition-replicas"),
+  };
+}

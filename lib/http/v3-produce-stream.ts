@@ -1,0 +1,119 @@
+import { timeLimit } from "#lib/runtime/deadline.ts";
+import { HTTP_PRODUCE_STREAMS_MAX, HTTP_V3_RECORDS_MAX } from "#lib/util/limits.ts";
+import { readBody } from "./body.ts";
+import type { Call } from "./endpoint.ts";
+import { httpErrorFrom } from "./error-table.ts";
+import { errorBody, HttpError } from "./http-error.ts";
+import { JSON_TYPE } from "./media-types.ts";
+import { JsonObjects } from "./v3-json-objects.ts";
+import { produceEach, type RecordReport } from "./v3-produce.ts";
+import { RecordIntake, type RecordRun, recordsIn } from "./v3-record-intake.ts";
+
+// Records that are sent one behind the other, each answered by an object of its own, in their order:
+//
+//   client  {"value":{...}}{"value":{...}}            {"valve":{...}}    ... as long as it likes
+//   answer        {"error_code":200,...,"offset":12}\n{"error_code":200,...}\n   {"error_code":422,"message":"..."}\n
+//
+// A body that comes in chunks (HTTP/1.1) is answered while it is being sent: one group of records is written at a time, and
+// what comes meanwhile is the next group. The next one begins when the client has taken the answers of the last, so that
+// a client that does not read is not read from either. Every other body is answered as a whole.
+
+const encoder = new TextEncoder();
+const HEADERS = { "content-type": JSON_TYPE, "x-accel-buffering": "no" };
+
+type ProduceCall = Pick<Call, "request" | "runtime" | "signal">;
+
+export function isSentInChunks({ headers }: Request): boolean {
+  return /\bchunked\b/i.test(headers.get("transfer-encoding") ?? "");
+}
+
+/**
+ * Writes all the records of a body. A body of one record is answered with the status of that record, so that who sends one
+ * need look no further; more are 200, whatever becomes of each.
+ */
+export async function produceBody(topicName: string, { request, runtime, signal }: ProduceCall): Promise<Response> {
+  const { bodies, settings } = runtime;
+  using received = await readBody(request, settings.bodyBytesMax, bodies, signal);
+  const objects = new JsonObjects(settings.bodyBytesMax);
+  const found = objects.push(received.bytes);
+  objects.end();
+  if (found.length > HTTP_V3_RECORDS_MAX) throw tooMany(found.length);
+  const run = recordsIn(found, objects.failure);
+  if (run.records.length === 0) {
+    throw run.failure ?? new HttpError({ status: 422, message: "The body has no record." });
+  }
+  const results = await produceEach(run.records, topicName, runtime, signal);
+  const [only] = results;
+  if (only instanceof HttpError && results.length === 1 && run.failure === undefined) throw only;
+  return new Response(answerText(results, run), { headers: HEADERS });
+}
+
+/** The same for a body that is still being sent; the answer goes on until the body ends, or sends nothing for too long. */
+export function produceStream(topicName: string, { request, runtime }: ProduceCall): Response {
+  const { streams, stopping, broker, settings } = runtime;
+  if (streams.producing >= HTTP_PRODUCE_STREAMS_MAX) {
+    const message = `This process takes ${HTTP_PRODUCE_STREAMS_MAX} streams of records already; send bodies with a length.`;
+    throw new HttpError({ status: 503, errorCode: 50303, message, headers: { "retry-after": "5" } });
+  }
+  if (request.body === null) return new Response(null, { headers: HEADERS });
+  const intake = new RecordIntake(request.body);
+  const gone = new AbortController();
+  const stop = (): void => intake.stop();
+  const leave = (): void => {
+    gone.abort();
+    intake.stop();
+  };
+  stopping.addEventListener("abort", stop, { once: true });
+  request.signal.addEventListener("abort", leave, { once: true });
+  streams.producing += 1;
+  let isOpen = true;
+  const end = (): void => {
+    if (isOpen) streams.producing -= 1;
+    isOpen = false;
+    stopping.removeEventListener("abort", stop);
+    request.signal.removeEventListener("abort", leave);
+  };
+  const write = async ({ records }: RecordRun) => {
+    using limit = timeLimit(broker.clock, settings.requestMsMax, gone.signal);
+    try {
+      return await produceEach(records, topicName, runtime, limit.signal);
+    } catch (error) {
+      return records.map(() => httpErrorFrom(error));
+    }
+  };
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const idle = broker.clock.schedule(settings.requestMsMax, stop);
+        const run = await intake.take();
+        idle.cancel();
+        if (run === undefined || gone.signal.aborted) {
+          end();
+          if (!gone.signal.aborted) controller.close();
+          return;
+        }
+        const text = answerText(run.records.length === 0 ? [] : await write(run), run);
+        if (!gone.signal.aborted) controller.enqueue(encoder.encode(text));
+      },
+      cancel() {
+        leave();
+        end();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { headers: HEADERS });
+}
+
+function answerText(results: readonly (RecordReport | HttpError)[], { failure }: RecordRun): string {
+  const lines = results.map((result) =>
+    JSON.stringify(result instanceof HttpError ? errorBody("v3", result) : { error_code: 200, ...result }),
+  );
+  if (failure !== undefined) lines.push(JSON.stringify(errorBody("v3", failure)));
+  return `${lines.join("\n")}\n`;
+}
+
+function tooMany(count: number): HttpError {
+  const message = `The body has ${count} records, and at most ${HTTP_V3_RECORDS_MAX} are taken: send it in chunks.`;
+  return new HttpError({ status: 413, errorCode: 41301, message });
+}
