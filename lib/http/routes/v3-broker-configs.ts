@@ -187,8 +187,10 @@ function alteringRoutes(place: Place): readonly Endpoint[] {
     },
     async (call) => {
       const { name } = call.params;
-      requireBrokerConfig(name);
-      return alter(place, call, alterationOfOne({ kind: "set", key: name, value: call.body.value }));
+      return alter(place, call, () => {
+        requireBrokerConfig(name);
+        return alterationOfOne({ kind: "set", key: name, value: call.body.value });
+      });
     },
   );
   const reset = endpoint(
@@ -203,8 +205,10 @@ function alteringRoutes(place: Place): readonly Endpoint[] {
     },
     async (call) => {
       const { name } = call.params;
-      requireBrokerConfig(name);
-      return alter(place, call, alterationOfOne({ kind: "delete", key: name }));
+      return alter(place, call, () => {
+        requireBrokerConfig(name);
+        return alterationOfOne({ kind: "delete", key: name });
+      });
     },
   );
   const alterSeveral = endpoint(
@@ -219,8 +223,8 @@ function alteringRoutes(place: Place): readonly Endpoint[] {
       refusals,
     },
     async (call) => {
-      const requested = alterationOf(call.body, requireBrokerConfig);
-      return alter(place, call, requested, call.body.validate_only === true);
+      const validateOnly = call.body.validate_only === true;
+      return alter(place, call, () => alterationOf(call.body, requireBrokerConfig), validateOnly);
     },
   );
   return [set, reset, alterSeveral];
@@ -239,11 +243,11 @@ async function placeOf(call: PlaceCall) {
   return { urls, brokerId };
 }
 
-async function alter(place: Place, call: PlaceCall, requested: RequestedAlteration, validateOnly = false) {
+async function alter(place: Place, call: PlaceCall, requested: () => RequestedAlteration, validateOnly = false) {
   const { brokerId } = await placeOf(call);
   const { runtime, signal } = call;
   const { topicAdmin } = runtime.broker;
-  requireDone(await topicAdmin.alterBrokerConfigs(place.brokerName(brokerId), requested, { validateOnly, signal }));
+  requireDone(await topicAdmin.alterBrokerConfigs(place.brokerName(brokerId), requested(), { validateOnly, signal }));
   return {};
 }
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ReplicaNodes } from "#lib/broker/replica-nodes.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
-import { type HttpPrincipal, requireAccess, topicResource } from "../access.ts";
+import { CLUSTER, type HttpPrincipal, requireAccess, topicResource } from "../access.ts";
 import { type Call, type Endpoint, endpoint } from "../endpoint.ts";
 import { findTopic, requirePartition } from "../find-topic.ts";
 import type { HttpServices } from "../http-services.ts";
@@ -183,7 +183,11 @@ const listAllReassignments = endpoint(
     answers: { 200: NO_REASSIGNMENTS },
     refusals: { 404: `404: ${NO_CLUSTER}.` },
   },
-  (call) => ({ value: v3Urls(call).list(REASSIGNMENT_KIND, [], "topics", "-", "partitions", "-", "reassignment") }),
+  (call) => {
+    const urls = v3Urls(call);
+    requireAccess(call.principal, "describe", CLUSTER);
+    return { value: urls.list(REASSIGNMENT_KIND, [], "topics", "-", "partitions", "-", "reassignment") };
+  },
 );
 
 const listReassignments = endpoint(
