@@ -12,7 +12,8 @@ interface BatchSize {
 export function encodeBatchSizes(batches: readonly BatchSize[]): Uint8Array {
   let length = 0;
   for (const batch of batches) length += uvarintBytes(batch.byteLength) + uvarintBytes(batch.offsetCount);
-  const bytes = Buffer.allocUnsafe(length);
+  // Never from Node's pool: a few bytes that stay would keep a whole block of it, with everybody's passing buffers.
+  const bytes = new Uint8Array(length);
   let at = 0;
   for (const batch of batches) at = putUvarint(bytes, putUvarint(bytes, at, batch.byteLength), batch.offsetCount);
   return bytes;

@@ -108,7 +108,8 @@ function decodeEntry(reader: ByteReader, from: number, objects: readonly WriteAh
   const maxTimestampMs = reader.int64();
   const appendedAtMs = reader.int64();
   // A copy, for a view would keep the whole snapshot in memory.
-  const batches = Buffer.from(reader.lengthPrefixed());
+  // A copy of its own: the snapshot must not stay for a few bytes of it, nor a block of Node's pool.
+  const batches = new Uint8Array(reader.lengthPrefixed());
   return { baseOffset, nextOffset, place, position, byteLength, maxTimestampMs, appendedAtMs, batches };
 }
 
