@@ -67,12 +67,19 @@ function newApp(running: RunningFunction, telemetry: Telemetry): App {
     },
     stopping: new AbortController().signal,
     clientAddress,
+    bodyOfGet,
     ledger: running.ledger,
   });
 }
 
 function clientAddress(environment: unknown): string | undefined {
   return isOrigin(environment) ? environment.requestContext.http.sourceIp : undefined;
+}
+
+function bodyOfGet(environment: unknown): ReadableStream<Uint8Array> | undefined {
+  if (!isOrigin(environment) || !environment.event.body) return undefined;
+  const { body, isBase64Encoded } = environment.event;
+  return new Blob([Buffer.from(body, isBase64Encoded ? "base64" : "utf8")]).stream();
 }
 
 function isOrigin(environment: unknown): environment is RequestOrigin {
