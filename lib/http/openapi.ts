@@ -15,12 +15,9 @@ class Components {
   /** `io` says which side of a transform counts: what clients send, or what they get. */
   schema(schema: z.ZodType, io: "input" | "output"): Json {
     const { $defs = {}, $schema: _, ...own } = z.toJSONSchema(schema, { io, unrepresentable: "any", reused: "inline" });
+    // A schema that bears an id is among the definitions itself, and a reference to it is what is left.
     for (const [name, definition] of Object.entries($defs)) this.#add(name, definition);
-    const moved = moveReferences(own);
-    const id = schema.meta()?.id;
-    if (id === undefined) return moved;
-    this.#add(id, own);
-    return { $ref: `#/components/schemas/${id}` };
+    return moveReferences(own);
   }
 
   #add(name: string, definition: unknown): void {

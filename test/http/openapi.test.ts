@@ -24,6 +24,9 @@ test("every reference leads somewhere", () => {
     expect(document.components[kind]?.[id], name).toBeDefined();
   }
   expect(JSON.stringify(document)).not.toContain("$defs");
+  for (const [id, schema] of Object.entries(document.components.schemas)) {
+    expect(schema, id).not.toHaveProperty("$ref");
+  }
 });
 
 test("every operation has an id of its own, a summary and a described answer", () => {
