@@ -25,6 +25,8 @@ export interface HttpPrincipal {
   /** For logs. */
   readonly name: string;
   may(operation: HttpOperation, resource: HttpResource): boolean;
+  /** Fails with `HttpError` 401 once the caller's key is deleted or has expired. Left out where there is no key. */
+  requireValid?(): void;
 }
 
 export interface HttpAuthenticator {
@@ -33,6 +35,8 @@ export interface HttpAuthenticator {
    * the caller's rate. Runs before anything else of a request is looked at, except for open routes.
    */
   authenticate(request: Request, clientAddress: string | undefined, signal: AbortSignal): Promise<HttpPrincipal>;
+  /** What is asked of open routes: fails with `HttpError` 403 for an address that may not call. Left out: all may. */
+  requireAddress?(clientAddress: string | undefined): void;
 }
 
 export const ANYBODY: HttpPrincipal = { name: "anonymous", may: () => true };

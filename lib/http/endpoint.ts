@@ -35,6 +35,8 @@ export interface EndpointSpec<
   readonly description?: string;
   /** Open routes answer without a key. */
   readonly isOpen?: true;
+  /** Answers callers from any address, whatever the lists of addresses say. */
+  readonly takesAnyAddress?: true;
   /** What does not fit is 404: there is nothing of that name. */
   readonly params?: P;
   /** What does not fit is 400. */

@@ -1,6 +1,7 @@
 import { FETCHED_RECORDS } from "#lib/runtime/metrics.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import { HTTP_HEARTBEAT_MS, HTTP_STREAM_BYTES, HTTP_STREAMS_MAX } from "#lib/util/limits.ts";
+import type { HttpPrincipal } from "./access.ts";
 import { httpErrorFrom } from "./error-table.ts";
 import { offsetBehind, type PartitionRead, readPartition, recordsFrom } from "./fetch-records.ts";
 import { errorBody, HttpError } from "./http-error.ts";
@@ -23,8 +24,10 @@ import { recordJson } from "./record-json.ts";
 
 const encoder = new TextEncoder();
 
-/** What a stream reads on from step to step. */
-export type StreamedRead = Omit<PartitionRead, "bytesMax" | "waitMs">;
+/** What a stream reads on from step to step, and for whom: it may outlive a key. */
+export interface StreamedRead extends Omit<PartitionRead, "bytesMax" | "waitMs"> {
+  readonly principal: HttpPrincipal;
+}
 
 const HEADERS: Readonly<Record<string, string>> = {
   "content-type": EVENT_STREAM_TYPE,
@@ -71,6 +74,7 @@ export function eventStreamResponse(read: StreamedRead, runtime: HttpRuntime, re
   );
   // A front that drops the body without cancelling it still says that the client has gone.
   request.signal.addEventListener("abort", end, { once: true });
+  if (request.signal.aborted) end();
   return new Response(body, { headers: HEADERS });
 }
 
@@ -113,9 +117,12 @@ class EventSteps {
   }
 
   async #step(waitMs: number): Promise<string> {
-    const { offset } = this.#read;
+    const { offset, principal } = this.#read;
     const read = { ...this.#read, bytesMax: HTTP_STREAM_BYTES, waitMs };
+    principal.requireValid?.();
     const { bytes } = await readPartition(read, this.#runtime, this.#gone.signal);
+    // What came after the key had gone is not for its holder.
+    principal.requireValid?.();
     const events: string[] = [];
     for (const record of recordsFrom(bytes, offset)) events.push(eventOf(record.offset, recordJson(record)));
     this.#read = { ...this.#read, offset: offsetBehind(bytes, offset) };

@@ -3,6 +3,8 @@ import { hasPartition } from "#lib/broker/resolve-topics.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { topicNameFault } from "#lib/cluster/topic-names.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { requireAccess, topicResource } from "./access.ts";
+import type { Call } from "./endpoint.ts";
 import { httpErrorOf } from "./error-table.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpServices } from "./http-services.ts";
@@ -22,24 +24,30 @@ export async function findTopic(
   throw httpErrorOf(found);
 }
 
-/** The same for producers: a missing topic is made if the broker's `auto.create.topics.enable` says so. */
+/** On whose behalf something is done. */
+export type Caller = Pick<Call, "principal" | "runtime" | "signal">;
+
+/**
+ * The same for producers: a missing topic is made if the broker's `auto.create.topics.enable` says so. The right to write
+ * does not do for that, as on Kafka.
+ */
 export async function findTopicToWrite(
   name: string,
-  services: HttpServices,
-  signal: AbortSignal,
+  { principal, runtime, signal }: Caller,
   partition = -1,
 ): Promise<TopicView> {
-  const { cluster, topicAdmin } = services.broker;
+  const { cluster, topicAdmin } = runtime.broker;
   const known = cluster.topicByName(name);
   if (known !== undefined && partition < known.partitionCount) return known;
   try {
-    return await findTopic(name, services, signal, partition);
+    return await findTopic(name, runtime, signal, partition);
   } catch (error) {
     const isMissing = error instanceof HttpError && error.errorCode === 40401;
     if (!isMissing || !cluster.brokerFlag("auto.create.topics.enable")) throw error;
   }
   const fault = topicNameFault(name);
   if (fault !== undefined) throw httpErrorOf(ErrorCode.INVALID_TOPIC_EXCEPTION, fault);
+  requireAccess(principal, "create", topicResource(name));
   const created = await topicAdmin.createMissingTopic(name, signal);
   const topic = cluster.topicByName(name);
   if (topic !== undefined) return topic;

@@ -3,7 +3,7 @@ import { type Api, Apis } from "#lib/protocol/apis.ts";
 import { decode } from "#lib/protocol/codec.ts";
 import { parseRequestHeader } from "#lib/protocol/request-header.ts";
 import type { Fields, Infer } from "#lib/protocol/schema.ts";
-import type { TopicId } from "#lib/util/branded.ts";
+import { type TopicId, ZERO_UUID } from "#lib/util/branded.ts";
 import {
   CLUSTER,
   groupResource,
@@ -19,8 +19,37 @@ import {
 
 type Need = readonly [operation: HttpOperation, resource: HttpResource];
 
-interface Names {
-  topicName(topicId: TopicId): string | undefined;
+/** What the checks need to know of the cluster; `ClusterView` is one. */
+export interface KnownTopics {
+  topic(topicId: TopicId): { readonly name: string } | undefined;
+  topicByName(name: string): object | undefined;
+  brokerFlag(name: "auto.create.topics.enable"): boolean;
+  /** Folds what a strong read shows. */
+  refresh(signal: AbortSignal): Promise<void>;
+}
+
+/** Looks topics up, and notes whether one of them is unknown to this process. */
+class Names {
+  readonly #topics: KnownTopics;
+  hasMissed = false;
+
+  constructor(topics: KnownTopics) {
+    this.#topics = topics;
+  }
+
+  topicName(topicId: TopicId): string | undefined {
+    const name = this.#topics.topic(topicId)?.name;
+    this.hasMissed ||= name === undefined;
+    return name;
+  }
+
+  /** Whether naming the topic in Metadata would make it. */
+  wouldBeMade(name: string): boolean {
+    if (!this.#topics.brokerFlag("auto.create.topics.enable")) return false;
+    const isMissing = this.#topics.topicByName(name) === undefined;
+    this.hasMissed ||= isMissing;
+    return isMissing;
+  }
 }
 
 interface Rule {
@@ -44,23 +73,43 @@ interface NamedTopic {
   readonly topicId: TopicId;
 }
 
-/** A topic that nobody knows has no name to look at: whatever the answer is, it tells nothing. */
+/**
+ * Where a request gives both name and id, both count. A topic that nobody knows has no name to look at: whatever the
+ * answer is, it tells nothing.
+ */
 function ofTopics(operation: HttpOperation, topics: readonly NamedTopic[], names: Names): readonly Need[] {
   return topics.flatMap(({ name, topicId }) => {
-    const known = name || names.topicName(topicId);
-    return known === undefined ? [] : [[operation, topicResource(known)] as const];
+    const found = topicId === ZERO_UUID ? undefined : names.topicName(topicId);
+    return [name, found].flatMap((each) => (each ? [[operation, topicResource(each)] as const] : []));
   });
 }
+
+/** Every topic: no topic has this name, so only a right on all of them fits. */
+const ANY_TOPIC = "*";
+
+function describeEach(topicNames: readonly string[]): readonly Need[] {
+  return topicNames.map((name) => ["describe", topicResource(name)]);
+}
+
+function ofGroups(groupIds: readonly string[]): readonly Need[] {
+  return groupIds.map(ofGroup);
+}
+
+const FIRST_OFFSET_FETCH_OF_GROUPS = 8;
+const FIRST_FIND_COORDINATOR_OF_KEYS = 4;
 
 const RULES: ReadonlyMap<number, Rule> = new Map(
   [
     rule(Apis.API_VERSIONS, () => []),
-    rule(Apis.METADATA, ({ topics }, names, version) => {
-      const asksForAll = topics === null || (version === 0 && topics.length === 0);
-      return asksForAll ? [NEEDS_ADMIN] : ofTopics("describe", topics, names);
+    rule(Apis.METADATA, ({ topics, allowAutoTopicCreation }, names, version) => {
+      if (topics === null || (version === 0 && topics.length === 0)) return [NEEDS_ADMIN];
+      const made = topics.flatMap(({ name }) =>
+        allowAutoTopicCreation && name && names.wouldBeMade(name) ? [name] : [],
+      );
+      return [...ofTopics("describe", topics, names), ...made.map((name) => ["create", topicResource(name)] as const)];
     }),
     rule(Apis.PRODUCE, ({ topicData }, names) => ofTopics("write", topicData, names)),
-    rule(Apis.INIT_PRODUCER_ID, () => [["describe", CLUSTER]]),
+    rule(Apis.INIT_PRODUCER_ID, () => [["write", CLUSTER]]),
     // A session would go on with topics that an earlier request has named.
     rule(Apis.FETCH, ({ topics, sessionEpoch }, names) =>
       sessionEpoch > 0
@@ -71,32 +120,47 @@ const RULES: ReadonlyMap<number, Rule> = new Map(
             names,
           ),
     ),
-    rule(Apis.LIST_OFFSETS, ({ topics }) => topics.map(({ name }) => ["describe", topicResource(name)] as const)),
-    rule(Apis.OFFSET_FOR_LEADER_EPOCH, ({ topics }) =>
-      topics.map(({ topic }) => ["describe", topicResource(topic)] as const),
-    ),
-    rule(Apis.FIND_COORDINATOR, ({ key, coordinatorKeys }) =>
-      [key, ...coordinatorKeys].filter((id) => id).map(ofGroup),
+    rule(Apis.LIST_OFFSETS, ({ topics }) => describeEach(topics.map(({ name }) => name))),
+    rule(Apis.OFFSET_FOR_LEADER_EPOCH, ({ topics }) => describeEach(topics.map(({ topic }) => topic))),
+    rule(Apis.FIND_COORDINATOR, ({ key, coordinatorKeys }, _, version) =>
+      ofGroups(version < FIRST_FIND_COORDINATOR_OF_KEYS ? [key] : coordinatorKeys),
     ),
     rule(Apis.JOIN_GROUP, ({ groupId }) => [ofGroup(groupId)]),
     rule(Apis.SYNC_GROUP, ({ groupId }) => [ofGroup(groupId)]),
     rule(Apis.HEARTBEAT, ({ groupId }) => [ofGroup(groupId)]),
     rule(Apis.LEAVE_GROUP, ({ groupId }) => [ofGroup(groupId)]),
-    rule(Apis.CONSUMER_GROUP_HEARTBEAT, ({ groupId }) => [ofGroup(groupId)]),
+    // An expression is matched with all topics, and what it finds is in the assignment.
+    rule(Apis.CONSUMER_GROUP_HEARTBEAT, ({ groupId, subscribedTopicNames, subscribedTopicRegex }) => [
+      ofGroup(groupId),
+      ...describeEach(subscribedTopicNames ?? []),
+      ...describeEach(subscribedTopicRegex ? [ANY_TOPIC] : []),
+    ]),
     rule(Apis.OFFSET_COMMIT, ({ groupId, topics }, names) => [ofGroup(groupId), ...ofTopics("read", topics, names)]),
-    rule(Apis.OFFSET_FETCH, ({ groupId, groups }) =>
-      [groupId, ...groups.map((each) => each.groupId)].filter((id) => id).map(ofGroup),
+    rule(Apis.OFFSET_FETCH, ({ groupId, groups }, _, version) =>
+      ofGroups(version < FIRST_OFFSET_FETCH_OF_GROUPS ? [groupId] : groups.map((each) => each.groupId)),
     ),
-    rule(Apis.DESCRIBE_GROUPS, ({ groups }) => groups.map(ofGroup)),
-    rule(Apis.CONSUMER_GROUP_DESCRIBE, ({ groupIds }) => groupIds.map(ofGroup)),
+    rule(Apis.DESCRIBE_GROUPS, ({ groups }) => ofGroups(groups)),
+    rule(Apis.CONSUMER_GROUP_DESCRIBE, ({ groupIds }) => ofGroups(groupIds)),
   ].map((each) => [each.api.apiKey, each] as const),
 );
 
 /** Fails with 403 unless the principal may send this request, and with `ProtocolError` if it cannot be read. */
-export function requireFrameAccess(principal: HttpPrincipal, frame: Uint8Array, names: Names): void {
+export async function requireFrameAccess(
+  principal: HttpPrincipal,
+  frame: Uint8Array,
+  topics: KnownTopics,
+  signal: AbortSignal,
+): Promise<void> {
   if (principal.may(...NEEDS_ADMIN)) return;
   const { header, body } = parseRequestHeader(frame);
   if (header.apiKey === ApiKey.API_VERSIONS) return;
-  const needs = RULES.get(header.apiKey)?.needs(body, header.apiVersion, names) ?? [NEEDS_ADMIN];
+  const names = new Names(topics);
+  const needsNow = () => RULES.get(header.apiKey)?.needs(body, header.apiVersion, names) ?? [NEEDS_ADMIN];
+  let needs = needsNow();
+  if (names.hasMissed) {
+    // Who answers the request looks again: what others have made meanwhile counts here too.
+    await topics.refresh(signal);
+    needs = needsNow();
+  }
   for (const [operation, resource] of needs) requireAccess(principal, operation, resource);
 }

@@ -42,16 +42,30 @@ export class KeyAuthenticator implements HttpAuthenticator {
   }
 
   async authenticate(request: Request, clientAddress: string | undefined, signal: AbortSignal): Promise<HttpPrincipal> {
-    if (!this.#options.addresses.permits(clientAddress)) {
-      throw new HttpError({ status: 403, errorCode: 40302, message: "This address may not call." });
-    }
+    this.requireAddress(clientAddress);
     if (!this.#options.isKeyNeeded) return ANYBODY;
     const token = presentedToken(request.headers);
     if (token === undefined) throw unauthorized("an API key is needed: Authorization: Bearer mr_…");
     const checked = await this.#checker.check(token, signal);
     if (checked.kind === "refused") throw unauthorized(checked.reason);
     this.#takeTurn(checked.key);
-    return principalOf(checked.key);
+    return this.#principalOf(checked.key);
+  }
+
+  requireAddress(clientAddress: string | undefined): void {
+    if (this.#options.addresses.permits(clientAddress)) return;
+    throw new HttpError({ status: 403, errorCode: 40302, message: "This address may not call." });
+  }
+
+  #principalOf({ keyId, rights }: ApiKeyState): HttpPrincipal {
+    return {
+      name: `key ${keyId}`,
+      may: (operation, resource) => mayDo(rights, operation, resource),
+      requireValid: () => {
+        const fault = this.#checker.faultOf(keyId);
+        if (fault !== undefined) throw unauthorized(fault);
+      },
+    };
   }
 
   #takeTurn({ keyId, requestsPerSecond }: ApiKeyState): void {
@@ -80,14 +94,12 @@ function presentedToken(headers: Headers): string | undefined {
   return decoded.slice(decoded.indexOf(":") + 1);
 }
 
-function principalOf({ keyId, rights }: ApiKeyState): HttpPrincipal {
-  return { name: `key ${keyId}`, may: (operation, resource) => mayDo(rights, operation, resource) };
-}
-
 /** The rights of keys are fewer than Kafka's operations: what changes the cluster or a topic itself is `admin`. */
 function mayDo(rights: readonly KeyRight[], operation: HttpOperation, { kind, name }: HttpResource): boolean {
   if (kind === "group") return allows(rights, "group", name);
-  if (kind === "cluster") return operation === "describe" ? rights.length > 0 : allowsSome(rights, "admin");
+  if (kind === "cluster" && operation === "describe") return rights.length > 0;
+  // As Kafka's IDEMPOTENT_WRITE: whoever writes to some topic may have a producer id.
+  if (kind === "cluster") return allowsSome(rights, operation === "write" ? "write" : "admin");
   if (operation === "read" || operation === "write") return allows(rights, operation, name);
   if (operation === "describe") return allows(rights, "read", name) || allows(rights, "write", name);
   return allowsSome(rights, "admin");

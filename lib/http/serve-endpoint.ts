@@ -53,8 +53,8 @@ async function answerOf(
   const clientAddress = runtime.clientAddress?.(environment);
   using limit = timeLimit(runtime.broker.clock, runtime.settings.requestMsMax, request.signal);
   const { signal } = limit;
-  const isOpen = spec.isOpen === true;
-  const principal = isOpen ? ANYBODY : await runtime.auth.authenticate(request, clientAddress, signal);
+  const principal = spec.isOpen === true ? ANYBODY : await runtime.auth.authenticate(request, clientAddress, signal);
+  if (spec.isOpen === true && spec.takesAnyAddress !== true) runtime.auth.requireAddress?.(clientAddress);
   const parts = checkParts(endpoint, raw);
   const body = await checkBody(endpoint, request, runtime, signal);
   const getBody = spec.method === "get" ? runtime.bodyOfGet?.(environment) : undefined;

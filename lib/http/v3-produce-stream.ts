@@ -21,7 +21,7 @@ import { RecordIntake, type RecordRun, recordsIn } from "./v3-record-intake.ts";
 const encoder = new TextEncoder();
 const HEADERS = { "content-type": JSON_TYPE, "x-accel-buffering": "no" };
 
-type ProduceCall = Pick<Call, "request" | "runtime" | "signal">;
+type ProduceCall = Pick<Call, "principal" | "request" | "runtime" | "signal">;
 
 export function isSentInChunks({ headers }: Request): boolean {
   return /\bchunked\b/i.test(headers.get("transfer-encoding") ?? "");
@@ -31,7 +31,8 @@ export function isSentInChunks({ headers }: Request): boolean {
  * Writes all the records of a body. A body of one record is answered with the status of that record, so that who sends one
  * need look no further; more are 200, whatever becomes of each.
  */
-export async function produceBody(topicName: string, { request, runtime, signal }: ProduceCall): Promise<Response> {
+export async function produceBody(topicName: string, call: ProduceCall): Promise<Response> {
+  const { request, runtime, signal } = call;
   const { bodies, settings } = runtime;
   using received = await readBody(request, settings.bodyBytesMax, bodies, signal);
   const objects = new JsonObjects(settings.bodyBytesMax);
@@ -42,14 +43,14 @@ export async function produceBody(topicName: string, { request, runtime, signal 
   if (run.records.length === 0) {
     throw run.failure ?? new HttpError({ status: 422, message: "The body has no record." });
   }
-  const results = await produceEach(run.records, topicName, runtime, signal);
+  const results = await produceEach(run.records, topicName, call);
   const [only] = results;
   if (only instanceof HttpError && results.length === 1 && run.failure === undefined) throw only;
   return new Response(answerText(results, run), { headers: HEADERS });
 }
 
 /** The same for a body that is still being sent; the answer goes on until the body ends, or sends nothing for too long. */
-export function produceStream(topicName: string, { request, runtime }: ProduceCall): Response {
+export function produceStream(topicName: string, { principal, request, runtime }: ProduceCall): Response {
   const { streams, stopping, broker, settings } = runtime;
   if (streams.producing >= HTTP_PRODUCE_STREAMS_MAX) {
     const message = `This process takes ${HTTP_PRODUCE_STREAMS_MAX} streams of records already; send bodies with a length.`;
@@ -76,7 +77,9 @@ export function produceStream(topicName: string, { request, runtime }: ProduceCa
   const write = async ({ records }: RecordRun) => {
     using limit = timeLimit(broker.clock, settings.requestMsMax, gone.signal);
     try {
-      return await produceEach(records, topicName, runtime, limit.signal);
+      // The stream may outlive its key.
+      principal.requireValid?.();
+      return await produceEach(records, topicName, { principal, runtime, signal: limit.signal });
     } catch (error) {
       return records.map(() => httpErrorFrom(error));
     }

@@ -4,7 +4,7 @@ import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
 import { httpErrorFrom, httpErrorOf } from "./error-table.ts";
-import { findTopicToWrite } from "./find-topic.ts";
+import { type Caller, findTopicToWrite } from "./find-topic.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpServices } from "./http-services.ts";
 import { Partitioner } from "./place-records.ts";
@@ -36,11 +36,11 @@ interface RecordPlace {
 export async function produceEach(
   records: readonly ReceivedRecord[],
   topicName: string,
-  services: HttpServices,
-  signal: AbortSignal,
+  caller: Caller,
 ): Promise<readonly (RecordReport | HttpError)[]> {
-  const { broker } = services;
-  const topic = await findTopicToWrite(topicName, services, signal, highestPartition(records));
+  const { runtime, signal } = caller;
+  const { broker } = runtime;
+  const topic = await findTopicToWrite(topicName, caller, highestPartition(records));
   const place = {
     topic,
     partitioner: new Partitioner(topic.partitionCount, broker.random),
@@ -53,7 +53,7 @@ export async function produceEach(
     if (placed instanceof HttpError || source instanceof HttpError) results.set(at, httpErrorFrom(placed));
     else slots.push({ source, placed, at });
   }
-  for (const [at, result] of await append(slots, topic, services, signal)) results.set(at, result);
+  for (const [at, result] of await append(slots, topic, runtime, signal)) results.set(at, result);
   return records.map((_, at) => results.get(at) ?? httpErrorOf(ErrorCode.UNKNOWN_SERVER_ERROR));
 }
 

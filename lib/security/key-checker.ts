@@ -22,7 +22,7 @@ export type CheckedKey =
   | { readonly kind: "refused"; readonly reason: string };
 
 const UNKNOWN: CheckedKey = { kind: "refused", reason: "the key is unknown or was deleted" };
-const EXPIRED: CheckedKey = { kind: "refused", reason: "the key has expired" };
+const EXPIRED = "the key has expired";
 const MALFORMED: CheckedKey = { kind: "refused", reason: "this is no key: keys begin with mr_" };
 
 /**
@@ -52,8 +52,19 @@ export class KeyChecker {
     if (this.#keys.apiKey(presented.keyId) === undefined) await abortable(this.#lookups.run(), signal);
     const key = this.#keys.apiKey(presented.keyId);
     if (key === undefined || !timingSafeEqual(hashSecret(presented.secret), key.secretHash)) return UNKNOWN;
-    if (key.expiresAtMs !== undefined && key.expiresAtMs <= this.#keys.nowMs()) return EXPIRED;
+    if (this.#isExpired(key)) return { kind: "refused", reason: EXPIRED };
     return { kind: "known", key };
+  }
+
+  /** Why a key that was known is not taken any more, by what this process has folded; undefined while it is. */
+  faultOf(keyId: string): string | undefined {
+    const key = this.#keys.apiKey(keyId);
+    if (key === undefined) return "the key was deleted";
+    return this.#isExpired(key) ? EXPIRED : undefined;
+  }
+
+  #isExpired({ expiresAtMs }: ApiKeyState): boolean {
+    return expiresAtMs !== undefined && expiresAtMs <= this.#keys.nowMs();
   }
 
   async #lookUp(): Promise<void> {

@@ -112,6 +112,82 @@ describe("a key", () => {
   });
 });
 
+describe("the right to write", () => {
+  test("makes no topic, neither by v2 nor by v1 or v3", async () => {
+    const headers = bearer("orders");
+    const message = "This key has no right to create topic ordinary.";
+    expect((await produce("ordinary", headers)).body).toEqual({ error_code: 40301, message });
+    const path = "/v1/topics/ordinary/partitions/0/records";
+    expect((await world.post(path, { records: [{ value: base64("x") }] }, headers)).body.message).toBe(message);
+    const { clusterId } = world.broker.broker.services.identity;
+    const record = { value: { type: "STRING", data: "x" } };
+    const v3 = `/v3/clusters/${clusterId}/topics/ordinary/records`;
+    expect((await world.post(v3, record, headers)).status).toBe(403);
+    expect((await world.post(`${v3}:batch`, { entries: [{ id: "1", ...record }] }, headers)).status).toBe(403);
+    expect((await world.json("/topics/ordinary", { headers: bearer("admin") })).status).toBe(404);
+    expect((await produce("ordinary", bearer("admin"))).status).toBe(200);
+    expect((await produce("ordinary", headers)).status).toBe(200);
+  });
+
+  test("gives a producer id, the right to read does not", async () => {
+    const ask = (name: string) => world.post("/v1/producers", "", bearer(name));
+    expect((await ask("orders")).status).toBe(201);
+    keys["reader"] = await makeKey([{ operation: "read", pattern: "*" }]);
+    expect((await ask("reader")).status).toBe(403);
+  });
+});
+
+describe("a key that goes while something is open", () => {
+  const EVENTS = { accept: "text/event-stream" };
+  const path = "/v1/topics/orders/partitions/0/records";
+  const rights: readonly KeyRight[] = [{ operation: "read", pattern: "orders" }];
+  const idOf = (key: string) => key.split("_")[1] ?? "";
+  const remove = (key: string) => world.json(`/v1/keys/${idOf(key)}`, { method: "DELETE", headers: bearer("admin") });
+
+  test("ends its event streams before another record is sent", async () => {
+    const key = await makeKey(rights);
+    const headers = { ...EVENTS, authorization: `Bearer ${key}` };
+    const stream = await world.request(`${path}?offset=latest`, { headers });
+    const reading = stream.text();
+    await remove(key);
+    expect((await produce("orders", bearer("admin"))).status).toBe(200);
+    const message = "Unauthorized: the key was deleted.";
+    expect(await reading).toBe(`: open\n\nevent: failure\ndata: {"error_code":40101,"message":"${message}"}\n\n`);
+  });
+
+  test("ends its long polls without a record", async () => {
+    const key = await makeKey(rights);
+    const headers = { authorization: `Bearer ${key}` };
+    const polling = world.json(`${path}?offset=latest&timeout=20000`, { headers });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await remove(key);
+    await produce("orders", bearer("admin"));
+    expect((await polling).status).toBe(401);
+  });
+
+  test("by its end counts the same", async () => {
+    const { cluster } = world.broker.broker.services;
+    const key = await makeKey(rights, { expiresAtMs: cluster.nowMs() + 150 });
+    const headers = { ...EVENTS, authorization: `Bearer ${key}` };
+    const stream = await world.request(`${path}?offset=latest`, { headers });
+    const reading = stream.text();
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    await produce("orders", bearer("admin"));
+    expect(await reading).toContain("the key has expired");
+  });
+});
+
+test("lists of addresses hold for the document too, which needs no key, and not for health", async () => {
+  const { cluster, clock } = world.broker.broker.services;
+  const addresses = ipRules({ allow: ["10.0.0.0/8"], deny: [] });
+  const auth = new KeyAuthenticator({ keys: cluster, isKeyNeeded: true, addresses, clock, signal: NEVER });
+  await using closed = await HttpWorld.start({ auth });
+  expect((await closed.json("/openapi.json")).body.error_code).toBe(40302);
+  expect((await closed.json("/metrics")).body.error_code).toBe(40302);
+  expect((await closed.json("/healthz")).status).toBe(200);
+  expect((await world.json("/openapi.json")).status).toBe(200);
+});
+
 describe("keys over HTTP", () => {
   test("are made, listed and deleted by whoever has the right admin", async () => {
     const asked = { name: "ci", rights: [{ operation: "read", pattern: "*" }], requests_per_second: 5 };

@@ -128,6 +128,66 @@ describe("a key of few rights", () => {
   });
 });
 
+describe("a key of few rights finds no way around them", () => {
+  const ask = (topics: readonly { name: string | null; topicId?: string }[], allowAutoTopicCreation = false) =>
+    client.send(
+      Apis.METADATA,
+      { topics: topics.map(({ name, topicId = ZERO_UUID }) => ({ name, topicId })), allowAutoTopicCreation },
+      { signal: NEVER },
+    );
+
+  test("by a name of its own before the id of another's topic", async () => {
+    may = () => true;
+    const topicId = (await topicMetadata(client, ["secrets"], NEVER))[0]?.topicId ?? ZERO_UUID;
+    grant("describe topic orders");
+    await expect(ask([{ name: "orders", topicId }])).rejects.toThrow("no right to describe topic secrets");
+  });
+
+  test("makes no topic by asking for it", async () => {
+    grant("describe topic new", "describe topic orders");
+    await expect(ask([{ name: "new" }], true)).rejects.toThrow("no right to create topic new");
+    expect((await ask([{ name: "orders" }], true)).topics[0]?.errorCode).toBe(ErrorCode.NONE);
+    expect((await ask([{ name: "new" }])).topics[0]?.errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    grant("describe topic new", "create topic new");
+    expect((await ask([{ name: "new" }], true)).topics[0]?.errorCode).toBe(ErrorCode.NONE);
+  });
+
+  test("does not learn of topics by a subscription", async () => {
+    grant("read group own", "describe topic orders");
+    const subscribe = (subscription: { subscribedTopicNames?: string[]; subscribedTopicRegex?: string }) =>
+      client.send(
+        Apis.CONSUMER_GROUP_HEARTBEAT,
+        {
+          groupId: "own",
+          memberId: "AAAAAAAAAAAAAAAAAAAAAQ",
+          memberEpoch: 0,
+          rebalanceTimeoutMs: 5_000,
+          subscribedTopicNames: null,
+          topicPartitions: [],
+          ...subscription,
+        },
+        { signal: NEVER },
+      );
+    await expect(subscribe({ subscribedTopicRegex: ".*" })).rejects.toThrow("no right to describe topic *");
+    await expect(subscribe({ subscribedTopicNames: ["secrets"] })).rejects.toThrow("describe topic secrets");
+    expect((await subscribe({ subscribedTopicNames: ["orders"] })).errorCode).toBe(ErrorCode.NONE);
+  });
+
+  test("by a group without a name", async () => {
+    grant("read group own");
+    const offsetsOf = (groupId: string, versionMax: number) =>
+      client.sendAs(
+        Apis.OFFSET_FETCH,
+        (version) => (version < 8 ? { groupId, topics: null } : { groups: [{ groupId, topics: null }] }),
+        { signal: NEVER, versionMax },
+      );
+    for (const version of [7, 9]) {
+      expect(await offsetsOf("own", version)).toMatchObject({ throttleTimeMs: 0 });
+      await expect(offsetsOf("", version)).rejects.toThrow("no right to read the group");
+    }
+  });
+});
+
 describe("a body that is no request", () => {
   const post = (body: Uint8Array) =>
     world.json("/v1/kafka", {

@@ -16,6 +16,7 @@ const health = endpoint(
     operationId: "health",
     summary: "Whether this process takes requests",
     isOpen: true,
+    takesAnyAddress: true,
     answers: {
       200: {
         description: "It does.",

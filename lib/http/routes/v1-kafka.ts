@@ -36,15 +36,14 @@ const relayFrame = endpoint(
   },
   async ({ body, principal, runtime, request, signal }) => {
     const bytes = unframed(body);
-    const { cluster } = runtime.broker;
     const { hostname, port, protocol } = new URL(request.url);
     const advertisedPort = port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
     const listener = { name: "HTTPS", advertisedHost: hostname, advertisedPort };
     try {
-      requireFrameAccess(principal, bytes, { topicName: (topicId) => cluster.topic(topicId)?.name });
+      await requireFrameAccess(principal, bytes, runtime.broker.cluster, signal);
       const routed = runtime.router.route(bytes, { listener, clientAddress: principal.name, signal });
-      const answer = await (await routed.admit()).response;
       try {
+        const answer = await (await routed.admit()).response;
         if (answer === "none") return {};
         if (answer === "close") throw new ProtocolError("the broker would close the connection");
         return new Response(joinChunks(answer), { headers: { "content-type": BINARY_TYPE } });

@@ -117,7 +117,7 @@ const produceToPartition = endpoint(
   },
   async ({ params, headers: given, body, principal, runtime, signal }) => {
     requireAccess(principal, "write", topicResource(params.topic));
-    const topic = await findTopicToWrite(params.topic, runtime, signal, params.partition);
+    const topic = await findTopicToWrite(params.topic, { principal, runtime, signal }, params.partition);
     requirePartition(topic, params.partition);
     const producer = producerOf(given);
     const batches =

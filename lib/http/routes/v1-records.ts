@@ -134,12 +134,14 @@ const fetchRecords = endpoint(
     if (isStream) {
       // One that cannot begin is refused like any other request.
       await readPartition({ ...where, offset, bytesMax: 1, waitMs: 0 }, runtime, signal);
-      return eventStreamResponse({ ...where, offset }, runtime, request);
+      return eventStreamResponse({ ...where, offset, principal }, runtime, request);
     }
     const bytesMax = asked.max_bytes ?? HTTP_FETCH_BYTES;
     const waitMs = Math.min(asked.timeout ?? 0, runtime.settings.waitMsMax);
     const read: PartitionRead = { ...where, offset, bytesMax, waitMs };
     const found = await readPartition(read, runtime, signal);
+    // What came after the key had gone is not for its holder.
+    principal.requireValid?.();
     return answerType === BINARY_TYPE ? binaryAnswer(read, found) : jsonAnswer(read, found, runtime);
   },
 );

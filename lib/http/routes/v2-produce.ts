@@ -151,9 +151,9 @@ const produceToPartition = endpoint(
 export const V2_PRODUCE_ROUTES: readonly Endpoint[] = [produceToTopic, produceToPartition];
 
 async function topicOf(call: Call<{ readonly topic: string }>, partition: number): Promise<TopicView> {
-  const { params, principal, runtime, signal } = call;
+  const { params, principal } = call;
   requireAccess(principal, "write", topicResource(params.topic));
-  return findTopicToWrite(params.topic, runtime, signal, partition);
+  return findTopicToWrite(params.topic, call, partition);
 }
 
 interface V2Record {

@@ -44,10 +44,10 @@ const produceRecords = endpoint(
   },
   async (call) => {
     v3Urls(call);
-    const { params, principal, request, runtime, signal } = call;
+    const { params, principal, request } = call;
     const name = params.topic_name;
     requireAccess(principal, "write", topicResource(name));
-    await findTopicToWrite(name, runtime, signal);
+    await findTopicToWrite(name, call);
     return isSentInChunks(request) ? produceStream(name, call) : produceBody(name, call);
   },
 );
@@ -89,12 +89,12 @@ const produceBatch = endpoint(
   },
   async (call) => {
     v3Urls(call);
-    const { params, body, principal, runtime, signal } = call;
+    const { params, body, principal } = call;
     const name = params.topic_name;
     requireAccess(principal, "write", topicResource(name));
     const ids = body.entries.map(({ id }) => id);
     if (new Set(ids).size < ids.length) throw new HttpError({ status: 422, message: "The ids are not distinct." });
-    const results = await produceEach(body.entries, name, runtime, signal);
+    const results = await produceEach(body.entries, name, call);
     const successes: unknown[] = [];
     const failures: unknown[] = [];
     for (const [at, result] of results.entries()) {
