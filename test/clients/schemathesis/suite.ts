@@ -28,7 +28,7 @@ export const schemathesisSuite: Suite = {
     if (target !== "millrace") throw new SkippedError("Kafka has no HTTP door");
     const command = await provideSchemathesis();
     const directory = mkdtempSync(join(tmpdir(), "millrace-schemathesis-"));
-    const { url, stop } = await startServer(directory);
+    const { url, clusterId, stop } = await startServer(directory);
     try {
       await facts.check("every route answers as the document says", async () => {
         const examples = isNightly ? NIGHTLY_EXAMPLES : EXAMPLES;
@@ -36,7 +36,8 @@ export const schemathesisSuite: Suite = {
         const args = ["--config-file", config, "run", `${url}/openapi.json`, "--url", url, "--no-color"];
         const more = ["--max-examples", String(examples), "--workers", "2", "--seed", isNightly ? randomSeed() : "1"];
         // It keeps what failed in its working directory.
-        const options = { timeoutMs: RUN_TIMEOUT_MS, cwd: directory };
+        const env = { MILLRACE_CLUSTER_ID: clusterId };
+        const options = { timeoutMs: RUN_TIMEOUT_MS, cwd: directory, env };
         const { code, stdout, stderr } = await run(command, [...args, ...more], options);
         if (code !== 0) console.log(stdout);
         equal(code, 0, lastLines(stdout + stderr));
@@ -62,7 +63,13 @@ async function provideSchemathesis(): Promise<string> {
   throw new SkippedError(`pip cannot install schemathesis ${VERSION}: ${lastLines(installed.stderr)}`);
 }
 
-async function startServer(directory: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
+interface StartedServer {
+  readonly url: string;
+  readonly clusterId: string;
+  stop(): Promise<void>;
+}
+
+async function startServer(directory: string): Promise<StartedServer> {
   const doors = ["--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"];
   const args = [join(ROOT, "bin/millrace.ts"), "serve", "--data-dir", join(directory, "data"), ...doors];
   const child = spawn(process.execPath, [...args, "--log-level", "error"], { stdio: ["ignore", "pipe", "inherit"] });
@@ -79,8 +86,11 @@ async function startServer(directory: string): Promise<{ readonly url: string; s
   const url = `http://${await ready}`;
   const headers = { "content-type": "application/vnd.kafka.json.v2+json" };
   await fetch(`${url}/topics/orders`, { method: "POST", headers, body: '{"records":[{"value":1}]}' });
+  const clusters = await (await fetch(`${url}/v3/clusters`)).text();
+  const [, clusterId = ""] = /"cluster_id":"([^"]+)"/.exec(clusters) ?? [];
   return {
     url,
+    clusterId,
     async stop() {
       child.kill("SIGTERM");
       await ended;
