@@ -126,20 +126,18 @@ export class InstanceCalls {
     return this.#membership.beat(journal, who, options, signal);
   }
 
-  /** Resolves when the view does not hold any more, or its member has something to say. Rejects if aborted. */
-  async untilChanged(view: InstanceView, signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when the view does not hold any more, or its member may do something about its partitions (`givesUp` as for
+   * `beat`). Rejects if aborted.
+   */
+  async untilChanged(view: InstanceView, givesUp: { readonly deliveries: number }, signal: AbortSignal): Promise<void> {
     const journal = await this.#access.journalOf(view.groupId, signal);
-    await this.#access.until(
-      journal,
-      view.groupId,
-      () => {
-        const instance = findInstance(journal.state, view);
-        return (
-          instance === undefined || hasChanged(instance, view) || isChangeDue(journal.state, instance) || undefined
-        );
-      },
-      signal,
-    );
+    const isOver = (): boolean => {
+      const instance = findInstance(journal.state, view);
+      if (instance === undefined || hasChanged(instance, view)) return true;
+      return instance.deliveries === givesUp.deliveries && isChangeDue(journal.state, instance);
+    };
+    await this.#access.until(journal, view.groupId, () => isOver() || undefined, signal);
   }
 
   /** As whom the instance commits, as folded so far. */

@@ -16,8 +16,11 @@ import type { ConsumerHeartbeatRequest, RequestFault } from "./consumer-request-
 const CLIENT_ID = "http";
 
 export interface BeatOptions {
-  /** Whether the client is through with what it was given: then what is to be given up goes. */
-  readonly givesUp: boolean;
+  /**
+   * Whether the client is through with what it was given: then what is to be given up goes. Of a poll: how many deliveries
+   * there were when it came; nothing goes while another poll's is on its way.
+   */
+  readonly givesUp: false | { readonly deliveries: number };
   /** Called before the member's partitions may change. */
   readonly beforeChange?: () => Promise<void>;
 }
@@ -46,7 +49,8 @@ export class InstanceMembership {
       if (instance === undefined) return { error: ErrorCode.UNKNOWN_MEMBER_ID, message: undefined };
       if (!isSubscribed(instance)) return undefined;
       if (isChangeDue(journal.state, instance)) await options.beforeChange?.();
-      const request = heartbeatOf(journal.state, instance, { mustJoin, givesUp: options.givesUp });
+      const givesUp = options.givesUp !== false && options.givesUp.deliveries === instance.deliveries;
+      const request = heartbeatOf(journal.state, instance, { mustJoin, givesUp });
       const result = await this.#consumers.heartbeat(request, signal);
       if (result.kind === "refused") {
         const isLost = LOST_ERRORS.includes(result.error) && request.memberEpoch !== JOIN_EPOCH;
@@ -55,7 +59,7 @@ export class InstanceMembership {
         continue;
       }
       mustJoin = false;
-      if (!options.givesUp || !isChangeDue(journal.state, instance)) return undefined;
+      if (!givesUp || !isChangeDue(journal.state, instance)) return undefined;
     }
     return undefined;
   }

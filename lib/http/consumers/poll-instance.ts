@@ -96,7 +96,8 @@ export class InstancePoll {
     const beforeChange = async () => {
       await this.#commit();
     };
-    const fault = await this.#instances.beat(this.#who, { givesUp: true, beforeChange }, this.#call.signal);
+    const givesUp = { deliveries: this.#deliveries };
+    const fault = await this.#instances.beat(this.#who, { givesUp, beforeChange }, this.#call.signal);
     if (fault !== undefined) throw instanceError(fault.error, this.#call.params, fault.message);
     return this.#viewNow();
   }
@@ -173,7 +174,8 @@ export class InstancePoll {
   #watch(view: InstanceView): AbortController {
     const controller = sharedAbortController();
     const { signal } = this.#call;
-    this.#instances.untilChanged(view, AbortSignal.any([signal, controller.signal])).then(
+    const givesUp = { deliveries: this.#deliveries };
+    this.#instances.untilChanged(view, givesUp, AbortSignal.any([signal, controller.signal])).then(
       () => controller.abort(),
       // Its journal does not answer; the next call will tell.
       () => {},
