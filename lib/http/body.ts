@@ -21,6 +21,8 @@ export async function readBody(
   try {
     const bytes = await abortable(readAll(request, bytesMax, declared), signal);
     if (bytes.byteLength > bytesMax) throw tooLarge(bytesMax, `${bytes.byteLength}`);
+    // A body without a declared length may have been any.
+    grant.shrinkTo(bytes.byteLength);
     return received(bytes, grant);
   } catch (error) {
     grant[Symbol.dispose]();

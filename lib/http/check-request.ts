@@ -20,7 +20,8 @@ export interface CheckedParts {
   readonly answerType: string;
 }
 
-export interface CheckedBody {
+/** To be disposed of when the request is done: until then what was made of the body takes memory. */
+export interface CheckedBody extends Disposable {
   readonly body: unknown;
   readonly contentType: string | undefined;
 }
@@ -48,12 +49,12 @@ export function checkParts({ spec }: Endpoint, { request, params, query }: RawRe
 export async function checkBody(
   { spec }: Endpoint,
   request: Request,
-  { bodies, settings }: HttpRuntime,
+  { bodies, settings }: Pick<HttpRuntime, "bodies" | "settings">,
   signal: AbortSignal,
 ): Promise<CheckedBody> {
   const content = spec.streamedBody ?? spec.body;
   const [preferred] = Object.keys(content ?? {});
-  if (content === undefined || preferred === undefined) return { body: undefined, contentType: undefined };
+  if (content === undefined || preferred === undefined) return unread(undefined);
   const header = request.headers.get("content-type");
   const isAbsent = header === null && isEmpty(request);
   const contentType = isAbsent ? preferred : mediaTypeOf(header);
@@ -63,13 +64,20 @@ export async function checkBody(
     const message = `Content-Type is ${given}; this route takes ${Object.keys(content).join(", ")}.`;
     throw new HttpError({ status: 415, message, headers: { accept: Object.keys(content).join(", ") } });
   }
-  if (spec.streamedBody !== undefined) return { body: undefined, contentType };
+  if (spec.streamedBody !== undefined) return unread(contentType);
   const isJson = /[/+]json$/.test(contentType);
-  using received = await readBody(request, isJson ? settings.bodyBytesMax : settings.binaryBytesMax, bodies, signal);
-  const { bytes } = received;
+  const bytesMax = isJson ? settings.bodyBytesMax : settings.binaryBytesMax;
+  using held = new DisposableStack();
+  const { bytes } = held.use(await readBody(request, bytesMax, bodies, signal));
   const parse = spec.keepsNumbers === true ? parseFaithfully : JSON.parse;
   const value = isJson ? (bytes.byteLength === 0 ? undefined : parseJsonBody(bytes, parse)) : bytes;
-  return { body: checked(schema, value, { status: 422, what: "body" }), contentType };
+  const body = checked(schema, value, { status: 422, what: "body" });
+  const kept = held.move();
+  return { body, contentType, [Symbol.dispose]: () => kept.dispose() };
+}
+
+function unread(contentType: string | undefined): CheckedBody {
+  return { body: undefined, contentType, [Symbol.dispose]() {} };
 }
 
 function isEmpty(request: Request): boolean {

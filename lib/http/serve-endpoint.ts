@@ -56,9 +56,10 @@ async function answerOf(
   const principal = spec.isOpen === true ? ANYBODY : await runtime.auth.authenticate(request, clientAddress, signal);
   if (spec.isOpen === true && spec.takesAnyAddress !== true) runtime.auth.requireAddress?.(clientAddress);
   const parts = checkParts(endpoint, raw);
-  const body = await checkBody(endpoint, request, runtime, signal);
+  using checkedBody = await checkBody(endpoint, request, runtime, signal);
+  const { body, contentType } = checkedBody;
   const getBody = spec.method === "get" ? runtime.bodyOfGet?.(environment) : undefined;
-  const answer = await endpoint.serve({ ...parts, ...body, request, getBody, principal, runtime, signal });
+  const answer = await endpoint.serve({ ...parts, body, contentType, request, getBody, principal, runtime, signal });
   return answer instanceof Response ? answer : answerResponse(answer, parts.answerType);
 }
 

@@ -24,7 +24,7 @@ export class ByteBudget {
     const granted = Math.min(bytes, this.#bytesMax);
     if (this.#queue.size > 0 || this.#usedBytes + granted > this.#bytesMax) await this.#wait(granted, signal);
     else this.#usedBytes += granted;
-    return new ByteGrant(() => this.#release(granted));
+    return new ByteGrant(granted, (given) => this.#release(given));
   }
 
   #wait(bytes: number, signal: AbortSignal): Promise<void> {
@@ -66,14 +66,23 @@ export class ByteBudget {
 }
 
 export class ByteGrant implements Disposable {
-  #release: (() => void) | undefined;
+  readonly #release: (bytes: number) => void;
+  #heldBytes: number;
 
-  constructor(release: () => void) {
+  constructor(bytes: number, release: (bytes: number) => void) {
+    this.#heldBytes = bytes;
     this.#release = release;
   }
 
+  /** Gives back what is held beyond `bytes`. */
+  shrinkTo(bytes: number): void {
+    const rest = this.#heldBytes - bytes;
+    if (rest <= 0) return;
+    this.#heldBytes = bytes;
+    this.#release(rest);
+  }
+
   [Symbol.dispose](): void {
-    this.#release?.();
-    this.#release = undefined;
+    this.shrinkTo(0);
   }
 }

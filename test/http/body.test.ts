@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
+import { readBody } from "#lib/http/body.ts";
+import { checkBody } from "#lib/http/check-request.ts";
+import { DEFAULT_HTTP_SETTINGS } from "#lib/http/http-services.ts";
+import { V2_PRODUCE_ROUTES } from "#lib/http/routes/v2-produce.ts";
+import { ByteBudget } from "#lib/log/fetch-budget.ts";
+import { defined } from "#lib/util/assert.ts";
 import { HttpWorld } from "./http-world.ts";
+
+const NEVER = new AbortController().signal;
 
 test("a body that does not come to its end is given up after the time of a request", async () => {
   await using world = await HttpWorld.start({ settings: { requestMsMax: 100 } });
@@ -8,4 +16,39 @@ test("a body that does not come to its end is given up after the time of a reque
   const init = { method: "POST", headers, body, duplex: "half" as const };
   const { status, body: refusal } = await world.json("/topics/orders", init);
   expect([status, refusal.error_code]).toEqual([504, 50401]);
+});
+
+test("a body counts until its request is done, and one without a length as much as it turned out to have", async () => {
+  const bodies = new ByteBudget(1_000);
+  const headers = { "content-type": "application/json" };
+  const text = '{"records":[{"value":"YQ=="}]}';
+  const of = (body: string) => new Request("http://a/topics/t", { method: "POST", headers, body });
+  const runtime = { bodies, settings: { ...DEFAULT_HTTP_SETTINGS, bodyBytesMax: 800 } };
+  const route = defined(V2_PRODUCE_ROUTES[0], "the first route");
+  {
+    using first = await checkBody(route, of(text), runtime, NEVER);
+    expect(first.body).toMatchObject({ records: [{}] });
+    expect(bodies.usedBytes).toBe(text.length);
+    // Two of the largest do not fit in at once.
+    using second = await readBody(of(text), 800, bodies, NEVER);
+    expect(bodies.usedBytes).toBe(text.length + second.bytes.byteLength);
+  }
+  expect(bodies.usedBytes).toBe(0);
+});
+
+test.each([
+  ["no JSON", "{", 400],
+  ["other JSON than expected", "{}", 422],
+])("a refused body holds nothing: %s", async (_, body, status) => {
+  const bodies = new ByteBudget(1_000);
+  const headers = { "content-type": "application/json", "content-length": String(body.length) };
+  const request = new Request("http://a/topics/t", { method: "POST", headers, body });
+  const checking = checkBody(
+    defined(V2_PRODUCE_ROUTES[0], "the first route"),
+    request,
+    { bodies, settings: DEFAULT_HTTP_SETTINGS },
+    NEVER,
+  );
+  await expect(checking).rejects.toMatchObject({ status });
+  expect(bodies.usedBytes).toBe(0);
 });
