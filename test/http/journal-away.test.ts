@@ -54,3 +54,28 @@ test("while no journal answers, nobody says that a topic is not there", async ()
   expect([503, 504]).toContain(status);
   expect(Math.floor(body.error_code / 100)).toBe(status);
 });
+
+test("while the journal does not answer, records of v3 are 503 or 504 each, and a stream goes through it", async () => {
+  const { world, faults } = await startWorld();
+  await using _ = world;
+  const { clusterId } = world.broker.broker.services.identity;
+  const path = `/v3/clusters/${clusterId}/topics/t/records`;
+  const sent = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = sent.writable.getWriter();
+  const headers = { "content-type": "application/json", "transfer-encoding": "chunked" };
+  const init = { method: "POST", headers, body: sent.readable, duplex: "half" as const };
+  const reader = (await world.request(path, init)).body?.getReader();
+  const produce = async () => {
+    void writer.write(Buffer.from('{"partition_id":0}'));
+    return JSON.parse(Buffer.from((await reader?.read())?.value ?? []).toString()).error_code;
+  };
+  expect(await produce()).toBe(200);
+  faults.fault = { kind: "failure" };
+  expect([503, 504]).toContain(await produce());
+  const { status, body } = await world.post(path, {});
+  expect([503, 504]).toContain(status);
+  expect(body.error_code).toBe(status);
+  faults.fault = undefined;
+  await expect.poll(produce).toBe(200);
+  await writer.close();
+});
