@@ -165,7 +165,8 @@ export class Committer<State, Command, Outcome> {
   }
 
   async #attempt(flight: Flight<State, Command, Outcome>): Promise<void> {
-    const { follower, serviceClock } = this.#parts;
+    const { follower, serviceClock, clock } = this.#parts;
+    const beganAtMs = clock.monotonicMs();
     const result = await this.#append(flight);
     serviceClock.note(result);
     flight.isAmbiguous ||= result.kind === "appended" || isOurs(flight, result);
@@ -175,6 +176,9 @@ export class Committer<State, Command, Outcome> {
       return;
     }
     await this.#take(flight, result);
+    if (result.kind === "appended" && flight.fate === "won") {
+      flight.base.asOfMs = Math.max(flight.base.asOfMs, beganAtMs);
+    }
   }
 
   async #append(flight: Flight<State, Command, Outcome>): Promise<AppendResult> {

@@ -42,6 +42,8 @@ export class FoldedState<State, Command, Outcome> {
   #outcomes = new ByteWriter(1024);
   /** When the last read, and the last strong read, was signed that showed no hole behind this state (J6). */
   lastReadSignedAtMs: TimestampMs = 0;
+  /** See `ReplicatedStateView.asOfMs`. */
+  asOfMs = Number.NEGATIVE_INFINITY;
   lastStrongReadSignedAtMs: TimestampMs = 0;
 
   constructor(id: JournalId, machine: StateMachine<State, Command, Outcome>) {

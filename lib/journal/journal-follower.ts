@@ -51,7 +51,9 @@ export class JournalFollower<State, Command, Outcome> {
   readonly #closing = sharedAbortController();
   readonly #caller: JournalCaller;
   readonly #strongReads = new FreshFlight(() => this.#follow("strong"));
-  readonly #sharedWork = new SingleFlight<"reload" | "eventual", void>();
+  /** A read that was under way may be old already: a process can be frozen in the middle of one. */
+  readonly #eventualReads = new FreshFlight(() => this.#follow("eventual"));
+  readonly #reloads = new SingleFlight<"reload", void>();
   readonly #ownBodies = new Map<string, Uint8Array>();
   #folded: FoldedState<State, Command, Outcome>;
   #stoppedBy: Error | undefined;
@@ -110,7 +112,7 @@ export class JournalFollower<State, Command, Outcome> {
   }
 
   catchUp(): Promise<void> {
-    return this.#sharedWork.run("eventual", () => this.#follow("eventual"));
+    return this.#eventualReads.run();
   }
 
   /** Folds what a strong read shows that begins after this call. */
@@ -121,7 +123,7 @@ export class JournalFollower<State, Command, Outcome> {
   /** Drops the state for the newest snapshot and what follows it. If that fails, nothing but a reload is done next. */
   reload(): Promise<void> {
     this.#isDropped = true;
-    return this.#sharedWork.run("reload", () => this.#reload());
+    return this.#reloads.run("reload", () => this.#reload());
   }
 
   /** Waits for a reload under way, and makes up for one that failed. */
@@ -178,6 +180,7 @@ export class JournalFollower<State, Command, Outcome> {
   async #foldPages(folded: FoldedState<State, Command, Outcome>, consistency: "strong" | "eventual"): Promise<boolean> {
     for (;;) {
       const from = folded.seq + 1;
+      const beganAtMs = this.#parts.clock.monotonicMs();
       const page = await this.#readPage(from, consistency);
       if (hasHole(page, from) || (await this.#isOldView(folded, from, page))) return false;
       folded.lastReadSignedAtMs = Math.max(folded.lastReadSignedAtMs, page.signedAtMs);
@@ -185,7 +188,9 @@ export class JournalFollower<State, Command, Outcome> {
         folded.lastStrongReadSignedAtMs = Math.max(folded.lastStrongReadSignedAtMs, page.signedAtMs);
       }
       for (const record of page.records) await this.#applyTo(folded, record.seq, record.bytes);
-      if (!page.isTruncated || page.records.length === 0) return true;
+      if (page.isTruncated && page.records.length > 0) continue;
+      folded.asOfMs = Math.max(folded.asOfMs, beganAtMs);
+      return true;
     }
   }
 

@@ -36,6 +36,12 @@ export interface ReplicatedStateView<State, Command, Outcome> {
   /** The last record folded; 0 before the first. */
   readonly seq: JournalSeq;
   /**
+   * When the last look at the journal began whose records are folded, by the monotonic clock: a read, or an append that
+   * succeeded, for it stands behind all others. What was committed before is folded, as far as eventually consistent
+   * reads show it.
+   */
+  readonly asOfMs: number;
+  /**
    * Loads the newest snapshot and folds what follows. Needed once, before anything else; may be tried again when it
    * fails as unavailable.
    */
@@ -46,7 +52,7 @@ export interface ReplicatedStateView<State, Command, Outcome> {
     command: Command,
     options: { readonly lane: string; readonly signal: AbortSignal },
   ): Promise<Committed<Outcome>>;
-  /** Folds what an eventually consistent read shows. */
+  /** Folds what an eventually consistent read shows that begins after this call; callers share reads. */
   catchUp(signal: AbortSignal): Promise<void>;
   /** Resolves when a strong read that began after this call has been folded; callers share reads (J8). */
   readBarrier(signal: AbortSignal): Promise<void>;

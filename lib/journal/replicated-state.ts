@@ -83,6 +83,10 @@ export class ReplicatedState<State, Command, Outcome>
     return this.#follower.folded.seq;
   }
 
+  get asOfMs(): number {
+    return this.#follower.folded.asOfMs;
+  }
+
   /** The level that every process at this journal must understand. */
   get featureLevel(): number {
     return this.#follower.folded.featureLevel;

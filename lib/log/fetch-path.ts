@@ -1,6 +1,5 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
-import { abortable } from "#lib/runtime/deadline.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import { availableBytes } from "./entry-index.ts";
 import type { EntryReader } from "./entry-reader.ts";
@@ -34,6 +33,8 @@ interface Standing {
   readonly hasError: boolean;
   /** What would be a "no" if the state is not stale. */
   readonly doubtful: readonly FetchSlot[];
+  /** At the ends of their logs. */
+  readonly empty: readonly FetchSlot[];
 }
 
 export class FetchPath implements Fetcher, Disposable {
@@ -54,12 +55,13 @@ export class FetchPath implements Fetcher, Disposable {
   async fetch(partitions: readonly PartitionFetch[], options: FetchOptions): Promise<readonly FetchedPartition[]> {
     const { signal } = options;
     signal.throwIfAborted();
+    const cameAtMs = this.#deps.clock.monotonicMs();
     const slots: readonly FetchSlot[] = partitions.map((request) => ({
       ...this.#deps.access.slot(request.topic, request.partitionIndex),
       request,
     }));
     await this.#deps.access.open(slots, signal);
-    await this.#waitUntilDue(slots, options);
+    await this.#waitUntilDue(slots, { ...options, cameAtMs });
     return this.#reader.read(slots, options);
   }
 
@@ -69,27 +71,40 @@ export class FetchPath implements Fetcher, Disposable {
   }
 
   /** Resolves when there is enough to answer, an error to tell, or no time left. */
-  async #waitUntilDue(slots: readonly FetchSlot[], options: FetchOptions): Promise<void> {
-    const { clock } = this.#deps;
+  async #waitUntilDue(
+    slots: readonly FetchSlot[],
+    options: FetchOptions & { readonly cameAtMs: number },
+  ): Promise<void> {
+    const { clock, access } = this.#deps;
+    const { signal, readCommitted } = options;
     const deadlineMs = clock.monotonicMs() + options.waitMsMax;
     // Kafka's brokers bound it so too: more than `bytesMax` never comes together.
     const bytesMin = Math.min(options.bytesMin, options.bytesMax);
-    let isFresh = false;
     for (;;) {
-      const standing = this.#stand(slots, { bytesMin, readCommitted: options.readCommitted });
+      const standing = this.#stand(slots, { bytesMin, readCommitted });
       if (standing.doubtful.length > 0) {
-        await this.#settle(standing.doubtful, options.signal);
+        await this.#settle(standing.doubtful, signal);
         continue;
       }
+      if (standing.hasError || standing.bytes >= bytesMin) {
+        // A busy partition does not hide a quiet one's news: if not this answer, the next one has them.
+        for (const journal of journalsOf(standing.empty)) this.#poller.freshen(journal);
+        return;
+      }
       const leftMs = deadlineMs - clock.monotonicMs();
-      const freshened = isFresh ? [] : this.#freshen(slots);
-      if (standing.hasError || standing.bytes >= bytesMin) return;
-      if (leftMs > 0) await this.#wait(slots, { ...options, bytesMin, waitMsMax: leftMs });
-      else if (isFresh) return;
-      // Whoever does not wait sees what others have committed so far all the same.
-      else await abortable(Promise.all(freshened), options.signal);
-      isFresh = true;
+      if (leftMs > 0) {
+        await this.#wait(slots, { ...options, bytesMin, waitMsMax: leftMs });
+        continue;
+      }
+      // That there is nothing is said after a look that began after the request (J8). A wait has had its polls.
+      const unseen = standing.empty.filter((slot) => !this.#isSeen(slot, options.cameAtMs));
+      if (unseen.length === 0) return;
+      await access.confirm(unseen, { signal, freshTopics: false });
     }
+  }
+
+  #isSeen(slot: FetchSlot, sinceMs: number): boolean {
+    return slot.isConfirmed || slot.journal === undefined || this.#poller.hasLookedSince(slot.journal, sinceMs);
   }
 
   #stand(
@@ -97,6 +112,7 @@ export class FetchPath implements Fetcher, Disposable {
     limits: { readonly bytesMin: number; readonly readCommitted: boolean },
   ): Standing {
     const doubtful: FetchSlot[] = [];
+    const empty: FetchSlot[] = [];
     let bytes = 0;
     let hasError = false;
     for (const slot of slots) {
@@ -106,9 +122,10 @@ export class FetchPath implements Fetcher, Disposable {
       }
       const measured = this.#measure(slot, limits);
       if (measured === "answered") doubtful.push(slot);
+      else if (measured === 0) empty.push(slot);
       else bytes += measured;
     }
-    return { bytes, hasError, doubtful };
+    return { bytes, hasError, doubtful, empty };
   }
 
   /** "answered" if the answer is a "no", be it doubtful or final. Looks at the index alone. */
@@ -157,11 +174,6 @@ export class FetchPath implements Fetcher, Disposable {
     } finally {
       for (const journal of journals) this.#poller.unwatch(journal);
     }
-  }
-
-  /** Begins to catch up wherever that was not done lately, so that a busy partition does not hide a quiet one's news. */
-  #freshen(slots: readonly FetchSlot[]): readonly Promise<void>[] {
-    return [...journalsOf(slots)].map((journal) => this.#poller.freshen(journal));
   }
 }
 

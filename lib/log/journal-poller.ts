@@ -1,12 +1,12 @@
 import type { Clock, ScheduledCall } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
-import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
+import type { JournalId } from "#lib/util/branded.ts";
 
 /** What the poller needs of a journal (`ReplicatedStateView` has it). */
 export interface PolledJournal {
   readonly id: JournalId;
-  readonly seq: JournalSeq;
+  readonly asOfMs: number;
   catchUp(signal: AbortSignal): Promise<void>;
 }
 
@@ -17,9 +17,8 @@ interface Polled {
   running: Promise<void> | undefined;
   /** Whether the last poll failed: one line is enough for an outage. */
   isFailing: boolean;
-  /** When the view was last known to be fresh, by the monotonic clock. */
-  freshAtMs: number;
-  freshSeq: JournalSeq;
+  /** When the last poll began, by the monotonic clock, whatever became of it. */
+  polledAtMs: number;
 }
 
 export interface JournalPollerOptions {
@@ -59,12 +58,16 @@ export class JournalPoller implements Disposable {
     polled.timer = undefined;
   }
 
-  /** Polls now unless the last poll began less than the spacing ago. Resolves when a poll that runs has ended. */
-  async freshen(journal: PolledJournal): Promise<void> {
+  /** Begins a poll unless one runs, or the last look at the journal began less than the spacing ago. */
+  freshen(journal: PolledJournal): void {
     if (this.#options.pollMs === 0) return;
     const polled = this.#of(journal);
-    if (polled.running !== undefined) return polled.running;
-    if (this.#ageMs(polled) >= this.#options.pollMs) return this.#poll(polled);
+    if (polled.running === undefined && this.#ageMs(polled) >= this.#options.pollMs) void this.#poll(polled);
+  }
+
+  /** Whether all that others had committed by then is folded, as far as polls show it. */
+  hasLookedSince(journal: PolledJournal, sinceMs: number): boolean {
+    return this.#options.pollMs === 0 || journal.asOfMs > sinceMs;
   }
 
   [Symbol.dispose](): void {
@@ -81,21 +84,15 @@ export class JournalPoller implements Disposable {
   }
 
   #ageMs(polled: Polled): number {
-    const nowMs = this.#options.clock.monotonicMs();
-    if (polled.journal.seq !== polled.freshSeq) {
-      // Commits of ours, or of others found on the way, moved it since.
-      polled.freshSeq = polled.journal.seq;
-      polled.freshAtMs = nowMs;
-    }
-    return nowMs - polled.freshAtMs;
+    // A poll that failed is not repeated at once; commits of ours look at the journal too.
+    return this.#options.clock.monotonicMs() - Math.max(polled.polledAtMs, polled.journal.asOfMs);
   }
 
   #poll(polled: Polled): Promise<void> {
-    polled.freshAtMs = this.#options.clock.monotonicMs();
+    polled.polledAtMs = this.#options.clock.monotonicMs();
     polled.timer?.cancel();
     polled.running = this.#catchUp(polled).then(() => {
       polled.running = undefined;
-      polled.freshSeq = polled.journal.seq;
       this.#tick(polled);
     });
     return polled.running;
@@ -115,16 +112,13 @@ export class JournalPoller implements Disposable {
   #of(journal: PolledJournal): Polled {
     const known = this.#polled.get(journal.id);
     if (known !== undefined) return known;
-    // Just opened, hence fresh.
-    const freshAtMs = this.#options.clock.monotonicMs();
     const polled: Polled = {
       journal,
       watcherCount: 0,
       timer: undefined,
       running: undefined,
       isFailing: false,
-      freshAtMs,
-      freshSeq: journal.seq,
+      polledAtMs: Number.NEGATIVE_INFINITY,
     };
     this.#polled.set(journal.id, polled);
     return polled;

@@ -122,15 +122,6 @@ test("other processes' commits are seen within the spacing of polls", async () =
   expect(pending.answer?.[0]?.recordsByteLength).toBe(SIZE);
 });
 
-test("a fetch that does not wait sees what others committed until one spacing of polls ago", async () => {
-  const { world, topic, append } = await waiting();
-  const reader = world.process({ journalPollMs: 100 });
-  expect((await reader.fetchOne(topic, 0, 1)).recordsByteLength).toBe(0);
-  await append(0);
-  await world.clock.advance(100);
-  expect((await reader.fetchOne(topic, 0, 1)).recordsByteLength).toBe(SIZE);
-});
-
 test("a partition with bytes does not keep another's news away", async () => {
   const { world, topic, append } = await waiting();
   const reader = world.process({ journalPollMs: 100 });

@@ -71,6 +71,7 @@ test("listeners hear of a reload", async () => {
       id,
       state,
       seq: 0,
+      asOfMs: 0,
       open: async () => {},
       reserve: (lane) => real.reserve(lane),
       propose: (command, options) => real.propose(command, options),

@@ -241,6 +241,10 @@ class DelegatingLogJournal implements LogJournal {
     return this.#journal.seq;
   }
 
+  get asOfMs() {
+    return this.#journal.asOfMs;
+  }
+
   open(signal: AbortSignal) {
     return this.#journal.open(signal);
   }
