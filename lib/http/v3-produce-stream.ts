@@ -50,62 +50,91 @@ export async function produceBody(topicName: string, call: ProduceCall): Promise
 }
 
 /** The same for a body that is still being sent; the answer goes on until the body ends, or sends nothing for too long. */
-export function produceStream(topicName: string, { principal, request, runtime }: ProduceCall): Response {
-  const { streams, stopping, broker, settings } = runtime;
-  if (streams.producing >= HTTP_PRODUCE_STREAMS_MAX) {
+export function produceStream(topicName: string, call: ProduceCall): Response {
+  if (call.runtime.streams.producing >= HTTP_PRODUCE_STREAMS_MAX) {
     const message = `This process takes ${HTTP_PRODUCE_STREAMS_MAX} streams of records already; send bodies with a length.`;
     throw new HttpError({ status: 503, errorCode: 50303, message, headers: { "retry-after": "5" } });
   }
-  if (request.body === null) return new Response(null, { headers: HEADERS });
-  const intake = new RecordIntake(request.body);
-  const gone = new AbortController();
-  const stop = (): void => intake.stop();
-  const leave = (): void => {
-    gone.abort();
-    intake.stop();
-  };
-  stopping.addEventListener("abort", stop, { once: true });
-  request.signal.addEventListener("abort", leave, { once: true });
-  streams.producing += 1;
-  let isOpen = true;
-  const end = (): void => {
-    if (isOpen) streams.producing -= 1;
-    isOpen = false;
-    stopping.removeEventListener("abort", stop);
-    request.signal.removeEventListener("abort", leave);
-  };
-  const write = async ({ records }: RecordRun) => {
-    using limit = timeLimit(broker.clock, settings.requestMsMax, gone.signal);
-    try {
-      // The stream may outlive its key.
-      principal.requireValid?.();
-      return await produceEach(records, topicName, { principal, runtime, signal: limit.signal });
-    } catch (error) {
-      return records.map(() => httpErrorFrom(error));
-    }
-  };
+  if (call.request.body === null) return new Response(null, { headers: HEADERS });
+  const steps = new ProduceSteps(topicName, call, new RecordIntake(call.request.body));
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const idle = broker.clock.schedule(settings.requestMsMax, stop);
-        const run = await intake.take();
-        idle.cancel();
-        if (run === undefined || gone.signal.aborted) {
-          end();
-          if (!gone.signal.aborted) controller.close();
-          return;
-        }
-        const text = answerText(run.records.length === 0 ? [] : await write(run), run);
-        if (!gone.signal.aborted) controller.enqueue(encoder.encode(text));
+        const text = await steps.next();
+        if (steps.isLeft) return;
+        if (text === undefined) controller.close();
+        else controller.enqueue(encoder.encode(text));
       },
-      cancel() {
-        leave();
-        end();
-      },
+      cancel: () => steps.leave(),
     },
     { highWaterMark: 0 },
   );
   return new Response(body, { headers: HEADERS });
+}
+
+/** An open stream of records, group by group. */
+class ProduceSteps {
+  readonly #topicName: string;
+  readonly #call: ProduceCall;
+  readonly #intake: RecordIntake;
+  readonly #gone = new AbortController();
+  #isOpen = true;
+
+  constructor(topicName: string, call: ProduceCall, intake: RecordIntake) {
+    this.#topicName = topicName;
+    this.#call = call;
+    this.#intake = intake;
+    call.runtime.streams.producing += 1;
+    call.runtime.stopping.addEventListener("abort", this.#stop, { once: true });
+    call.request.signal.addEventListener("abort", this.leave, { once: true });
+  }
+
+  /** The client has gone: nobody hears an answer. */
+  get isLeft(): boolean {
+    return this.#gone.signal.aborted;
+  }
+
+  readonly leave = (): void => {
+    this.#gone.abort();
+    this.#end();
+  };
+
+  /** The answers to the next group; undefined when the stream is over. Never rejects. */
+  async next(): Promise<string | undefined> {
+    const { broker, settings } = this.#call.runtime;
+    const idle = broker.clock.schedule(settings.requestMsMax, this.#stop);
+    const run = await this.#intake.take();
+    idle.cancel();
+    if (run === undefined || this.isLeft) {
+      this.#end();
+      return undefined;
+    }
+    return answerText(run.records.length === 0 ? [] : await this.#write(run), run);
+  }
+
+  async #write({ records }: RecordRun): Promise<readonly (RecordReport | HttpError)[]> {
+    const { principal, runtime } = this.#call;
+    using limit = timeLimit(runtime.broker.clock, runtime.settings.requestMsMax, this.#gone.signal);
+    try {
+      // The stream may outlive its key.
+      principal.requireValid?.();
+      return await produceEach(records, this.#topicName, { principal, runtime, signal: limit.signal });
+    } catch (error) {
+      return records.map(() => httpErrorFrom(error));
+    }
+  }
+
+  readonly #stop = (): void => this.#intake.stop();
+
+  #end(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    const { request, runtime } = this.#call;
+    runtime.streams.producing -= 1;
+    runtime.stopping.removeEventListener("abort", this.#stop);
+    request.signal.removeEventListener("abort", this.leave);
+    this.#intake.stop();
+  }
 }
 
 function answerText(results: readonly (RecordReport | HttpError)[], { failure }: RecordRun): string {

@@ -205,6 +205,19 @@ test("a client that leaves ends its stream", async () => {
   await expect.poll(streams).toBe(0);
 });
 
+test("a client that leaves without reading its answers ends its stream too", async () => {
+  await v3.world.createTopic("left-unread");
+  const leaving = new AbortController();
+  const headers = { "content-type": "application/json", "transfer-encoding": "chunked" };
+  const body = new ReadableStream<Uint8Array>();
+  const init = { method: "POST", headers, body, duplex: "half" as const, signal: leaving.signal };
+  await v3.world.request(v3.path("/topics/left-unread/records"), init);
+  const open = () => figure(v3.world.telemetry, "millrace_http_streams");
+  expect(open()).toBe(1);
+  leaving.abort();
+  await expect.poll(open).toBe(0);
+});
+
 test("a process that stops ends its streams", async () => {
   await v3.world.createTopic("stopped");
   const stream = new RecordStream("stopped");
