@@ -60,6 +60,13 @@ const TAGS = [
   { name: "produce", description: "Writing records (REST Proxy v2)." },
   { name: "consumers", description: "Reading as members of a group, or from partitions by hand (REST Proxy v2)." },
   { name: "records", description: "Reading and writing by partition and offset (our own)." },
+  { name: "clusters (v3)", description: "The cluster and its brokers (REST Proxy v3)." },
+  { name: "topics (v3)", description: "Topics: list, make, grow, delete (REST Proxy v3)." },
+  { name: "partitions (v3)", description: "Partitions and replicas (REST Proxy v3)." },
+  { name: "configs (v3)", description: "Configs of topics and brokers (REST Proxy v3)." },
+  { name: "records (v3)", description: "Writing records, one, a stream or a batch (REST Proxy v3)." },
+  { name: "consumer groups (v3)", description: "Groups, members and lags (REST Proxy v3)." },
+  { name: "acls (v3)", description: "Not served: rights go with keys." },
   { name: "service", description: "For operators and tools." },
 ];
 
