@@ -10,7 +10,7 @@ import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { encodeRequestFrame } from "#lib/protocol/request-header.ts";
 import { buildBatch } from "#lib/record/batch-builder.ts";
-import { ZERO_UUID } from "#lib/util/branded.ts";
+import { type TopicId, ZERO_UUID } from "#lib/util/branded.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { HttpWorld } from "./http-world.ts";
 
@@ -129,7 +129,7 @@ describe("a key of few rights", () => {
 });
 
 describe("a key of few rights finds no way around them", () => {
-  const ask = (topics: readonly { name: string | null; topicId?: string }[], allowAutoTopicCreation = false) =>
+  const ask = (topics: readonly { name: string; topicId?: TopicId }[], allowAutoTopicCreation = false) =>
     client.send(
       Apis.METADATA,
       { topics: topics.map(({ name, topicId = ZERO_UUID }) => ({ name, topicId })), allowAutoTopicCreation },

@@ -58,6 +58,7 @@ describe("an instance", () => {
     [{ "consumer.request.timeout.ms": -2 }, 422, 42204],
     [{ name: "a/b" }, 422, 42204],
     [{ name: "" }, 422, 42204],
+    [{ name: "\ud800" }, 422, 42204],
     [{ "group.id": "x" }, 422, 42204],
     [{ toString: "x" }, 422, 42204],
   ])("cannot be made with %j: %i %i", async (config, status, code) => {
@@ -137,7 +138,8 @@ describe("a subscription", () => {
   test.each([
     ["subscription", {}, 422, 422],
     ["subscription", { topic: "x" }, 422, 422],
-    ["subscription", { topic_pattern: "(" }, 400, 40002],
+    ["subscription", { topic_pattern: "(" }, 422, 422],
+    ["offsets", { offsets: [{ topic: "known", partition: 0, offset: Number.MAX_SAFE_INTEGER }] }, 422, 422],
     ["assignments", { partitions: [{ topic: "nowhere", partition: 0 }] }, 404, 40401],
     ["assignments", { partitions: [{ topic: "known", partition: 9 }] }, 404, 40402],
     ["assignments", { partitions: [{ topic: "known", partition: -1 }] }, 422, 422],

@@ -138,6 +138,7 @@ describe("a missing topic", () => {
 });
 
 describe("bad input writes nothing", () => {
+  const deep = (inner: string) => `{"records":[{"value":${"[".repeat(10_000)}${inner}${"]".repeat(10_000)}}]}`;
   const many = (bad: unknown) => ({ records: [{ value: base64("good") }, bad] });
   const cases: readonly (readonly [string, number, number, () => [body: unknown, headers?: Record<string, string>]])[] =
     [
@@ -147,6 +148,8 @@ describe("bad input writes nothing", () => {
       ["no records", 422, 422, () => [{ records: [] }]],
       ["a body that is no object", 422, 422, () => ["[1]"]],
       ["an unknown field", 422, 422, () => [{ records: [{ vlaue: 1 }] }]],
+      ["JSON nested more deeply than it can be written", 422, 422, () => [deep("1")]],
+      ["the same with long numbers", 400, 400, () => [deep("12345678901234567890")]],
       ["an unknown field beside records", 422, 422, () => [{ record: [], records: [{ value: 1 }] }]],
       ["a partition that is a text", 422, 422, () => [{ records: [{ value: 1, partition: "1" }] }]],
       ["a partition that is not there", 404, 40402, () => [{ records: [{ value: 1 }, { value: 1, partition: 9 }] }]],

@@ -12,8 +12,9 @@ import type { Assignment } from "../member-types.ts";
 import type { ConsumerCalls } from "./consumer-calls.ts";
 import type { ConsumerHeartbeatRequest, RequestFault } from "./consumer-request-check.ts";
 
-/** What the client is shown as by tools. */
+/** What tools show of the client, whose calls come from anywhere. */
 const CLIENT_ID = "http";
+const CLIENT_HOST = "/http";
 
 export interface BeatOptions {
   /**
@@ -99,7 +100,7 @@ function heartbeatOf(
     instanceId: undefined,
     rackId: undefined,
     clientId: CLIENT_ID,
-    clientHost: "",
+    clientHost: CLIENT_HOST,
     rebalanceTimeoutMs: config.timeoutMs,
     subscribedTopicNames: subscription.kind === "topics" ? subscription.topicNames : [],
     subscribedTopicRegex: subscription.kind === "pattern" ? subscription.regex : "",

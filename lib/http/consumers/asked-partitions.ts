@@ -18,7 +18,11 @@ export const partitionsQuery = z.object({
       return z.NEVER;
     })
     .optional()
-    .meta({ description: "Topics and partitions.", example: "orders:0,orders:1" }),
+    .meta({
+      pattern: "^[^:,]+:[0-9]{1,9}(,[^:,]+:[0-9]{1,9})*$",
+      description: "Topics and partitions.",
+      example: "orders:0,orders:1",
+    }),
 });
 
 function fromJson(text: string): readonly NamedPartition[] | undefined {

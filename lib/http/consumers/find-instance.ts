@@ -8,7 +8,7 @@ import { HttpError } from "../http-error.ts";
 
 // What all calls on a consumer instance have in common.
 
-const groupParam = z.string().meta({ description: "Id of the group.", example: "billing" });
+const groupParam = z.string().regex(/\S/).meta({ description: "Id of the group.", example: "billing" });
 
 export const groupParams = z.object({ group: groupParam });
 export const instanceParams = z.object({
@@ -35,6 +35,10 @@ export function instanceError(
   { group, instance }: z.output<typeof instanceParams>,
   message?: string,
 ): HttpError {
+  if (error === ErrorCode.GROUP_ID_NOT_FOUND) {
+    const text = `Group ${group} has members of the classic protocol that no instance can share it with.`;
+    return httpErrorOf(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, text);
+  }
   if (error !== ErrorCode.UNKNOWN_MEMBER_ID) return httpErrorOf(error, message);
   const text = `Group ${group} has no consumer instance ${instance}; one that is not called for some time is forgotten.`;
   return new HttpError({ status: 404, errorCode: 40403, message: text });

@@ -50,7 +50,7 @@ const READERS: Readonly<Record<string, (value: Setting) => Partial<RequestedConf
 function isName(value: Setting): value is string {
   if (typeof value !== "string" || value === "" || value.length > INSTANCE_ID_LENGTH_MAX) return false;
   // Neither what ends a step of a path nor what cannot be seen.
-  return value !== "." && value !== ".." && !/[/\\\p{Cc}]/u.test(value);
+  return value.isWellFormed() && value !== "." && value !== ".." && !/[/\\\p{Cc}]/u.test(value);
 }
 
 function isFlag(value: Setting): boolean {
@@ -64,23 +64,38 @@ function integerOf(value: Setting): number | undefined {
   return integer <= INT_MAX ? integer : undefined;
 }
 
+/** Shown for a setting in the place of `setting`: the values that it takes. */
+const oneOf = (description: string, ...values: readonly Setting[]) =>
+  setting.optional().meta({ anyOf: undefined, enum: [...values], description });
+const wholeNumber = (description: string) =>
+  setting.optional().meta({
+    anyOf: [
+      { type: "integer", minimum: -1, maximum: INT_MAX },
+      { type: "string", pattern: "^(-1|[0-9]{1,9})$" },
+    ],
+    description,
+  });
+
 /** The body of a request that makes an instance. */
 export const instanceConfigBody = z
   .object({
-    name: setting.optional().meta({ description: "Left out: one is made up." }),
-    format: setting.optional().meta({ description: "`binary` (the default) or `json`." }),
-    "auto.offset.reset": setting.optional().meta({ description: "`latest` (the default), `earliest` or `none`." }),
-    "auto.commit.enable": setting.optional().meta({ description: "`true` (the default) or `false`." }),
-    "isolation.level": setting
-      .optional()
-      .meta({ description: "`read_uncommitted` (the default) or `read_committed`." }),
-    "fetch.min.bytes": setting.optional().meta({ description: "What a poll waits for; 1 unless said." }),
-    "consumer.request.timeout.ms": setting
-      .optional()
-      .meta({ description: `How long a poll waits that does not say so; ${REQUEST_TIMEOUT_MS} unless said.` }),
+    name: setting.optional().meta({
+      anyOf: undefined,
+      type: "string",
+      pattern: `^[0-9A-Za-z._-]{0,${INSTANCE_ID_LENGTH_MAX - 1}}[0-9A-Za-z_-]$`,
+      description: "Any text without slashes and controls. Left out: one is made up.",
+    }),
+    format: oneOf("`binary` unless said.", "binary", "json"),
+    "auto.offset.reset": oneOf("`latest` unless said.", "latest", "earliest", "none"),
+    "auto.commit.enable": oneOf("`true` unless said.", true, false, "true", "false"),
+    "isolation.level": oneOf("`read_uncommitted` unless said.", "read_uncommitted", "read_committed"),
+    "fetch.min.bytes": wholeNumber("What a poll waits for; 1 unless said."),
+    "consumer.request.timeout.ms": wholeNumber(
+      `How long a poll waits that does not say so; ${REQUEST_TIMEOUT_MS} unless said.`,
+    ),
   })
   .catchall(z.unknown())
-  .meta({ id: "V2InstanceConfig" })
+  .meta({ id: "V2InstanceConfig", additionalProperties: false })
   .transform((given, context): RequestedConfig => {
     let config = DEFAULTS;
     for (const [name, value] of Object.entries(given)) {

@@ -20,7 +20,11 @@ export const partitionsBody = z
   .meta({ id: "V2Partitions" });
 export const PARTITIONS_EXAMPLE = { partitions: [PARTITION_EXAMPLE] };
 
-export const offsetField = z.int().min(0);
+/** The offset behind it is one as well. */
+export const offsetField = z
+  .int()
+  .min(0)
+  .max(Number.MAX_SAFE_INTEGER - 1);
 export const metadataField = z.string().nullish();
 
 export const offsetsBody = z

@@ -37,7 +37,7 @@ const commitOffsets = endpoint(
     params: instanceParams,
     body: consumerBody(offsetsBody.optional()),
     bodyExamples: consumerExamples(OFFSETS_EXAMPLE),
-    answers: { 200: { description: "Committed", schema: z.array(z.never()), example: [] } },
+    answers: { 200: { description: "Committed", schema: z.array(z.unknown()).max(0), example: [] } },
     refusals: {
       404: `${INSTANCE_REFUSALS[404]} 40401: there is no such topic; 40402: it has no such partition.`,
       409: "40904: the group has moved on; 40905: partitions assigned by hand, and the group has members.",

@@ -2,7 +2,6 @@ import { z } from "zod";
 import type { InstanceSubscription } from "#lib/coordinator/consumer-instance.ts";
 import type { InstanceView } from "#lib/coordinator/shell/instance-view.ts";
 import { isTopicRegex } from "#lib/coordinator/topic-regex.ts";
-import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { JournalSeq } from "#lib/util/branded.ts";
 import { GROUP_ATTEMPTS_MAX, INSTANCE_PARTITIONS_MAX } from "#lib/util/limits.ts";
 import { requireAccess, topicResource } from "../access.ts";
@@ -25,7 +24,6 @@ import {
 } from "../consumers/instance-partitions.ts";
 import { consumerBody, consumerExamples } from "../consumers/request-types.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
-import { httpErrorOf } from "../error-table.ts";
 
 // What a consumer instance reads: topics or a pattern, of which its group gives it partitions, or partitions by hand.
 
@@ -44,6 +42,7 @@ const subscriptionBody = z
     topic_pattern: z
       .string()
       .min(1)
+      .refine(isTopicRegex, "expected a regular expression in RE2's syntax")
       .nullish()
       .meta({ description: "A regular expression in RE2's syntax that whole names of topics match." }),
   })
@@ -76,10 +75,6 @@ const subscribe = endpoint(
     for (const name of names) requireAccess(call.principal, "read", topicResource(name));
     const view = await findInstanceOf(call);
     if (isBoth) throw illegalState(EXCLUSIVE);
-    if (typeof pattern === "string" && !isTopicRegex(pattern)) {
-      const message = `${JSON.stringify(pattern)} is not a regular expression in RE2's syntax.`;
-      throw httpErrorOf(ErrorCode.INVALID_REGULAR_EXPRESSION, message);
-    }
     const subscription: InstanceSubscription =
       typeof pattern === "string"
         ? { kind: "pattern", regex: pattern }

@@ -42,7 +42,6 @@ const createInstance = endpoint(
   async ({ params, body, principal, runtime, request, signal }) => {
     const { group: groupId } = params;
     requireAccess(principal, "read", groupResource(groupId));
-    if (groupId.trim() === "") throw httpErrorOf(ErrorCode.INVALID_GROUP_ID);
     const { name, ...config } = body;
     const { groups, random } = runtime.broker;
     const instanceId = name ?? newMemberId("rest-consumer", random);
