@@ -6,13 +6,13 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from "node:http";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { HttpServices } from "#lib/http/http-services.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { HTTP_CONNECTIONS } from "#lib/runtime/metrics.ts";
-import { HTTP_KEEP_ALIVE_MS } from "#lib/util/limits.ts";
+import { HTTP_HEADERS_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_KEEP_ALIVE_MS } from "#lib/util/limits.ts";
 import { ListenError } from "./listen-error.ts";
 
 /** The HTTP door of a gateway. */
@@ -35,12 +35,18 @@ export interface HttpServerSettings {
   readonly listener: HttpListenerSettings;
   /** Kafka's `max.connections`. */
   readonly connectionsMax: number;
+  /** Default `HTTP_HEADERS_MS_MAX` and `HTTP_IDLE_MS_MAX`. */
+  readonly headersMsMax?: number;
+  readonly idleMsMax?: number;
 }
 
 export type HttpServerServices = Omit<HttpServices, "settings" | "stopping" | "clientAddress">;
 
 /** How often a server that stops looks for connections that have become idle. */
 const STOP_LOOK_MS = 10;
+
+/** How often Node looks for headers that take too long. */
+const HEADERS_LOOK_MS_MAX = 5_000;
 
 /** By then whoever waits for a start has what it waits for. */
 const LOAD_AFTER_MS = 1_000;
@@ -56,6 +62,8 @@ export class HttpServer {
   readonly #server: Server;
   readonly #clock: Clock;
   readonly #stopping = new AbortController();
+  /** The last answer of each connection. */
+  readonly #answers = new WeakMap<Duplex, ServerResponse>();
   #listener: RequestListener | undefined;
 
   constructor(settings: HttpServerSettings, services: HttpServerServices) {
@@ -66,11 +74,15 @@ export class HttpServer {
     // A request without a host is refused by the app's bridge, with a body.
     // Node would cut off every request that takes five minutes to be sent; streams of records take as long as they like,
     // and the app gives up on other bodies itself.
-    const limits = { keepAliveTimeout: HTTP_KEEP_ALIVE_MS, requestTimeout: 0 };
-    const options = { ...limits, noDelay: true, requireHostHeader: false };
+    // That switches off its limit for headers too, unless it is named.
+    const { headersMsMax = HTTP_HEADERS_MS_MAX, idleMsMax = HTTP_IDLE_MS_MAX } = settings;
+    const connectionsCheckingInterval = Math.min(headersMsMax, HEADERS_LOOK_MS_MAX);
+    const limits = { keepAliveTimeout: HTTP_KEEP_ALIVE_MS, requestTimeout: 0, headersTimeout: headersMsMax };
+    const options = { ...limits, connectionsCheckingInterval, noDelay: true, requireHostHeader: false };
     this.#server = createServer(options, (request, response) => this.#serve(request, response));
+    this.#server.timeout = idleMsMax;
     this.#server.maxConnections = Math.min(settings.connectionsMax, Number.MAX_SAFE_INTEGER);
-    this.#server.on("clientError", refuseConnection);
+    this.#server.on("clientError", (error, socket) => refuseConnection(error, socket, this.#answers.get(socket)));
     let connections = 0;
     this.#server.on("connection", (socket) => {
       connections += 1;
@@ -120,6 +132,7 @@ export class HttpServer {
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
+    this.#answers.set(request.socket, response);
     if (this.#listener !== undefined) {
       this.#listener(request, response);
       return;
@@ -145,9 +158,17 @@ export class HttpServer {
   }
 }
 
-/** Answers bytes that are no HTTP, or headers that are too long or too slow, and ends the connection. */
-function refuseConnection(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+/**
+ * Answers bytes that are no HTTP, or headers that are too long or too slow, and ends the connection. Where another answer
+ * has begun and is not out, it ends without: its reader would take the refusal for a part of it.
+ */
+function refuseConnection(
+  error: Error & { readonly code?: string },
+  socket: Duplex,
+  answer: ServerResponse | undefined,
+): void {
+  const isAnswering = answer?.headersSent === true && !answer.writableFinished;
+  if (error.code === "ECONNRESET" || !socket.writable || isAnswering) {
     socket.destroy();
     return;
   }

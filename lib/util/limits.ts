@@ -288,6 +288,10 @@ export const HTTP_STREAMED_RECORD_BYTES_MAX = 2 * MIB;
 export const HTTP_DECOMPRESSED_BATCH_BYTES_MAX = 64 * MIB;
 /** A connection that is not used is kept this long: longer than the load balancers before it keep theirs. */
 export const HTTP_KEEP_ALIVE_MS = 65_000;
+/** By then a connection has sent the headers of its first request, and of each one that it begins. */
+export const HTTP_HEADERS_MS_MAX = 30_000;
+/** A connection on which nothing moves, in either direction, is cut: streams give signs of life, requests are over by then. */
+export const HTTP_IDLE_MS_MAX = 120_000;
 
 // Cluster. The fold of the cluster journal enforces the first six: another number is another outcome, hence a new
 // feature level (docs/ARCHITECTURE.md J4).
@@ -390,3 +394,4 @@ assert(PRODUCER_IDS_PER_BLOCK <= PRODUCER_IDS_PER_BLOCK_MAX, "a block is allowed
 assert((FUNCTION_BODY_BYTES_MAX / 3) * 4 < 5.9 * MIB, "a function's body fits in what Lambda hands over");
 assert(HTTP_BODY_BYTES_MAX <= HTTP_BODIES_BYTES_MAX, "the largest body fits in what may be read at once");
 assert(HTTP_WAIT_MS_MAX < HTTP_REQUEST_MS_MAX, "the longest wait fits in a request");
+assert(HTTP_REQUEST_MS_MAX < HTTP_IDLE_MS_MAX, "a connection lasts as long as its request");

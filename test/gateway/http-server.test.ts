@@ -17,9 +17,9 @@ beforeAll(async () => {
 
 afterAll(() => broker[Symbol.asyncDispose]());
 
-function newServer(port = 0) {
+function newServer(port = 0, limits: { readonly headersMsMax?: number; readonly idleMsMax?: number } = {}) {
   const telemetry = new MetricRegistry();
-  const settings = { listener: { host: "127.0.0.1", port }, connectionsMax: 100 };
+  const settings = { listener: { host: "127.0.0.1", port }, connectionsMax: 100, ...limits };
   const server = new HttpServer(settings, { broker: broker.broker.services, auth: OPEN_ACCESS, telemetry });
   return { server, telemetry };
 }
@@ -61,6 +61,43 @@ test.each([
   const answer = await sendRaw(port, text);
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(answer).toContain(`"error_code":${status}`);
+  await server.stop(AbortSignal.timeout(2_000));
+});
+
+test("what follows a stream on its connection and is no HTTP is no part of the stream", async () => {
+  const { server } = newServer();
+  const port = await server.start();
+  const request = "GET /v1/topics/tcp/partitions/0/records HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n";
+  const socket = connect(port, "127.0.0.1", () => socket.write(request));
+  let answer = "";
+  socket.on("data", (chunk) => {
+    answer += chunk.toString();
+    if (answer.includes(": open") && !answer.includes("id: 0")) return;
+    socket.write("what is this\r\n\r\n");
+  });
+  await new Promise((resolve) => socket.on("close", resolve));
+  expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(["HTTP/1.1 200"]);
+  await server.stop(AbortSignal.timeout(2_000));
+});
+
+test.each([
+  [
+    "headers that do not come to their end",
+    { headersMsMax: 100 },
+    "GET /healthz HTTP/1.1\r\nHost: a\r\nX",
+    /^HTTP\/1.1 408 /,
+  ],
+  ["nothing at all", { headersMsMax: 100 }, "", /^HTTP\/1.1 408 /],
+  [
+    "a body that does not come",
+    { idleMsMax: 100 },
+    "POST /topics/tcp HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+    /^$/,
+  ],
+])("a connection that sends %s is cut", async (_, limits, text, answer) => {
+  const { server } = newServer(0, limits);
+  const port = await server.start();
+  expect(await sendRaw(port, text)).toMatch(answer);
   await server.stop(AbortSignal.timeout(2_000));
 });
 
