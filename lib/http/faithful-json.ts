@@ -1,3 +1,5 @@
+import { HttpError } from "./http-error.ts";
+
 // JSON whose numbers come out as they went in. JavaScript's numbers hold 15 digits; a client that sends
 // 12345678901234567890 as part of a record finds it so when it reads the record.
 
@@ -22,4 +24,14 @@ export function parseFaithfully(text: string): unknown {
     if (typeof value !== "number" || source === undefined || String(value) === source) return value;
     return JSON.rawJSON(source);
   });
+}
+
+/** The value as JSON text in UTF-8. Fails with 422 for one that is nested more deeply than the platform can follow. */
+export function jsonBytesOf(value: unknown): Uint8Array {
+  try {
+    return Buffer.from(JSON.stringify(value));
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new HttpError({ status: 422, message: "A record is nested too deeply.", cause });
+  }
 }

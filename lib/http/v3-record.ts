@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { NewRecord, RecordHeader } from "#lib/record/record.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
 import { bytesOfBase64, INVALID_PAYLOAD } from "./base64.ts";
+import { jsonBytesOf } from "./faithful-json.ts";
 import { HttpError } from "./http-error.ts";
 
 // A record as v3 of the REST Proxy has it. Its form is checked by the schema; what its texts hold is checked record by
@@ -113,7 +114,7 @@ function bytesOf(field: Data | null | undefined, what: string): Uint8Array | nul
     case "BINARY":
       return base64Bytes(field.data, what);
     case "JSON":
-      return Buffer.from(JSON.stringify(field.data));
+      return jsonBytesOf(field.data);
     case "STRING":
       return Buffer.from(field.data);
   }

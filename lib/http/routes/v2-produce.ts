@@ -6,6 +6,7 @@ import { requireAccess, topicResource } from "../access.ts";
 import { base64Bytes, base64Of } from "../base64.ts";
 import { type Call, type Endpoint, endpoint } from "../endpoint.ts";
 import { httpErrorOf, recordErrorCode } from "../error-table.ts";
+import { jsonBytesOf } from "../faithful-json.ts";
 import { findTopicToWrite, requirePartition } from "../find-topic.ts";
 import { JSON_TYPE, KAFKA_TYPE, V2_BINARY_TYPE, V2_JSON_TYPE, V2_TYPE } from "../media-types.ts";
 import { partitionParams, topicParams } from "../parameters.ts";
@@ -18,9 +19,7 @@ import { appendBatches, type BatchOutcome, batchesOf, type PlacedRecord } from "
 const jsonBytes = z
   .unknown()
   .optional()
-  .transform((value): Uint8Array | null =>
-    value === undefined || value === null ? null : Buffer.from(JSON.stringify(value)),
-  )
+  .transform((value): Uint8Array | null => (value === undefined || value === null ? null : jsonBytesOf(value)))
   .meta({ description: "Any JSON." });
 
 /** Fields that the REST Proxy has for formats with schemas; they say nothing here. */
