@@ -35,7 +35,7 @@ function fromJson(text: string): readonly NamedPartition[] | undefined {
 }
 
 function fromList(text: string): readonly NamedPartition[] | undefined {
-  const items = text.split(",").map((item) => /^\s*(.+):(\d{1,10})\s*$/.exec(item));
+  const items = text.split(",").map((item) => /^([^:,]+):(\d{1,9})$/.exec(item));
   const partitions = items.flatMap((item) => {
     const [, topic, partition] = item ?? [];
     return topic === undefined || partition === undefined ? [] : [{ topic, partition: Number(partition) }];

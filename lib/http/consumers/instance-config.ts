@@ -82,8 +82,10 @@ export const instanceConfigBody = z
     name: setting.optional().meta({
       anyOf: undefined,
       type: "string",
-      pattern: `^[0-9A-Za-z._-]{0,${INSTANCE_ID_LENGTH_MAX - 1}}[0-9A-Za-z_-]$`,
-      description: "Any text without slashes and controls. Left out: one is made up.",
+      pattern: "^[^/\\\\\\u0000-\\u001f\\u007f-\\u009f]*$",
+      minLength: 1,
+      maxLength: INSTANCE_ID_LENGTH_MAX,
+      description: "Left out: one is made up.",
     }),
     format: oneOf("`binary` unless said.", "binary", "json"),
     "auto.offset.reset": oneOf("`latest` unless said.", "latest", "earliest", "none"),

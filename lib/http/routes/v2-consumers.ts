@@ -35,6 +35,7 @@ const createInstance = endpoint(
       },
     },
     refusals: {
+      404: "A group has a name that can be seen.",
       409: "40902: the group has an instance of this name.",
       422: "42204: a setting that there is none of, or that cannot be so.",
     },
