@@ -6,6 +6,7 @@ import { priceRequests } from "#lib/housekeeping/cost/price-requests.ts";
 import type { LedgerLine, RequestKind } from "#lib/runtime/ledger.ts";
 import { estimateDataDir } from "./cli/data-dir-cost.ts";
 import { callHttp } from "./cli/http-api.ts";
+import { parseApiKey } from "./cli/parse.ts";
 import { formatBytes, formatDuration, formatTable } from "./cli/table.ts";
 import { CommandFailure, UsageError } from "./cli/usage-error.ts";
 import { JOURNAL_FILE } from "./data-dir.ts";
@@ -24,7 +25,11 @@ export function costCommand(): Command {
   return new Command("cost")
     .description("price the requests of a running process, or what a data directory would have cost on AWS")
     .addOption(new Option("-u, --url <URL>", "of the HTTPS door; the key needs the right admin").env("MILLRACE_URL"))
-    .addOption(new Option("--key <KEY>", "an API key for --url; better in the environment").env("MILLRACE_KEY"))
+    .addOption(
+      new Option("--key <KEY>", "an API key for --url; better in the environment")
+        .env("MILLRACE_KEY")
+        .argParser(parseApiKey),
+    )
     .option("--data-dir <DIR>", "an embedded broker's data directory; the broker may be running")
     .option("--json", "one JSON object")
     .addHelpText(

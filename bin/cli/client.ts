@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { SystemRandom } from "#lib/adapters/node/system-random.ts";
 import { KafkaClient } from "#lib/client/kafka-client.ts";
-import { parseBootstrap, parseUrl } from "./parse.ts";
+import { parseApiKey, parseBootstrap, parseUrl } from "./parse.ts";
 
 const DEFAULT_BOOTSTRAP = "127.0.0.1:9092";
 
@@ -26,9 +26,9 @@ export function addBootstrapOption(command: Command): Command {
       ).env("MILLRACE_URL"),
     )
     .addOption(
-      new Option("--key <KEY>", "an API key for --url; better in the environment than on the command line").env(
-        "MILLRACE_KEY",
-      ),
+      new Option("--key <KEY>", "an API key for --url; better in the environment than on the command line")
+        .env("MILLRACE_KEY")
+        .argParser(parseApiKey),
     );
 }
 

@@ -30,7 +30,13 @@ export async function callHttp<T>(
   });
   const text = await response.text();
   if (!response.ok) throw refusalOf(base.origin, response.status, text);
-  return JSON.parse(text === "" ? "null" : text);
+  try {
+    return JSON.parse(text === "" ? "null" : text);
+  } catch {
+    throw new CommandFailure(
+      `${base.origin} answers ${response.status} with something else than JSON: is it Millrace?`,
+    );
+  }
 }
 
 function refusalOf(origin: string, status: number, text: string): Error {

@@ -15,6 +15,7 @@ import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { JOURNAL_FILE } from "../data-dir.ts";
 import { collect } from "./client.ts";
 import { type Keys, keysInJournal, keysOverHttp } from "./key-admin.ts";
+import { parseApiKey } from "./parse.ts";
 import { CommandFailure, UsageError } from "./usage-error.ts";
 
 /** Exactly one of three: a URL with a key that may, the data directory, or the AWS resources with one's own IAM rights. */
@@ -31,7 +32,11 @@ export function addKeyPlaceOptions(command: Command): Command {
     .addOption(
       new Option("-u, --url <URL>", "through the HTTPS door, with --key of the right admin").env("MILLRACE_URL"),
     )
-    .addOption(new Option("--key <KEY>", "an API key for --url; better in the environment").env("MILLRACE_KEY"))
+    .addOption(
+      new Option("--key <KEY>", "an API key for --url; better in the environment")
+        .env("MILLRACE_KEY")
+        .argParser(parseApiKey),
+    )
     .option("--data-dir <DIR>", "right in a data directory; the broker may be running")
     .option("--journal <URL>", `right in the table ${DYNAMODB_ADDRESS_FORM}, by one's own AWS credentials`)
     .option("--store <URL>", `with --journal: all stores by their ids, ${S3_ADDRESS_FORM}; repeatable`, collect);

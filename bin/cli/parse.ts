@@ -30,6 +30,14 @@ export function parseUrl(text: string): URL {
   throw new UsageError(`--url is https://HOST or http://HOST:PORT, not "${text}"`);
 }
 
+/** The text of an API key, which travels in a header; undefined for none. */
+export function parseApiKey(text: string): string | undefined {
+  const key = text.trim();
+  if (key === "") return undefined;
+  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  throw new UsageError("--key is an API key as millrace keys create has printed it: mr_…");
+}
+
 /** `key=value`; the value may hold further equals signs. */
 export function parseKeyValue(text: string, option: string): { readonly key: string; readonly value: string } {
   const at = text.indexOf("=");

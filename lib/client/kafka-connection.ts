@@ -7,6 +7,7 @@ import { encodeRequestFrame, type RequestHeaderInput } from "#lib/protocol/reque
 import { decodeResponseFrame, responseCorrelationId } from "#lib/protocol/response-frame.ts";
 import type { Fields, Infer, InferInput } from "#lib/protocol/schema.ts";
 import type { VersionRange } from "#lib/protocol/versions.ts";
+import { abortable } from "#lib/runtime/deadline.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
 import type { LogError } from "#lib/util/errors.ts";
 import { REQUEST_BYTES_MAX } from "#lib/util/limits.ts";
@@ -113,7 +114,17 @@ export class KafkaConnection implements AsyncDisposable {
     this.#transport.write(encodeRequestFrame(api, this.#nextHeader(version), request));
   }
 
-  /** Sends what is written already and closes; requests without an answer fail with `ConnectionLostError`. */
+  /**
+   * Resolves when the broker has read everything that was sent without an answer: what is sent then cannot overtake it.
+   * Fails with `ConnectionLostError`.
+   */
+  async delivered(signal: AbortSignal): Promise<void> {
+    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#transport.delivered === undefined) await this.negotiate(signal);
+    else await abortable(this.#transport.delivered(), signal);
+  }
+
+  /** Closes; requests that are not answered fail with `ConnectionLostError`. */
   close(): Promise<void> {
     return this.#transport.close();
   }

@@ -136,9 +136,8 @@ export class TopicProducer {
     if (acks === 0) {
       const connection = await this.#client.connection(nodeId, signal);
       connection.sendWithoutAnswer(Apis.PRODUCE, connection.versionOf(Apis.PRODUCE), request);
-      // Nobody answers that. The answer to a request behind it says that the broker has read it; so the memory stays
-      // bounded, and nothing is cut off at the end.
-      await connection.negotiate(signal);
+      // Nobody answers that. So the memory stays bounded, nothing is overtaken and nothing is cut off at the end.
+      await connection.delivered(signal);
       return;
     }
     const answer = await this.#client.send(Apis.PRODUCE, request, { nodeId, signal });

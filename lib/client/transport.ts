@@ -6,7 +6,12 @@ export interface Transport {
   readonly address: string;
   /** Sends one frame. Its answer, if it has one, comes through `onBytes`, or else `onLost` is called. */
   write(frame: readonly Uint8Array[]): void;
-  /** Sends what is written already and closes. */
+  /**
+   * Resolves when the broker has read what is written; rejects if that is lost. Left out where frames are read in their
+   * order: there the answer to a later one says so.
+   */
+  delivered?(): Promise<void>;
+  /** Closes. What is written and has neither been answered nor been `delivered` may be lost. */
   close(): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   parseAcks,
+  parseApiKey,
   parseBootstrap,
   parseCompression,
   parseFrom,
@@ -61,4 +62,9 @@ describe("what the user types", () => {
       "--partitions is a whole number, at least 1",
     );
   });
+});
+
+test("a key is one word of visible characters; none is no key", () => {
+  expect([parseApiKey(" mr_a_b\n"), parseApiKey("")]).toEqual(["mr_a_b", undefined]);
+  for (const text of ["mr_a b", "mr_\nx: y", "mr_é"]) expect(() => parseApiKey(text)).toThrow(UsageError);
 });
