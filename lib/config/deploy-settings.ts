@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { corsOrigin, ipRange } from "./access-schemas.ts";
 import { SettingsError } from "./serve-settings.ts";
 
 /** `single`: one bucket; `replicated`: three; `express`: three directory buckets of S3 Express, one in each zone. */
@@ -42,19 +43,21 @@ const list = <Item extends z.ZodType<unknown, string>>(item: Item) =>
     .transform((texts) => texts.map((text) => text.trim()))
     .pipe(z.array(item).min(1));
 
-const texts = z
-  .union([z.array(z.string()), z.string().transform((text) => text.split(","))])
-  .transform((given) => given.map((text) => text.trim()).filter((text) => text !== ""))
-  .default([]);
+const listOrNone = (item: z.ZodType<string, string>) =>
+  z
+    .union([z.array(z.string()), z.string().transform((text) => text.split(","))])
+    .transform((given) => given.map((text) => text.trim()).filter((text) => text !== ""))
+    .pipe(z.array(item))
+    .default([]);
 
 const schema = z.object({
   profile: list(z.enum(DEPLOY_PROFILES)).default([...DEPLOY_PROFILES]),
   architecture: z.enum(["arm64", "x86_64"]).default("arm64"),
   functionUrlAuth: z.enum(["none", "iam"]).default("none"),
   auth: z.enum(["keys", "none"]).default("keys"),
-  ipAllow: texts,
-  ipDeny: texts,
-  corsOrigins: texts,
+  ipAllow: listOrNone(ipRange),
+  ipDeny: listOrNone(ipRange),
+  corsOrigins: listOrNone(corsOrigin),
   httpApi: flag.default(false),
   alarms: flag.default(true),
   dashboard: flag.default(false),

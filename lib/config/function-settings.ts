@@ -6,6 +6,7 @@ import {
   JOURNAL_POLL_MS,
   LINGER_MS_MAX,
 } from "#lib/util/limits.ts";
+import { corsOrigin, ipRange } from "./access-schemas.ts";
 import { parseS3Address, S3_ADDRESS_FORM, type S3Address } from "./aws-address.ts";
 import { awsDefaults } from "./aws-defaults.ts";
 import { SettingsError } from "./serve-settings.ts";
@@ -40,12 +41,12 @@ export interface FunctionEnvironment
   readonly stores: readonly string[];
 }
 
-const integer = (max: number) =>
+const integer = (max: number, min = 0) =>
   z
     .string()
-    .regex(/^\d{1,15}$/, `expected a whole number, 0 to ${max}`)
+    .regex(/^\d{1,15}$/, `expected a whole number, ${min} to ${max}`)
     .transform(Number)
-    .refine((value) => value <= max, `expected a whole number, 0 to ${max}`);
+    .refine((value) => value >= min && value <= max, `expected a whole number, ${min} to ${max}`);
 
 const list = z
   .string()
@@ -65,11 +66,12 @@ const schema = z.object({
   MILLRACE_INLINE_BYTES: integer(INLINE_BYTES_MAX).optional(),
   MILLRACE_TAIL_CACHE_BYTES: integer(Number.MAX_SAFE_INTEGER).default(FUNCTION_TAIL_CACHE_BYTES_MAX),
   MILLRACE_BLOCK_CACHE_BYTES: integer(Number.MAX_SAFE_INTEGER).default(BLOCK_CACHE_BYTES_MAX / 2),
-  MILLRACE_JOURNAL_POLL_MS: integer(LINGER_MS_MAX).default(JOURNAL_POLL_MS),
+  // 0 means elsewhere that nobody else writes to the journals; other functions always may.
+  MILLRACE_JOURNAL_POLL_MS: integer(LINGER_MS_MAX, 1).default(JOURNAL_POLL_MS),
   MILLRACE_AUTH: z.enum(["keys", "none"]).default("keys"),
-  MILLRACE_IP_ALLOW: list.default([]),
-  MILLRACE_IP_DENY: list.default([]),
-  MILLRACE_HTTP_CORS_ORIGIN: list.default([]),
+  MILLRACE_IP_ALLOW: list.pipe(z.array(ipRange)).default([]),
+  MILLRACE_IP_DENY: list.pipe(z.array(ipRange)).default([]),
+  MILLRACE_HTTP_CORS_ORIGIN: list.pipe(z.array(corsOrigin)).default([]),
   MILLRACE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { isIpRange } from "#lib/security/ip-rules.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { DRAIN_MS_MAX, INLINE_BYTES_MAX, LINGER_MS_MAX, MIB } from "#lib/util/limits.ts";
+import { corsOrigin, ipRange } from "./access-schemas.ts";
 import {
   DYNAMODB_ADDRESS_FORM,
   type DynamoDbAddress,
@@ -100,12 +100,6 @@ const address = <T>(parse: (text: string) => T | undefined, form: string) =>
     return z.NEVER;
   });
 
-const corsOrigin = z
-  .string()
-  .regex(/^(\*|https?:\/\/[^/\s,]+)$/, "expected an origin such as https://example.com, without a path, or *");
-
-const ipRange = z.string().refine((text) => isIpRange(text), "expected an address or a range such as 10.0.0.0/8");
-
 const keyValue = z.string().transform((text, context) => {
   const at = text.indexOf("=");
   if (at < 1) {
@@ -195,9 +189,9 @@ export function settingsFromEnvironment(environment: Readonly<Record<string, str
 }
 
 export const CONFIG_FILE_ENVIRONMENT = "MILLRACE_CONFIG";
-/** Where the other commands find a broker; whoever sets it may run a broker as well. */
-const BOOTSTRAP_ENVIRONMENT = "MILLRACE_BOOTSTRAP_SERVER";
-const OTHER_ENVIRONMENT: readonly string[] = [CONFIG_FILE_ENVIRONMENT, BOOTSTRAP_ENVIRONMENT];
+/** Where the other commands find a broker, and what they show there; whoever sets it may run a broker as well. */
+const CLIENT_ENVIRONMENT = ["MILLRACE_BOOTSTRAP_SERVER", "MILLRACE_URL", "MILLRACE_KEY"] as const;
+const OTHER_ENVIRONMENT: readonly string[] = [CONFIG_FILE_ENVIRONMENT, ...CLIENT_ENVIRONMENT];
 
 const fileSchema = z.record(
   z.string(),

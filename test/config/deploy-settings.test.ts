@@ -32,6 +32,9 @@ test.each([
   [{ httpApi: "yes" }, "httpApi"],
   [{ gatewayBrokers: "-1" }, "gatewayBrokers"],
   [{ expressZones: "us-east-1a" }, "expressZones"],
+  [{ ipAllow: "10.0.0.0/33" }, "ipAllow"],
+  [{ ipDeny: ["2001:db8::/129"] }, "ipDeny"],
+  [{ corsOrigins: "https://example.com/page" }, "corsOrigins"],
 ])("%j is refused by the setting's name", (context, name) => {
   expect(() => parseDeploySettings(context)).toThrow(SettingsError);
   expect(() => parseDeploySettings(context)).toThrow(name);

@@ -53,6 +53,11 @@ test.each([
   [{ ...MINIMUM, MILLRACE_AUTH: "off" }, "MILLRACE_AUTH"],
   [{ ...MINIMUM, MILLRACE_LINGER_MS: "10s" }, "MILLRACE_LINGER_MS"],
   [{ ...MINIMUM, MILLRACE_INLINE_BYTES: "1000000" }, "MILLRACE_INLINE_BYTES"],
+  // 0 says that nobody else writes, and there are always others.
+  [{ ...MINIMUM, MILLRACE_JOURNAL_POLL_MS: "0" }, "MILLRACE_JOURNAL_POLL_MS"],
+  [{ ...MINIMUM, MILLRACE_IP_ALLOW: "10.0.0.0/8,10.0.0.0/33" }, "MILLRACE_IP_ALLOW"],
+  [{ ...MINIMUM, MILLRACE_IP_DENY: "everybody" }, "MILLRACE_IP_DENY"],
+  [{ ...MINIMUM, MILLRACE_HTTP_CORS_ORIGIN: "example.com" }, "MILLRACE_HTTP_CORS_ORIGIN"],
 ])("%j is refused by the variable's name", (environment, name) => {
   expect(() => parseFunctionSettings(environment)).toThrow(SettingsError);
   expect(() => parseFunctionSettings(environment)).toThrow(name);

@@ -44,6 +44,16 @@ test("an unknown variable with our prefix is an error that names it", () => {
   expect(parse).toThrow("MILLRACE_DATA_DIRECTORY is not a setting");
 });
 
+test("what the other commands read from the environment is nothing to a broker", () => {
+  const environment = {
+    MILLRACE_BOOTSTRAP_SERVER: "127.0.0.1:9092",
+    MILLRACE_URL: "https://example.com",
+    MILLRACE_KEY: "mr_secret",
+    MILLRACE_RACK: "a",
+  };
+  expect(settingsFromEnvironment(environment)).toEqual({ rack: "a" });
+});
+
 test.concurrent("flags win over the environment, the environment over the config file", async () => {
   using directory = new TemporaryDirectory();
   const file = directory.file("millrace.json");
