@@ -8,6 +8,9 @@ export interface AwsFailure {
   readonly message: string;
 }
 
+/** DynamoDB repeats the whole request to whoever signs it wrongly, with the session's token among its headers. */
+const SIGNED = /The (?:canonical string|string-to-sign).*/is;
+
 /** Node hides the system's code of a failed connection to several addresses in the first of its errors. */
 export function failureOf(error: unknown): AwsFailure {
   if (!(error instanceof Error)) return { code: "unknown", status: 0, message: String(error) };
@@ -16,7 +19,7 @@ export function failureOf(error: unknown): AwsFailure {
   const systemCode = textOf(error, "code") ?? textOf(first, "code");
   const code = status === 0 && systemCode !== undefined ? systemCode : error.name;
   const message = error.message === "" && first instanceof Error ? first.message : error.message;
-  return { code, status, message: message.replaceAll(/\s+/g, " ").trim() };
+  return { code, status, message: message.replace(SIGNED, "").replaceAll(/\s+/g, " ").trim() };
 }
 
 /** As a text for operators: code, status and message. */
@@ -36,6 +39,7 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
   ["TokenProviderError", CREDENTIALS_EXPIRED],
   ["InvalidAccessKeyId", CREDENTIALS_REFUSED],
   ["SignatureDoesNotMatch", CREDENTIALS_REFUSED],
+  ["InvalidSignatureException", CREDENTIALS_REFUSED],
   ["InvalidToken", CREDENTIALS_REFUSED],
   ["UnrecognizedClientException", CREDENTIALS_REFUSED],
   ["InvalidClientTokenId", CREDENTIALS_REFUSED],

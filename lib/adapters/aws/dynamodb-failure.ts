@@ -1,7 +1,7 @@
 import { JournalUnavailableError } from "#lib/journal/journal.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { isTimeLimit } from "./attempt.ts";
-import { connectionRemedy, credentialsRemedy, describeFailure, failureOf } from "./aws-failure.ts";
+import { type AwsFailure, connectionRemedy, credentialsRemedy, describeFailure, failureOf } from "./aws-failure.ts";
 
 /** The table is not one of journals, or of a format that this version does not know. */
 export class JournalTableError extends LogError {
@@ -25,7 +25,6 @@ const KNOWN: ReadonlyMap<string, string> = new Map([
     "AccessDeniedException",
     "access denied: allow these credentials dynamodb:PutItem, dynamodb:Query and dynamodb:BatchWriteItem on the table",
   ],
-  ["InvalidSignatureException", CLOCK],
   ["RequestExpired", CLOCK],
   ["ValidationException", "the table refuses the request: its keys must be journal (String) and seq (Number)"],
   ["KMSAccessDeniedException", "the table's key may not be used: allow these credentials kms:Decrypt and kms:Encrypt"],
@@ -41,10 +40,15 @@ export function toJournalError(error: unknown, table: string): Error {
     const text = "throttled: the table or the account takes no more requests for now";
     return unavailable(table, `${text} (${describeFailure(failure)})`, true);
   }
-  const known = KNOWN.get(code);
+  const known = KNOWN.get(code) ?? (isClockWrong(failure) ? CLOCK : undefined);
   if (known !== undefined) return unavailable(table, `${known} (${describeFailure(failure)})`);
   const remedy = credentialsRemedy(failure) ?? connectionRemedy(failure);
   return unavailable(table, remedy ?? describeFailure(failure));
+}
+
+/** The code is the same for a wrong secret. */
+function isClockWrong({ code, message }: AwsFailure): boolean {
+  return code === "InvalidSignatureException" && /expired|not yet current/i.test(message);
 }
 
 export function unavailable(table: string, text: string, throttled = false): JournalUnavailableError {

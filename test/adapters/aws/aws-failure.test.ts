@@ -33,3 +33,23 @@ test("errors of ours pass through unchanged", () => {
   expect(toStoreError(missing, "s3://b")).toBe(missing);
   expect(toJournalError(missing, "t")).toBe(missing);
 });
+
+test("a signature that is not accepted is told by its cause, without what was signed", () => {
+  const signed =
+    "The Canonical String for this request should have been\n'POST\n/\n\nhost:dynamodb\nx-amz-security-token:IQoJb3JpZ2lu\n'" +
+    "\n\nThe String-to-Sign should have been\n'AWS4-HMAC-SHA256\n20261121T181900Z'";
+  const wrongSecret = named(
+    "InvalidSignatureException",
+    `The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.\n\n${signed}`,
+  );
+  const { message } = toJournalError(wrongSecret, "t");
+  expect(message).toContain("the AWS credentials are not accepted");
+  expect(message).not.toContain("x-amz-security-token");
+  const wrongClock = named(
+    "InvalidSignatureException",
+    `Signature expired: 20261121T1 is now earlier than 20261121T2. ${signed}`,
+  );
+  expect(toJournalError(wrongClock, "t").message).toMatch(/clock differs.*Signature expired/);
+  expect(toJournalError(wrongClock, "t").message).not.toContain("x-amz-security-token");
+  expect(failureOf(wrongSecret).message).not.toContain("IQoJ");
+});
