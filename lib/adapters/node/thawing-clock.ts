@@ -1,6 +1,8 @@
 import { SystemClock } from "./system-clock.ts";
 
 const HOLD_MS = 60_000;
+/** The wall clock counts whole milliseconds and is slewed a little: less than this is no freeze. */
+const FREEZE_MS_MIN = 10;
 
 /**
  * The clock of a process that is frozen between its calls, as functions are. Whether the monotonic clock goes on
@@ -29,7 +31,7 @@ export class ThawingClock extends SystemClock {
     this.#held ??= setInterval(() => {}, HOLD_MS);
     const { wallMs, monotonicMs } = this.#restedAt;
     const missedMs = this.nowMs() - wallMs - (this.monotonicMs() - monotonicMs);
-    if (missedMs > 0) this.#addedMs += missedMs;
+    if (missedMs >= FREEZE_MS_MIN) this.#addedMs += missedMs;
     return this.monotonicMs() - monotonicMs;
   }
 }
