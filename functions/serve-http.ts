@@ -3,8 +3,10 @@ import { EmfTelemetry } from "#lib/adapters/aws/emf-telemetry.ts";
 import type { Broker } from "#lib/broker/assemble-broker.ts";
 import { createHttpApp } from "#lib/http/app.ts";
 import { httpErrorFrom } from "#lib/http/error-table.ts";
+import { HttpError } from "#lib/http/http-error.ts";
 import { DEFAULT_HTTP_SETTINGS } from "#lib/http/http-services.ts";
 import { refusalOutside } from "#lib/http/serve-endpoint.ts";
+import { timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { HTTP_REQUEST_SECONDS, HTTP_REQUESTS } from "#lib/runtime/metrics.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
@@ -34,9 +36,12 @@ export async function serveHttp(name: string): Promise<(event: HttpEvent, contex
   if (early !== undefined) apps.set(early, newApp(early, metrics.telemetry));
   return async (event, context) => {
     const restedMs = clock.thaw();
-    const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS));
-    const request = requestOf(event, signal);
+    const remainingMs = Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS);
+    using limit = timeLimit(clock, remainingMs);
+    const { signal } = limit;
+    let request: Request | undefined;
     try {
+      request = requestOf(event, signal);
       const running = await runtime.started(signal);
       await views.refresh(running.broker, restedMs, signal);
       const app = apps.get(running) ?? newApp(running, metrics.telemetry);
@@ -44,6 +49,7 @@ export async function serveHttp(name: string): Promise<(event: HttpEvent, contex
       const origin: RequestOrigin = { event, requestContext: event.requestContext, lambdaContext: context };
       return await resultOf(await app.fetch(request, origin));
     } catch (error) {
+      if (request === undefined) return await resultOf(noRequest(event, error));
       runtime.logger.error("a request could not be served", { error: describeError(error) });
       return await resultOf(refusalOutside(request, httpErrorFrom(error)));
     } finally {
@@ -51,6 +57,13 @@ export async function serveHttp(name: string): Promise<(event: HttpEvent, contex
       clock.rest();
     }
   };
+}
+
+/** For a method that the platform does not know, such as TRACE. */
+function noRequest({ rawPath }: HttpEvent, error: unknown): Response {
+  const message = `This is no HTTP request that can be served: ${describeError(error)}`;
+  const refused = new HttpError({ status: 400, errorCode: 40002, message });
+  return refusalOutside(new Request(`https://localhost${rawPath}`), refused);
 }
 
 function newApp(running: RunningFunction, telemetry: Telemetry): App {

@@ -1,4 +1,4 @@
-import { timeLimit } from "#lib/runtime/deadline.ts";
+import { TimeLimitError, timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { HTTP_REQUEST_SECONDS, HTTP_REQUESTS } from "#lib/runtime/metrics.ts";
 import { ANYBODY } from "./access.ts";
@@ -25,7 +25,9 @@ export async function serveEndpoint(
   const startMs = clock.monotonicMs();
   const clientAddress = runtime.clientAddress?.(environment);
   const response = await answerOf(endpoint, raw, runtime, environment).catch((error: unknown) => {
-    if (request.signal.aborted) return new Response(null, { status: CLIENT_GONE });
+    // A function's time can be over while its client is still there.
+    const isGone = request.signal.aborted && !(request.signal.reason instanceof TimeLimitError);
+    if (isGone) return new Response(null, { status: CLIENT_GONE });
     const refused = httpErrorFrom(error);
     if (refused.status >= 500) {
       const fields = { route: spec.path, status: refused.status, error: describeError(error) };
