@@ -1,6 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { awsSuite } from "./aws/suite.ts";
+import { costSuite } from "./cost/suite.ts";
 import { groupsSuite } from "./groups/suite.ts";
 import { kafkaSuite } from "./kafka/suite.ts";
 import { lambdaSuite } from "./lambda/suite.ts";
@@ -10,6 +12,7 @@ import { directoryStoreSuite } from "./micro/directory-store.ts";
 import { fetchAssemblerSuite } from "./micro/fetch-assembler.ts";
 import { recordSuite } from "./micro/record.ts";
 import { sqliteJournalSuite } from "./micro/sqlite-journal.ts";
+import { s3Suite } from "./s3/suite.ts";
 import { describeMachine } from "./support/machine.ts";
 import type { BenchContext, BenchSuite } from "./support/suite.ts";
 import { formatJson, formatTable } from "./support/table.ts";
@@ -24,6 +27,9 @@ const SUITES: readonly BenchSuite[] = [
   directoryStoreSuite,
   sqliteJournalSuite,
   lambdaSuite,
+  awsSuite,
+  s3Suite,
+  costSuite,
 ];
 
 const HELP = `npm run bench -- SUITE... [options]

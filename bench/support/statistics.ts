@@ -6,6 +6,12 @@ export function median(samples: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
+/** The sample that a share of all, 0 to 1, does not exceed (nearest rank). NaN of none. */
+export function percentile(samples: readonly number[], share: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
 /** What was measured of one figure, of us and of what we are held against. */
 export interface Measured {
   readonly name: string;

@@ -11,7 +11,10 @@ export interface RequestBytes {
 export interface RequestDetails {
   /** Bucket, table or function. */
   readonly target?: string;
-  /** DynamoDB's request units, of reads or of writes by the kind; told by the service where it tells them. */
+  /**
+   * DynamoDB's request units, of reads or of writes by the kind; told by the service where it tells them. Of a function's
+   * calls GB-seconds: their memory by the time that is charged.
+   */
   readonly units?: number;
   /** The topic that the request was for, where it was for one. */
   readonly topic?: string;

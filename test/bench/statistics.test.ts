@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Measured, median, rounded, rowOf } from "../../bench/support/statistics.ts";
+import { type Measured, median, percentile, rounded, rowOf } from "../../bench/support/statistics.ts";
 
 const measured = (ours: readonly number[], reference: readonly number[]): Measured => ({
   name: "row",
@@ -29,6 +29,13 @@ describe("a median", () => {
     median(samples);
     expect(samples).toEqual([3, 1, 2]);
   });
+});
+
+test("a percentile is the sample that so many do not exceed", () => {
+  const samples = Array.from({ length: 100 }, (_, at) => 100 - at);
+  expect([percentile(samples, 0.5), percentile(samples, 0.99), percentile(samples, 1)]).toEqual([50, 99, 100]);
+  expect(percentile([7], 0.01)).toBe(7);
+  expect(percentile([], 0.5)).toBeNaN();
 });
 
 describe("a row", () => {

@@ -13,6 +13,10 @@ export interface AwsPrices {
     readonly readUnit: number;
     readonly gbMonth: number;
   };
+  /** On arm64: per call, and per GB of memory and second, in steps of a millisecond. */
+  readonly lambda: { readonly request: number; readonly gbSecond: number };
+  /** On arm64: per processor and per GB of memory, for each hour. */
+  readonly fargate: { readonly cpuHour: number; readonly gbHour: number };
 }
 
 export interface ObjectPrices {
@@ -32,6 +36,8 @@ export const AWS_PRICES: AwsPrices = {
     "https://aws.amazon.com/s3/pricing/",
     "https://aws.amazon.com/s3/faqs/ (Express One Zone, examples of prices)",
     "https://aws.amazon.com/dynamodb/pricing/on-demand/",
+    "https://aws.amazon.com/lambda/pricing/",
+    "https://aws.amazon.com/fargate/pricing/",
   ],
   s3: { put: 0.005 / 1_000, get: 0.0004 / 1_000, gbSent: 0, gbReceived: 0, gbMonth: 0.023 },
   s3Express: {
@@ -42,6 +48,8 @@ export const AWS_PRICES: AwsPrices = {
     gbMonth: 0.11,
   },
   dynamodb: { writeUnit: 0.625 / 1e6, readUnit: 0.125 / 1e6, gbMonth: 0.25 },
+  lambda: { request: 0.2 / 1e6, gbSecond: 0.000_013_333_4 },
+  fargate: { cpuHour: 0.032_38, gbHour: 0.003_56 },
 };
 
 export const GB = 1e9;

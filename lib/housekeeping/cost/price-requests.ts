@@ -26,6 +26,7 @@ function priceOf(line: LedgerLine, prices: AwsPrices): number {
     const isExpress = line.target.endsWith(EXPRESS_SUFFIX);
     return objectPrice(line, operation, isExpress ? prices.s3Express : prices.s3);
   }
+  if (service === "lambda") return line.requests * prices.lambda.request + line.units * prices.lambda.gbSecond;
   if (service !== "dynamodb") return 0;
   const { writeUnit, readUnit } = prices.dynamodb;
   // A request that nobody told the units of has cost one at least.

@@ -37,6 +37,12 @@ test("DynamoDB charges by units, and one where nobody told them", () => {
   expect(priceOf((ledger) => ledger.count("dynamodb:PutItem", bytes, { hasFailed: true }))).toBe(0);
 });
 
+test("a million calls of a function cost a fifth of a dollar, and their time by the memory", () => {
+  const call = { target: "produce", units: 0.5 * 0.012 };
+  const usd = priceOf((ledger) => times(1_000, () => ledger.count("lambda:Invoke", { sent: 0, received: 0 }, call)));
+  expect(usd).toBeCloseTo(0.0002 + 6 * 0.0000133334, 10);
+});
+
 test("the sum is that of its lines", () => {
   const ledger = new RequestLedger();
   ledger.count("s3:PutObject", { sent: 1, received: 0 }, { target: "a" });

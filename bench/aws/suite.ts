@@ -1,0 +1,127 @@
+import { SystemClock } from "#lib/adapters/node/system-clock.ts";
+import { SystemRandom } from "#lib/adapters/node/system-random.ts";
+import { oneTopic } from "#lib/client/topic-metadata.ts";
+import { type StartedBroker, startBroker } from "#lib/gateway/start-broker.ts";
+import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
+import { StoreSet } from "#lib/storage/store-set.ts";
+import { SeededRandom } from "../../test/support/seeded-random.ts";
+import { NEVER, openClient } from "../kafka/client.ts";
+import { type Measured, percentile, rounded } from "../support/statistics.ts";
+import type { BenchContext, BenchSuite } from "../support/suite.ts";
+import { type Deployment, gatewaySettings, LATENCIES } from "./deployment.ts";
+import { latentJournal, latentStore } from "./latent-services.ts";
+import { type LoadTimes, sendOpenLoop, type Target } from "./open-loop.ts";
+import { SCENARIOS, type Scenario } from "./scenarios.ts";
+import { TailReader } from "./tail-reader.ts";
+
+const TOPIC = "bench";
+const TIMEOUT_MS = 30_000;
+const FULL: LoadTimes = { warmUpSeconds: 3, seconds: 15 };
+const SMALL: LoadTimes = { warmUpSeconds: 0.2, seconds: 0.5 };
+
+const MEASURES = ["ack", "end to end"] as const;
+const PERCENTILES = ["p50", "p99"] as const;
+
+/** Milliseconds of each batch, by what was measured. */
+type Latencies = Readonly<Record<(typeof MEASURES)[number], readonly number[]>>;
+
+/** A gateway in this process on stores and journals in memory that take as long as AWS's own. */
+export const awsSuite: BenchSuite = {
+  name: "aws",
+  what: "with the latencies of S3 and DynamoDB: produce acks and records at consumers, beside the goals (about 15 minutes)",
+  async run(context) {
+    const measured: Measured[] = [];
+    for (const scenario of SCENARIOS) {
+      const rows = rowsOf(scenario).filter(({ name }) => context.wants(name));
+      if (rows.length > 0) measured.push(...(await measure(scenario, rows, context)));
+    }
+    return measured;
+  },
+};
+
+interface LatencyRow {
+  readonly name: string;
+  readonly measure: (typeof MEASURES)[number];
+  readonly share: number;
+  readonly reference: readonly number[];
+}
+
+function rowsOf({ name, goal }: Scenario): readonly LatencyRow[] {
+  return MEASURES.flatMap((measureName) =>
+    PERCENTILES.map((percentileName) => {
+      const isMedian = percentileName === "p50";
+      return {
+        name: `${name}: ${measureName} ${percentileName}${goal === undefined ? "" : "; goal"}`,
+        measure: measureName,
+        share: isMedian ? 0.5 : 0.99,
+        reference: goal === undefined ? [] : [isMedian ? goal.p50Ms : goal.p99Ms],
+      };
+    }),
+  );
+}
+
+async function measure(
+  scenario: Scenario,
+  rows: readonly LatencyRow[],
+  { isSmall, repeats, say }: BenchContext,
+): Promise<readonly Measured[]> {
+  const runs: Latencies[] = [];
+  for (let seed = 1; seed <= repeats; seed++) {
+    const run = await runOnce(scenario, isSmall ? SMALL : FULL, seed);
+    runs.push(run);
+    const figures = MEASURES.map(
+      (each) => `${each} p50 ${rounded(percentile(run[each], 0.5))}, p99 ${rounded(percentile(run[each], 0.99))} ms`,
+    );
+    say(`${scenario.name}: ${figures.join("; ")}`);
+  }
+  return rows.map(({ name, measure: each, share, reference }) => ({
+    name,
+    unit: "ms",
+    better: "lower",
+    ours: runs.map((run) => percentile(run[each], share)),
+    reference,
+  }));
+}
+
+async function runOnce({ deployment, load, partitions }: Scenario, times: LoadTimes, seed: number): Promise<Latencies> {
+  const broker = await startGateway(deployment, seed);
+  try {
+    const target = await newTarget(broker, partitions);
+    await using reader = await TailReader.start(target);
+    const batches = await sendOpenLoop(target, load, times);
+    const endToEnd = await reader.latenciesOf(batches, TIMEOUT_MS);
+    return { ack: batches.map(({ dueMs, ackMs }) => ackMs - dueMs), "end to end": endToEnd };
+  } finally {
+    await broker.stop();
+  }
+}
+
+function startGateway(deployment: Deployment, seed: number): Promise<StartedBroker> {
+  const clock = new SystemClock();
+  const random = new SeededRandom(seed);
+  const latency = LATENCIES[deployment.storeClass];
+  const stores = Array.from(
+    { length: deployment.storeCount },
+    (_, id) => [id, latentStore(latency, { clock, random })] as const,
+  );
+  return startBroker(
+    {
+      journal: latentJournal({ clock, random }),
+      stores: new StoreSet(new Map(stores)),
+      clock,
+      random: new SystemRandom(),
+      logger: SILENT_LOGGER,
+    },
+    gatewaySettings(deployment),
+  );
+}
+
+async function newTarget({ services, listeners }: StartedBroker, partitionCount: number): Promise<Target> {
+  const port = listeners[0]?.port ?? 0;
+  const topic = { name: TOPIC, partitionCount, replicationFactor: -1, configs: new Map() };
+  const result = await services.topicAdmin.createTopic(topic, { validateOnly: false, signal: NEVER });
+  if (result.kind === "refused") throw new Error(result.message);
+  const address = { host: "127.0.0.1", port };
+  await using client = openClient(address);
+  return { ...address, topic: await oneTopic(client, TOPIC, { signal: NEVER, timeoutMs: TIMEOUT_MS }) };
+}

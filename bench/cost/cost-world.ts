@@ -1,0 +1,100 @@
+import { assembleBroker, type Broker, type BrokerSettings } from "#lib/broker/assemble-broker.ts";
+import type { BrokerPorts } from "#lib/broker/open-journals.ts";
+import type { TopicView } from "#lib/cluster/cluster-view.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
+import { StoreSet } from "#lib/storage/store-set.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
+import { SeededRandom } from "../../test/support/seeded-random.ts";
+import { bucketsOf } from "../aws/deployment.ts";
+import { S3_STANDARD } from "../aws/latency.ts";
+import { latentJournal, latentStore } from "../aws/latent-services.ts";
+import { Meter, MeteredJournal, MeteredStore } from "./meter.ts";
+
+export const NEVER = new AbortController().signal;
+/** What one step of time wakes may need several turns of the event loop, before the next step. */
+const TURNS_A_STEP = 4;
+const STEP_MS = 1;
+
+/** The services of one deployment on a clock of its own, and what they were asked. Brokers and functions share them. */
+export class CostWorld implements AsyncDisposable {
+  readonly clock: Clock;
+  readonly #time = new ManualClock();
+  readonly meter = new Meter();
+  readonly random: SeededRandom;
+  readonly #ports: Omit<BrokerPorts, "random">;
+  readonly #brokers: Broker[] = [];
+
+  constructor({ storeCount, seed }: { readonly storeCount: number; readonly seed: number }) {
+    const { meter } = this;
+    const clock = inWholeMs(this.#time);
+    this.clock = clock;
+    const random = new SeededRandom(seed);
+    this.random = random;
+    const stores = bucketsOf({ storeClass: "Standard", storeCount }).map(
+      (bucket, id) => [id, new MeteredStore(latentStore(S3_STANDARD, { clock, random }), meter, bucket)] as const,
+    );
+    this.#ports = {
+      journal: new MeteredJournal(latentJournal({ clock, random }), meter),
+      stores: new StoreSet(new Map(stores)),
+      clock,
+      logger: SILENT_LOGGER,
+    };
+  }
+
+  /** A process: a gateway's broker, or one environment of a function. */
+  async start(settings: BrokerSettings): Promise<Broker> {
+    const broker = await assembleBroker({ ...this.#ports, random: this.random.fork() }, settings);
+    this.#brokers.push(broker);
+    return broker;
+  }
+
+  async createTopic({ services }: Broker, name: string, partitionCount: number): Promise<TopicView> {
+    const topic = { name, partitionCount, replicationFactor: -1, configs: new Map() };
+    const result = await services.topicAdmin.createTopic(topic, { validateOnly: false, signal: NEVER });
+    if (result.kind === "refused") throw new Error(result.message);
+    return this.topicAt({ services }, name);
+  }
+
+  async topicAt({ services }: Pick<Broker, "services">, name: string): Promise<TopicView> {
+    await services.cluster.refresh(NEVER);
+    const view = services.cluster.topicByName(name);
+    if (view === undefined) throw new Error(`${name} is not there`);
+    return view;
+  }
+
+  /** Lets time pass in small steps until `work` is done: nothing is late because this process is slow. */
+  async run<T>(work: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settle = (): void => {
+      isSettled = true;
+    };
+    work.then(settle, settle);
+    while (!isSettled) {
+      for (let turn = 0; turn < TURNS_A_STEP; turn++) await this.clock.endOfTurn();
+      await this.#time.advance(STEP_MS);
+    }
+    return await work;
+  }
+
+  /** Lets time pass as fast as it can, where hardly anything happens and nothing overlaps. */
+  async leap(ms: number): Promise<void> {
+    await this.#time.run(this.clock.sleep(ms));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { stop } of this.#brokers) await this.run(stop(AbortSignal.abort()));
+  }
+}
+
+/** As Node's timers: whole milliseconds, and one at least. Fractions would add up to waits of next to nothing. */
+function inWholeMs(clock: ManualClock): Clock {
+  const whole = (ms: number): number => Math.max(1, Math.round(ms));
+  return {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    sleep: (ms, signal) => clock.sleep(whole(ms), signal),
+    schedule: (ms, action) => clock.schedule(whole(ms), action),
+    endOfTurn: () => clock.endOfTurn(),
+  };
+}

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
+import { journalId } from "#lib/util/branded.ts";
+import { requestsAMonthUsd, storageAMonthUsd } from "../../bench/cost/counted.ts";
+import { Meter, MeteredJournal } from "../../bench/cost/meter.ts";
+import { costSuite } from "../../bench/cost/suite.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+const NEVER = new AbortController().signal;
+
+test("the cost benchmarks count something for every row", async () => {
+  const context = { isSmall: true, repeats: 1, wants: () => true, say: () => {} };
+  const measured = await costSuite.run(context);
+  expect(measured.map(({ ours }) => ours.length)).toEqual(measured.map(() => 1));
+  const free = measured.filter(({ ours }) => !(ours.at(0) ?? Number.NaN) || !Number.isFinite(ours[0]));
+  // Inlined records need no object, and nobody reads or writes one while nothing happens.
+  expect(free.every(({ name }) => name.endsWith(": S3"))).toBe(true);
+});
+
+test("a journal's requests are metered as DynamoDB charges them", async () => {
+  const meter = new Meter();
+  const journal = new MeteredJournal(new MemoryJournalService(new ManualClock()).connect(), meter);
+  const id = journalId("j");
+  await journal.append(id, 1, new Uint8Array(1_024 - 40), NEVER);
+  await journal.append(id, 2, new Uint8Array(1_024), NEVER);
+  // Refused, and charged by the record that stands there.
+  await journal.append(id, 2, new Uint8Array(1), NEVER);
+  const limits = { from: 1, recordsMax: 10, bytesMax: 1e6 };
+  await journal.read(id, { ...limits, consistency: "strong" }, NEVER);
+  await journal.read(id, { ...limits, consistency: "eventual" }, NEVER);
+  await journal.read(id, { ...limits, from: 3, consistency: "eventual" }, NEVER);
+  expect(meter.lines().map(({ kind, requests, units }) => [kind, requests, units])).toEqual([
+    ["dynamodb:PutItem", 3, 5],
+    ["dynamodb:Query", 3, 2],
+  ]);
+});
+
+test("a stretch of time is priced for a month of it", () => {
+  const meter = new Meter();
+  for (let put = 0; put < 10; put++) meter.count("s3:PutObject", { sent: 1, received: 0 });
+  const counted = { lines: meter.lines(), producedBytes: 1e6, seconds: 10 };
+  // A put a second for 730 hours, at half a cent a thousand.
+  expect(requestsAMonthUsd(counted)).toBeCloseTo(13.14, 6);
+  // 100 kB a second for a day, twice.
+  expect(storageAMonthUsd(counted, { days: 1, copies: 2 })).toBeCloseTo(8.64 * 2 * 0.023, 6);
+});
