@@ -124,8 +124,19 @@ class EventSteps {
     // What came after the key had gone is not for its holder.
     principal.requireValid?.();
     const events: string[] = [];
-    for (const record of recordsFrom(bytes, offset)) events.push(eventOf(record.offset, recordJson(record)));
-    this.#read = { ...this.#read, offset: offsetBehind(bytes, offset) };
+    let next = offsetBehind(bytes, offset);
+    let length = 0;
+    for (const record of recordsFrom(bytes, offset)) {
+      // Few compressed bytes may hold very many records: the rest is the next step's.
+      if (length > this.#runtime.settings.bodyBytesMax) {
+        next = record.offset;
+        break;
+      }
+      const event = eventOf(record.offset, recordJson(record));
+      length += event.length;
+      events.push(event);
+    }
+    this.#read = { ...this.#read, offset: next };
     if (events.length > 0) this.#runtime.telemetry.count(FETCHED_RECORDS, events.length);
     return events.length === 0 ? ": waiting\n\n" : events.join("");
   }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildBatch } from "#lib/record/batch-builder.ts";
 import { base64, figure, HttpWorld } from "./http-world.ts";
 
 let world: HttpWorld;
@@ -79,6 +80,28 @@ test("a client that does not read is sent nothing and holds nothing", async () =
   expect(figure(world.telemetry, "millrace_fetched_records_total")).toBe(before);
   const text = await readEvents(response, (read) => read.includes("id: 99"));
   expect(idsIn(text)).toHaveLength(100);
+});
+
+test("few bytes that hold many records come in several steps", async () => {
+  await using small = await HttpWorld.start({ settings: { bodyBytesMax: 50_000 } });
+  await small.createTopic("zipped");
+  const record = { timestampMs: 1, key: null, value: Buffer.alloc(10_000) };
+  const batch = buildBatch(
+    Array.from({ length: 30 }, () => record),
+    { codec: "gzip" },
+  );
+  const headers = { "content-type": "application/octet-stream" };
+  expect((await small.post(recordsPath("zipped"), batch, headers)).status).toBe(200);
+  const response = await small.request(recordsPath("zipped"), { headers: EVENTS });
+  const reader = response.body?.getReader();
+  let text = "";
+  while (idsIn(text).length < 30) {
+    const step = await reader?.read();
+    expect(step?.value?.byteLength).toBeLessThan(80_000);
+    text += Buffer.from(step?.value ?? []).toString();
+  }
+  expect(idsIn(text)).toEqual(Array.from({ length: 30 }, (_, offset) => offset));
+  await reader?.cancel();
 });
 
 test("a client that leaves is forgotten", async () => {
