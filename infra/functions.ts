@@ -104,7 +104,7 @@ export class Functions extends Construct {
     logGroup.grantWrite(role);
     stores.grantUse(role);
     journals.grantAppend(role);
-    if (kind === "schedule") journals.grantTrim(role);
+    if (name === "housekeeper") journals.grantTrim(role);
     const made = new lambda.Function(this, pascal(name), {
       description,
       code,

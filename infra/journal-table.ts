@@ -24,7 +24,10 @@ export class JournalTable extends Construct {
     });
   }
 
-  /** Lets a role read journals and append to them: records can neither be changed nor deleted by these rights. */
+  /**
+   * Lets a role read journals and append to them, not delete from them. That an append replaces nothing is the condition
+   * of each put: there is no right that says so.
+   */
   grantAppend(role: iam.Role): void {
     role.addToPolicy(
       new iam.PolicyStatement({
@@ -34,11 +37,11 @@ export class JournalTable extends Construct {
     );
   }
 
-  /** Lets a role remove records that snapshots have made superfluous. */
+  /** Lets a role remove records that snapshots have made superfluous, which is done in batches alone. */
   grantTrim(role: iam.Role): void {
     role.addToPolicy(
       new iam.PolicyStatement({
-        actions: ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem"],
+        actions: ["dynamodb:BatchWriteItem"],
         resources: [this.table.tableArn],
       }),
     );

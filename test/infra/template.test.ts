@@ -124,19 +124,15 @@ describe.each(DEPLOY_PROFILES)("profile %s", (profile) => {
     }
   });
 
-  test("lets only the schedules remove records of journals, and nobody change a bucket or the table", () => {
+  test("lets only the housekeeper remove records of journals, and nobody change a bucket or the table", () => {
     const statements = statementsOf(profile);
     const rolesThat = (pattern: RegExp) =>
       new Set(
         statements.filter(({ actions }) => actions.some((action) => pattern.test(action))).map(({ role }) => role),
       );
-    expect([...rolesThat(/^dynamodb:(?:Delete|BatchWrite)/)].map(shortName).toSorted()).toEqual([
-      "ExpirerRole",
-      "HousekeeperRole",
-    ]);
+    expect([...rolesThat(/^dynamodb:(?:Delete|BatchWrite)/)].map(shortName).toSorted()).toEqual(["HousekeeperRole"]);
     expect(rolesThat(/^dynamodb:(?:Query|PutItem)$/).size).toBe(6);
-    const others =
-      /^(?:s3:(?!GetObject$|PutObject$|ListBucket$)|dynamodb:(?!Query$|PutItem$|DeleteItem$|BatchWriteItem$))/;
+    const others = /^(?:s3:(?!GetObject$|PutObject$|ListBucket$)|dynamodb:(?!Query$|PutItem$|BatchWriteItem$))/;
     expect([...rolesThat(others)]).toEqual([]);
     if (profile === "express") expect(rolesThat(/^s3express:CreateSession$/).size).toBe(6);
   });
