@@ -111,7 +111,7 @@ describe("what goes wrong says whether to wait and what to do", () => {
     [dynamoDbError(400, "AccessDeniedException"), false, /allow these credentials dynamodb:PutItem/],
     [dynamoDbError(400, "UnrecognizedClientException"), false, /credentials are not accepted/],
     [dynamoDbError(400, "ExpiredTokenException"), false, /credentials have expired/],
-    [dynamoDbError(400, "InvalidSignatureException"), false, /clock differs/],
+    [dynamoDbError(400, "InvalidSignatureException"), false, /credentials are not accepted/],
     [dynamoDbError(400, "ValidationException"), false, /keys must be journal \(String\) and seq \(Number\)/],
     [dynamoDbError(500, "InternalServerError"), false, /InternalServerError \(HTTP 500\): told so/],
     [dynamoDbError(503, "ServiceUnavailable"), false, /ServiceUnavailable/],
