@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import type { JournalFault, JournalFaultPlan } from "#lib/adapters/memory/journal-fault.ts";
-import type { InstancePosition } from "#lib/coordinator/instance-command.ts";
 import type { InstanceView } from "#lib/coordinator/shell/instance-view.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { type CoordinatorProcess, CoordinatorWorld } from "./coordinator-world.ts";
-import { GROUP, TOPIC } from "./group-fixtures.ts";
+import { GROUP } from "./group-fixtures.ts";
 import { NEVER } from "./group-world.ts";
 import { CONFIG } from "./instance-fixtures.ts";
+import { type Delivered, pollGroup } from "./instance-poller.ts";
 
 // Instances of one group, polled at random processes, several at once, while they and the processes come and go. With
 // auto-commit and nobody expelled each record is to be delivered once, whoever had its partition; where two polls of one
@@ -17,10 +17,7 @@ const NAMES = ["a", "b", "c"];
 const PARTITION_COUNT = 4;
 const ROUNDS = 30;
 
-interface Delivered {
-  readonly partition: number;
-  readonly from: number;
-  readonly to: number;
+interface DeliveredBy extends Delivered {
   readonly by: string;
 }
 
@@ -39,7 +36,7 @@ class Faults implements JournalFaultPlan {
 class SharingWorld extends CoordinatorWorld {
   readonly random: SeededRandom;
   readonly processes: CoordinatorProcess[] = [];
-  readonly delivered: Delivered[] = [];
+  readonly delivered: DeliveredBy[] = [];
   readonly made = new Set<string>();
   /** How far each partition is written. */
   readonly ends: number[] = Array.from({ length: PARTITION_COUNT }, () => 0);
@@ -79,43 +76,17 @@ class SharingWorld extends CoordinatorWorld {
     expect(await instances.delete({ groupId: GROUP, instanceId: name }, NEVER)).toBe("done");
   }
 
-  /** What a poll of the HTTP door does with the group, over a log that is made up. */
   async poll(name: string): Promise<void> {
     const { instances } = this.anyProcess.coordinator;
-    const who = { groupId: GROUP, instanceId: name };
-    const begun = await instances.view(who, NEVER);
-    if (typeof begun === "number") throw new Error(`no view: ${begun}`);
-    const mayCommit = ({ hasUncommitted, deliveries }: InstanceView) =>
-      hasUncommitted && deliveries === begun.deliveries;
-    const current = async () => {
-      const view = await instances.viewNow(who, NEVER);
-      if (typeof view === "number") throw new Error(`no view: ${view}`);
-      return view;
-    };
-    const advance = (view: InstanceView, positions: readonly InstancePosition[], delivers: boolean) =>
-      instances.advance(view, { commits: mayCommit(view), delivers, positions, clusterSeq: 1 }, NEVER);
-    const beforeChange = async () => {
-      const view = await current();
-      if (mayCommit(view)) await advance(view, [], false);
-    };
-    for (let attempt = 0; attempt < 10; attempt++) {
-      const givesUp = { deliveries: begun.deliveries };
-      expect(await instances.beat(who, { givesUp, beforeChange }, NEVER)).toBeUndefined();
-      const view = await current();
-      const found = view.partitions.flatMap(({ partitionIndex: partition, offset: from = 0 }) => {
-        const to = Math.min(from + 1 + this.random.below(3), this.ends[partition] ?? 0);
-        return to > from ? [{ partition, from, to, by: name }] : [];
-      });
-      if (found.length === 0) return;
+    const fetch = async ({ partitions }: InstanceView) => {
       await this.clock.sleep(this.random.below(20));
-      const positions = found.map(({ partition, to }) => ({ topicId: TOPIC, partitionIndex: partition, offset: to }));
-      const result = await advance(view, positions, true);
-      if (result === "done") {
-        this.delivered.push(...found);
-        return;
-      }
-      expect(result).toBe("moved");
-    }
+      return partitions.flatMap(({ partitionIndex: partition, offset: from = 0 }) => {
+        const to = Math.min(from + 1 + this.random.below(3), this.ends[partition] ?? 0);
+        return to > from ? [{ partition, from, to }] : [];
+      });
+    };
+    const found = await pollGroup(instances, { groupId: GROUP, instanceId: name }, { fetch }, NEVER);
+    this.delivered.push(...found.map((each) => ({ ...each, by: name })));
   }
 
   write(): void {

@@ -7,6 +7,8 @@ export type GroupServices = Pick<GroupCoordinator, "join"> & {
   readonly members: Pick<GroupCoordinator["members"], "sync" | "heartbeat" | "leave">;
   readonly consumers: Pick<GroupCoordinator["consumers"], "heartbeat">;
   readonly offsets: Pick<GroupCoordinator["offsets"], "commit" | "fetch">;
+  /** Left out where services are decorated. */
+  readonly instances?: GroupCoordinator["instances"];
 };
 
 /** Where a bug can be put between the parts of a world of groups, in place of the sound part. */
