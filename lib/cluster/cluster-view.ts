@@ -81,6 +81,16 @@ export class ClusterView implements PartitionDirectory {
     return this.#journal.readBarrier(signal);
   }
 
+  /** By the monotonic clock; see `ReplicatedStateView`. */
+  get asOfMs(): number {
+    return this.#journal.asOfMs;
+  }
+
+  /** Folds what an eventually consistent read shows. */
+  catchUp(signal: AbortSignal): Promise<void> {
+    return this.#journal.catchUp(signal);
+  }
+
   /** Cheap: made once and kept until the topic or a config changes. */
   topic(topicId: TopicId): TopicView | undefined {
     this.#dropForeignCaches();

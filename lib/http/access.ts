@@ -25,8 +25,8 @@ export interface HttpPrincipal {
   /** For logs. */
   readonly name: string;
   may(operation: HttpOperation, resource: HttpResource): boolean;
-  /** Fails with `HttpError` 401 once the caller's key is deleted or has expired. Left out where there is no key. */
-  requireValid?(): void;
+  /** Rejects with `HttpError` 401 once the caller's key is deleted or has expired. Left out where there is no key. */
+  requireValid?(): Promise<void>;
 }
 
 export interface HttpAuthenticator {

@@ -119,10 +119,10 @@ class EventSteps {
   async #step(waitMs: number): Promise<string> {
     const { offset, principal } = this.#read;
     const read = { ...this.#read, bytesMax: HTTP_STREAM_BYTES, waitMs };
-    principal.requireValid?.();
+    await principal.requireValid?.();
     const { bytes } = await readPartition(read, this.#runtime, this.#gone.signal);
     // What came after the key had gone is not for its holder.
-    principal.requireValid?.();
+    await principal.requireValid?.();
     const events: string[] = [];
     let next = offsetBehind(bytes, offset);
     let length = 0;

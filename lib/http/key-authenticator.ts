@@ -61,8 +61,8 @@ export class KeyAuthenticator implements HttpAuthenticator {
     return {
       name: `key ${keyId}`,
       may: (operation, resource) => mayDo(rights, operation, resource),
-      requireValid: () => {
-        const fault = this.#checker.faultOf(keyId);
+      requireValid: async () => {
+        const fault = await this.#checker.faultOf(keyId);
         if (fault !== undefined) throw unauthorized(fault);
       },
     };

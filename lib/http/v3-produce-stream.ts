@@ -117,7 +117,7 @@ class ProduceSteps {
     using limit = timeLimit(runtime.broker.clock, runtime.settings.requestMsMax, this.#gone.signal);
     try {
       // The stream may outlive its key.
-      principal.requireValid?.();
+      await principal.requireValid?.();
       return await produceEach(records, this.#topicName, { principal, runtime, signal: limit.signal });
     } catch (error) {
       return records.map(() => httpErrorFrom(error));

@@ -4,7 +4,7 @@ import type { Clock } from "#lib/runtime/clock.ts";
 import { abortable } from "#lib/runtime/deadline.ts";
 import { FreshFlight } from "#lib/runtime/single-flight.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
-import { API_KEY_LOOKUP_SPACING_MS } from "#lib/util/limits.ts";
+import { API_KEY_LOOKUP_SPACING_MS, API_KEY_VIEW_MS_MAX } from "#lib/util/limits.ts";
 import { hashSecret, parseKeyToken } from "./key-token.ts";
 
 /** What the checker needs to know of the cluster; `ClusterView` is one. */
@@ -12,6 +12,10 @@ export interface KnownKeys {
   apiKey(keyId: string): ApiKeyState | undefined;
   /** Folds what a strong read shows. */
   refresh(signal: AbortSignal): Promise<void>;
+  /** How old what is known is, by the monotonic clock. */
+  readonly asOfMs: number;
+  /** Folds what an eventually consistent read shows. */
+  catchUp(signal: AbortSignal): Promise<void>;
   /** By the journal service's clock. */
   nowMs(): TimestampMs;
 }
@@ -27,8 +31,8 @@ const MALFORMED: CheckedKey = { kind: "refused", reason: "this is no key: keys b
 
 /**
  * Tells whether a presented key is one of the cluster's. "No" is said after a strong read that began after the question
- * (docs/ARCHITECTURE.md J8); such reads are spaced and shared, so that guessing costs waiting and no journal. A key
- * deleted elsewhere goes on working here until this process has folded that.
+ * (docs/ARCHITECTURE.md J8); such reads are spaced and shared, so that guessing costs waiting and no journal. "Yes" is
+ * said from a view of a few seconds at most: what nobody asks, nobody reads, and a key may have been deleted elsewhere.
  */
 export class KeyChecker {
   readonly #keys: KnownKeys;
@@ -36,6 +40,8 @@ export class KeyChecker {
   readonly #signal: AbortSignal;
   readonly #lookups: FreshFlight<void>;
   #lookedUpAtMs = Number.NEGATIVE_INFINITY;
+  #catchingUp: Promise<void> | undefined;
+  #failedAtMs = Number.NEGATIVE_INFINITY;
 
   /** `signal` ends what is under way when the process stops. */
   constructor(keys: KnownKeys, clock: Clock, signal: AbortSignal) {
@@ -49,6 +55,7 @@ export class KeyChecker {
   async check(token: string, signal: AbortSignal): Promise<CheckedKey> {
     const presented = parseKeyToken(token);
     if (presented === undefined) return MALFORMED;
+    await this.#freshen(signal);
     if (this.#keys.apiKey(presented.keyId) === undefined) await abortable(this.#lookups.run(), signal);
     const key = this.#keys.apiKey(presented.keyId);
     if (key === undefined || !timingSafeEqual(hashSecret(presented.secret), key.secretHash)) return UNKNOWN;
@@ -56,8 +63,9 @@ export class KeyChecker {
     return { kind: "known", key };
   }
 
-  /** Why a key that was known is not taken any more, by what this process has folded; undefined while it is. */
-  faultOf(keyId: string): string | undefined {
+  /** Why a key that was known is not taken any more; undefined while it is. */
+  async faultOf(keyId: string): Promise<string | undefined> {
+    await this.#freshen(this.#signal);
     const key = this.#keys.apiKey(keyId);
     if (key === undefined) return "the key was deleted";
     return this.#isExpired(key) ? EXPIRED : undefined;
@@ -65,6 +73,24 @@ export class KeyChecker {
 
   #isExpired({ expiresAtMs }: ApiKeyState): boolean {
     return expiresAtMs !== undefined && expiresAtMs <= this.#keys.nowMs();
+  }
+
+  /** While the journal does not answer, what is known holds: it was true a moment ago. */
+  async #freshen(signal: AbortSignal): Promise<void> {
+    const knownAtMs = Math.max(this.#keys.asOfMs, this.#failedAtMs);
+    if (this.#clock.monotonicMs() - knownAtMs < API_KEY_VIEW_MS_MAX) return;
+    this.#catchingUp ??= this.#catchUp();
+    await abortable(this.#catchingUp, signal);
+  }
+
+  async #catchUp(): Promise<void> {
+    try {
+      await this.#keys.catchUp(this.#signal);
+    } catch {
+      this.#failedAtMs = this.#clock.monotonicMs();
+    } finally {
+      this.#catchingUp = undefined;
+    }
   }
 
   async #lookUp(): Promise<void> {

@@ -320,6 +320,8 @@ export const API_KEY_PATTERN_LENGTH_MAX = 250;
 export const API_KEY_REQUESTS_PER_SECOND_MAX = 1_000_000;
 /** Spacing of the strong reads that look for a key nobody knows here, so that guessing costs no journal. */
 export const API_KEY_LOOKUP_SPACING_MS = 1_000;
+/** What a process knows of keys is at most so old when it lets one in. */
+export const API_KEY_VIEW_MS_MAX = 5_000;
 /** Log journals that one deletion or one change of settings writes to at the same time. */
 export const TOPIC_EFFECTS_AT_ONCE_MAX = 32;
 /** Topics or resources of one administrative request that are worked on at the same time. */

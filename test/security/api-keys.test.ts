@@ -6,7 +6,7 @@ import { type CheckedKey, KeyChecker } from "#lib/security/key-checker.ts";
 import { allows, allowsSome } from "#lib/security/key-rights.ts";
 import { formatKeyToken, hashSecret, newKeyToken, parseKeyToken } from "#lib/security/key-token.ts";
 import { RateLimiter } from "#lib/security/rate-limiter.ts";
-import { API_KEY_LOOKUP_SPACING_MS } from "#lib/util/limits.ts";
+import { API_KEY_LOOKUP_SPACING_MS, API_KEY_VIEW_MS_MAX } from "#lib/util/limits.ts";
 import { type ClusterProcess, ClusterWorld, NEVER } from "../cluster/cluster-harness.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
@@ -21,6 +21,7 @@ function newKey(fields: { readonly expiresAtMs?: number; readonly rights?: reado
   return { text: formatKeyToken(token), command: { ...command, requestsPerSecond: 0 } };
 }
 
+const NOTHING = () => Promise.resolve();
 const checkerOf = (world: ClusterWorld, process: ClusterProcess) => new KeyChecker(process.view, world.clock, NEVER);
 const kindOf = (checked: CheckedKey) => (checked.kind === "known" ? "known" : checked.reason);
 
@@ -62,6 +63,46 @@ describe("a key", () => {
     expect(await world.run(keys.delete(command.keyId, NEVER))).toMatchObject({ error: ErrorCode.RESOURCE_NOT_FOUND });
   });
 
+  test("that another process deletes is refused within seconds, by one read for all who ask", async () => {
+    const world = new ClusterWorld();
+    const [one, other] = [await world.start(), await world.start()];
+    const keys = new KeyAdmin(one.journal);
+    const { text, command } = newKey();
+    await world.run(keys.create(command, NEVER));
+    const checker = checkerOf(world, other);
+    const check = () => world.run(checker.check(text, NEVER));
+    expect(kindOf(await check())).toBe("known");
+    await world.run(keys.delete(command.keyId, NEVER));
+    await world.clock.advance(API_KEY_VIEW_MS_MAX);
+    const answers = await world.run(Promise.all([checker.check(text, NEVER), checker.check(text, NEVER)]));
+    expect(answers.map(kindOf)).toEqual(Array(2).fill("the key is unknown or was deleted"));
+    expect(await world.run(checker.faultOf(command.keyId))).toBe("the key was deleted");
+  });
+
+  test("goes on while the journal does not answer, which is asked now and then", async () => {
+    const world = new ClusterWorld();
+    const process = await world.start();
+    const { text, command } = newKey();
+    await world.run(new KeyAdmin(process.journal).create(command, NEVER));
+    let reads = 0;
+    const away = {
+      apiKey: (keyId: string) => process.view.apiKey(keyId),
+      nowMs: () => process.view.nowMs(),
+      refresh: NOTHING,
+      asOfMs: Number.NEGATIVE_INFINITY,
+      catchUp: async () => {
+        reads++;
+        throw new Error("the journal does not answer");
+      },
+    };
+    const checker = new KeyChecker(away, world.clock, NEVER);
+    for (let at = 0; at < 5; at++) expect(kindOf(await checker.check(text, NEVER))).toBe("known");
+    expect(reads).toBe(1);
+    await world.clock.advance(API_KEY_VIEW_MS_MAX);
+    await checker.check(text, NEVER);
+    expect(reads).toBe(2);
+  });
+
   test("that nobody knows costs one strong read a second, however many ask", async () => {
     const world = new ClusterWorld();
     const process = await world.start();
@@ -69,6 +110,8 @@ describe("a key", () => {
     const counting = {
       apiKey: (keyId: string) => process.view.apiKey(keyId),
       nowMs: () => process.view.nowMs(),
+      asOfMs: Number.POSITIVE_INFINITY,
+      catchUp: NOTHING,
       refresh: (signal: AbortSignal) => {
         reads++;
         return process.view.refresh(signal);

@@ -141,7 +141,7 @@ const fetchRecords = endpoint(
     const read: PartitionRead = { ...where, offset, bytesMax, waitMs };
     const found = await readPartition(read, runtime, signal);
     // What came after the key had gone is not for its holder.
-    principal.requireValid?.();
+    await principal.requireValid?.();
     return answerType === BINARY_TYPE ? binaryAnswer(read, found) : jsonAnswer(read, found, runtime);
   },
 );
