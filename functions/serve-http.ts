@@ -10,7 +10,12 @@ import { timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { HTTP_REQUEST_SECONDS, HTTP_REQUESTS } from "#lib/runtime/metrics.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
-import { FUNCTION_BODY_BYTES_MAX, FUNCTION_METRICS_MS, FUNCTION_VIEW_MS_MAX } from "#lib/util/limits.ts";
+import {
+  FUNCTION_BODY_BYTES_MAX,
+  FUNCTION_LATE_COPY_MS_MAX,
+  FUNCTION_METRICS_MS,
+  FUNCTION_VIEW_MS_MAX,
+} from "#lib/util/limits.ts";
 import { authenticatorOf } from "./access.ts";
 import { type HttpEvent, type HttpResult, type RequestOrigin, requestOf, resultOf } from "./http-event.ts";
 import { clock, newRuntime, type RunningFunction } from "./runtime.ts";
@@ -47,7 +52,9 @@ export async function serveHttp(name: string): Promise<(event: HttpEvent, contex
       const app = apps.get(running) ?? newApp(running, metrics.telemetry);
       apps.set(running, app);
       const origin: RequestOrigin = { event, requestContext: event.requestContext, lambdaContext: context };
-      return await resultOf(await app.fetch(request, origin));
+      const result = await resultOf(await app.fetch(request, origin));
+      await running.broker.chores.settle(FUNCTION_LATE_COPY_MS_MAX);
+      return result;
     } catch (error) {
       if (request === undefined) return await resultOf(noRequest(event, error));
       runtime.logger.error("a request could not be served", { error: describeError(error) });

@@ -119,7 +119,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
   return {
     services,
     router: new ApiRouter(BROKER_HANDLERS, services),
-    chores: newBrokerChores({ cluster, journals, groups, housekeeper, services }),
+    chores: newBrokerChores({ cluster, journals, groups, housekeeper, services, writer }),
     async stop(giveUp) {
       await Promise.race([services.appender.drain(), aborted(giveUp)]);
       stopping.abort(new Error("the broker stops"));

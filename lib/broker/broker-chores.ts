@@ -1,7 +1,9 @@
 import type { ClusterJournal } from "#lib/cluster/cluster-state-machine.ts";
 import type { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
+import { abortable, timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError } from "#lib/runtime/logger.ts";
+import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import type { Groups } from "./assemble-groups.ts";
 import type { BrokerServices } from "./broker-services.ts";
 
@@ -13,6 +15,8 @@ export interface BrokerChores {
    * busy. A journal that cannot be read is left to whoever needs it. Rejects only if aborted.
    */
   catchUp(which: "opened" | "cluster", signal: AbortSignal): Promise<void>;
+  /** Waits until copies that no answer needed have come or were given up, for `msMax` at most. Never rejects. */
+  settle(msMax: number): Promise<void>;
   /** Snapshots, trims, and what an earlier process began and did not end. Answers how many journals have moved. */
   tendJournals(signal: AbortSignal): Promise<number>;
   /** Expires members and offsets of groups. Answers how many offsets went and how many groups have more to expire. */
@@ -25,13 +29,18 @@ export function newBrokerChores(parts: {
   readonly groups: Groups;
   readonly housekeeper: JournalHousekeeper;
   readonly services: BrokerServices;
+  readonly writer: ReplicatedWriter;
 }): BrokerChores {
-  const { cluster, journals, groups, housekeeper, services } = parts;
+  const { cluster, journals, groups, housekeeper, services, writer } = parts;
   return {
     async catchUp(which, signal) {
       const opened = which === "cluster" ? [] : [...journals.allOpened(), ...groups.journals.allOpened()];
       await Promise.allSettled([cluster, ...opened].map((journal) => journal.catchUp(signal)));
       signal.throwIfAborted();
+    },
+    async settle(msMax) {
+      using limit = timeLimit(services.clock, msMax);
+      await abortable(writer.drain(), limit.signal).catch(() => undefined);
     },
     async tendJournals(signal) {
       await Promise.all([journals.openAll(signal), groups.journals.openAll(signal)]);

@@ -48,6 +48,8 @@ export const FUNCTION_VIEW_MS_MAX = 5_000;
 export const FUNCTION_INLINE_BYTES_PER_COPY = 4 * KIB;
 /** A body at a function, and about its largest answer: as base64 and with what is around it, it fits in Lambda's 6 MB. */
 export const FUNCTION_BODY_BYTES_MAX = 4.25 * MIB;
+/** A function waits so long for copies that its answer did not need, for it may be frozen as soon as it has answered. */
+export const FUNCTION_LATE_COPY_MS_MAX = 250;
 /** A function writes its figures to its log this often at most. */
 export const FUNCTION_METRICS_MS = 60_000;
 /** Memory for recently written records in a function, which lives for its calls only. */

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer, request as httpRequest, type Server } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "aws-lambda";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { functionEnvironment } from "#lib/config/function-settings.ts";
@@ -8,12 +11,21 @@ import { eventOf } from "./function-url-event.ts";
 
 // In this process, without Lambda's runtime: what the handler itself makes of odd calls.
 
+const LATE_MS = 60;
+
 let services: InstantServices;
+let slowBucket: Server;
+/** Objects that the slow bucket has. */
+let latePuts = 0;
 let handler: (event: HttpEvent, context: Context) => Promise<HttpResult>;
 
 beforeAll(async () => {
   services = await InstantServices.start({ table: "journals" });
-  const environment = functionEnvironment({ stores: ["s3://records"], table: "journals", auth: "none" });
+  slowBucket = await startSlowBucket(services.endpoint);
+  const address = slowBucket.address();
+  const slow = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  const stores = ["s3://store-0", "s3://store-1", `s3://store-2?endpoint=${slow}`];
+  const environment = functionEnvironment({ stores, table: "journals", auth: "none" });
   for (const [name, value] of Object.entries({ ...awsVariables(services.endpoint), ...environment })) {
     vi.stubEnv(name, value);
   }
@@ -23,8 +35,35 @@ beforeAll(async () => {
 
 afterAll(async () => {
   vi.unstubAllEnvs();
+  slowBucket.closeAllConnections();
+  slowBucket.close();
   await services[Symbol.asyncDispose]();
 });
+
+/** Hands every request on, the puts a little late. */
+async function startSlowBucket(endpoint: string): Promise<Server> {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { method = "GET", headers, url = "/" } = request;
+    if (method === "PUT") await sleep(LATE_MS);
+    const passed = httpRequest(endpoint + url, { method, headers }, (answer) => {
+      if (method === "PUT") latePuts++;
+      answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers));
+    });
+    passed.end(Buffer.concat(chunks));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return server;
+}
+
+async function makeTopic(name: string): Promise<void> {
+  const { json } = await call({ path: "/v3/clusters" });
+  const path = `/v3/clusters/${json.data[0].cluster_id}/topics`;
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ topic_name: name });
+  expect(await call({ method: "POST", path, headers, body })).toMatchObject({ status: 201 });
+}
 
 /** A call that Lambda ends after `ms`. */
 async function call(request: Parameters<typeof eventOf>[0], ms = 60_000) {
@@ -39,12 +78,18 @@ test("a request that is none is refused, and the function lives on", async () =>
 });
 
 test("a call that runs out of time is answered before Lambda ends it, with a body that says so", async () => {
-  const topic = { topic_name: "clicks" };
-  const { json } = await call({ path: "/v3/clusters" });
-  const path = `/v3/clusters/${json.data[0].cluster_id}/topics`;
-  const headers = { "content-type": "application/json" };
-  expect(await call({ method: "POST", path, headers, body: JSON.stringify(topic) })).toMatchObject({ status: 201 });
+  await makeTopic("clicks");
   const read = { path: "/v1/topics/clicks/partitions/0/records", query: "offset=0&timeout=20000" };
   expect(await call(read, 1_300)).toMatchObject({ status: 504, json: { error_code: 50401 } });
   expect(await call({ path: "/topics" }, 1_000)).toMatchObject({ status: 504, json: { error_code: 50401 } });
+});
+
+test("a copy that is a little late is there when the call ends: nothing goes on behind an answer", async () => {
+  await makeTopic("large");
+  const value = Buffer.alloc(40_000, 1).toString("base64");
+  const headers = { "content-type": "application/vnd.kafka.binary.v2+json" };
+  const body = JSON.stringify({ records: [{ value }] });
+  const putsBefore = latePuts;
+  expect(await call({ method: "POST", path: "/topics/large", headers, body })).toMatchObject({ status: 200 });
+  expect(latePuts - putsBefore).toBe(1);
 });
