@@ -48,6 +48,8 @@ describe("an instance", () => {
     expect(created.status).toBe(200);
     expect(created.body.instance_id).toMatch(/^rest-consumer-/);
     expect(created.body.base_uri).toBe(`http://localhost/consumers/unnamed/instances/${created.body.instance_id}`);
+    const headers = { "content-type": "application/vnd.kafka.v2+json" };
+    expect((await first.post("/consumers/unnamed", { id: "by-id" }, headers)).body.instance_id).toBe("by-id");
   });
 
   test.each([
@@ -61,6 +63,8 @@ describe("an instance", () => {
     [{ name: "\ud800" }, 422, 42204],
     [{ "group.id": "x" }, 422, 42204],
     [{ toString: "x" }, 422, 42204],
+    [{ other: null }, 422, 42204],
+    [{ format: ["json"] }, 422, 42204],
   ])("cannot be made with %j: %i %i", async (config, status, code) => {
     const answer = await consumer().create(config);
     expect([answer.status, answer.body.error_code]).toEqual([status, code]);

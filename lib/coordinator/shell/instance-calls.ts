@@ -52,6 +52,7 @@ export class InstanceCalls {
       if (count >= GROUP_INSTANCES_MAX) return ErrorCode.POLICY_VIOLATION;
       await journal.raiseFeatureLevel(GROUP_FEATURE_LEVEL, limited);
       const outcome = await this.#access.propose({ kind: "create-instance", ...who, config }, limited);
+      this.#access.watches.heard(who.groupId, who.instanceId);
       return outcome.kind === "refused" ? outcome.error : ErrorCode.NONE;
     });
   }

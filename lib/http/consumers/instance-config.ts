@@ -27,7 +27,9 @@ const DEFAULTS: RequestedConfig = {
 
 /** How each setting is read; undefined for a value that it does not take. */
 const READERS: Readonly<Record<string, (value: Setting) => Partial<RequestedConfig> | undefined>> = {
-  name: (value) => (isName(value) ? { name: value } : undefined),
+  name: nameOf,
+  // What the REST Proxy called it first, and still takes.
+  id: nameOf,
   format: (value) => (value === "binary" || value === "json" ? { format: value } : undefined),
   "auto.offset.reset": (value) =>
     value === "earliest" || value === "latest" || value === "none" ? { autoOffsetReset: value } : undefined,
@@ -47,6 +49,10 @@ const READERS: Readonly<Record<string, (value: Setting) => Partial<RequestedConf
   },
 };
 
+function nameOf(value: Setting): Partial<RequestedConfig> | undefined {
+  return isName(value) ? { name: value } : undefined;
+}
+
 function isName(value: Setting): value is string {
   if (typeof value !== "string" || value === "" || value.length > INSTANCE_ID_LENGTH_MAX) return false;
   // Neither what ends a step of a path nor what cannot be seen.
@@ -64,29 +70,38 @@ function integerOf(value: Setting): number | undefined {
   return integer <= INT_MAX ? integer : undefined;
 }
 
-/** Shown for a setting in the place of `setting`: the values that it takes. */
+// What the document shows of settings; they are read by hand, for a number of their own where they cannot be.
 const oneOf = (description: string, ...values: readonly Setting[]) =>
-  setting.optional().meta({ anyOf: undefined, enum: [...values], description });
+  z
+    .unknown()
+    .optional()
+    .meta({ enum: [...values], description });
 const wholeNumber = (description: string) =>
-  setting.optional().meta({
-    anyOf: [
-      { type: "integer", minimum: -1, maximum: INT_MAX },
-      { type: "string", pattern: "^(-1|[0-9]{1,9})$" },
-    ],
+  z
+    .unknown()
+    .optional()
+    .meta({
+      anyOf: [
+        { type: "integer", minimum: -1, maximum: INT_MAX },
+        { type: "string", pattern: "^(-1|[0-9]{1,9})$" },
+      ],
+      description,
+    });
+
+const nameSetting = (description: string) =>
+  z.unknown().optional().meta({
+    type: "string",
+    pattern: "^[^/\\\\\\u0000-\\u001f\\u007f-\\u009f]*$",
+    minLength: 1,
+    maxLength: INSTANCE_ID_LENGTH_MAX,
     description,
   });
 
 /** The body of a request that makes an instance. */
 export const instanceConfigBody = z
   .object({
-    name: setting.optional().meta({
-      anyOf: undefined,
-      type: "string",
-      pattern: "^[^/\\\\\\u0000-\\u001f\\u007f-\\u009f]*$",
-      minLength: 1,
-      maxLength: INSTANCE_ID_LENGTH_MAX,
-      description: "Left out: one is made up.",
-    }),
+    name: nameSetting("Left out: one is made up."),
+    id: nameSetting("The same; `name` is the word for it."),
     format: oneOf("`binary` unless said.", "binary", "json"),
     "auto.offset.reset": oneOf("`latest` unless said.", "latest", "earliest", "none"),
     "auto.commit.enable": oneOf("`true` unless said.", true, false, "true", "false"),
@@ -101,12 +116,12 @@ export const instanceConfigBody = z
   .transform((given, context): RequestedConfig => {
     let config = DEFAULTS;
     for (const [name, value] of Object.entries(given)) {
-      const read = value === null ? {} : readSetting(name, value);
+      const read = readSetting(name, value);
       if (read !== undefined) {
         config = { ...config, ...read };
         continue;
       }
-      const message = READERS[name] === undefined ? `there is no setting ${name}` : `${name} cannot be that`;
+      const message = !Object.hasOwn(READERS, name) ? `there is no setting ${name}` : `${name} cannot be that`;
       context.addIssue({ code: "custom", message, params: { errorCode: INVALID_CONFIG } });
     }
     return config;
@@ -115,6 +130,8 @@ export const instanceConfigBody = z
   .transform((config) => config ?? DEFAULTS);
 
 function readSetting(name: string, value: unknown): Partial<RequestedConfig> | undefined {
-  const known = setting.safeParse(value);
-  return known.success && Object.hasOwn(READERS, name) ? READERS[name]?.(known.data) : undefined;
+  if (!Object.hasOwn(READERS, name)) return undefined;
+  if (value === null) return {};
+  const given = setting.safeParse(value);
+  return given.success ? READERS[name]?.(given.data) : undefined;
 }
