@@ -62,11 +62,14 @@ async function startFunction(environment: NodeJS.ProcessEnv, logger: Logger): Pr
   const settings = parseFunctionSettings(environment);
   const ledger = new RequestLedger();
   const random = new SystemRandom();
+  // A start that fails is begun again by every call, in the same process.
+  await using opened = new AsyncDisposableStack();
   const client = newDynamoDbClient();
+  opened.defer(() => client.destroy());
   // Callers give up by themselves; what has begun is of use to the next one.
   const { signal } = new AbortController();
   const journal = await DynamoDbJournal.open({ client, table: settings.table, clock, ledger, signal });
-  const remotes = remotesOf(settings, ledger);
+  const remotes = remotesOf(settings, ledger, opened);
   const stores = new StoreSet(new Map(remotes.map(({ store }, storeId) => [storeId, store])));
   const ports = { journal, clock, random, logger };
   const broker = await assembleBroker(
@@ -81,15 +84,19 @@ async function startFunction(environment: NodeJS.ProcessEnv, logger: Logger): Pr
       isOnDemand: true,
     },
   );
+  opened.defer(() => broker.stop(AbortSignal.abort()));
   // The first call of a deployment finds buckets that nobody has taken yet. Later ones take their identity for granted:
   // they come from the same deployment as the function, and asking would cost each cold start a request for each bucket.
   if (broker.services.cluster.stores().length < remotes.length) await openStores({ ...ports, remotes, signal });
+  // From here on all of it lives as long as the process.
+  opened.move();
   return { broker, settings, ledger };
 }
 
-function remotesOf(settings: FunctionSettings, ledger: Ledger): readonly RemoteStore[] {
+function remotesOf(settings: FunctionSettings, ledger: Ledger, opened: AsyncDisposableStack): readonly RemoteStore[] {
   return settings.stores.map(({ bucket, prefix, region, endpoint, forcePathStyle }) => {
     const client = newS3Client({ region, endpoint, forcePathStyle });
+    opened.defer(() => client.destroy());
     const store = new S3ObjectStore({ client, bucket, prefix, clock, ledger });
     return { store, url: store.url };
   });

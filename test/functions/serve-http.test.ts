@@ -93,3 +93,18 @@ test("a copy that is a little late is there when the call ends: nothing goes on 
   expect(await call({ method: "POST", path: "/topics/large", headers, body })).toMatchObject({ status: 200 });
   expect(latePuts - putsBefore).toBe(1);
 });
+
+test("starts that fail leave no connections behind", async () => {
+  vi.stubEnv("MILLRACE_TABLE", "missing");
+  const { serveHttp } = await import("../../functions/serve-http.ts");
+  const broken = await serveHttp("broken");
+  const context = { getRemainingTimeInMillis: () => 60_000 } as Context;
+  const connections = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+  await sleep(50);
+  const before = connections();
+  for (let count = 0; count < 5; count++) {
+    expect(await broken(eventOf({ path: "/topics" }), context)).toMatchObject({ statusCode: 503 });
+  }
+  await sleep(50);
+  expect(connections()).toBeLessThanOrEqual(before);
+});
