@@ -63,9 +63,10 @@ function shared(options: AwsClientOptions, hasEndpoint: boolean) {
 function hasEnvironmentEndpoint(service: "S3" | "DYNAMODB"): boolean {
   const { env } = process;
   if (env["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] === "true") return false;
-  return (env["AWS_ENDPOINT_URL"] ?? env[`AWS_ENDPOINT_URL_${service}`]) !== undefined;
+  // To the SDK a variable that is empty is none.
+  return Boolean(env["AWS_ENDPOINT_URL"] || env[`AWS_ENDPOINT_URL_${service}`]);
 }
 
 function environmentRegion(): string {
-  return process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"] ?? "us-east-1";
+  return process.env["AWS_REGION"] || process.env["AWS_DEFAULT_REGION"] || "us-east-1";
 }
