@@ -9,6 +9,7 @@ import type { HttpAuthenticator, HttpOperation, HttpResource } from "#lib/http/a
 import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { encodeRequestFrame } from "#lib/protocol/request-header.ts";
+import { decodeResponseFrame } from "#lib/protocol/response-frame.ts";
 import { buildBatch } from "#lib/record/batch-builder.ts";
 import { type TopicId, ZERO_UUID } from "#lib/util/branded.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
@@ -186,6 +187,27 @@ describe("a key of few rights finds no way around them", () => {
       await expect(offsetsOf("", version)).rejects.toThrow("no right to read the group");
     }
   });
+});
+
+test.each([4, 12, 17])("Fetch v%i is answered with as much as other answers have", async (apiVersion) => {
+  const bytesMax = 100_000;
+  await using small = await HttpWorld.start({ settings: { binaryBytesMax: bytesMax } });
+  await small.createTopic("large");
+  const headers = { "content-type": "application/octet-stream" };
+  const batch = buildBatch([{ key: null, value: Buffer.alloc(30_000), timestampMs: 1 }]);
+  for (let at = 0; at < 6; at++) await small.post("/v1/topics/large/partitions/0/records", batch.slice(), headers);
+  const topicId = small.broker.broker.services.cluster.topicByName("large")?.topicId ?? ZERO_UUID;
+  const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000_000 }];
+  const topics = [apiVersion < 13 ? { topic: "large", partitions } : { topicId, partitions }];
+  const request = { maxWaitMs: 0, minBytes: 0, maxBytes: 10_000_000, topics, forgottenTopicsData: [] };
+  const frame = encodeRequestFrame(Apis.FETCH, { apiVersion, correlationId: 1, clientId: "t" }, request);
+  const body = Buffer.concat([...frame]);
+  const answer = await small.request("/v1/kafka", { method: "POST", headers, body });
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const { responses } = decodeResponseFrame(Apis.FETCH, apiVersion, bytes.subarray(4));
+  const { byteLength = 0 } = responses[0]?.partitions[0]?.records ?? {};
+  expect(byteLength).toBeGreaterThan(bytesMax / 2);
+  expect(byteLength).toBeLessThanOrEqual(bytesMax);
 });
 
 describe("a body that is no request", () => {

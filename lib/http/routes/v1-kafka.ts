@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
+import { capFetch } from "../cap-fetch.ts";
 import { endpoint } from "../endpoint.ts";
 import { requireFrameAccess } from "../frame-rights.ts";
 import { HttpError } from "../http-error.ts";
@@ -25,7 +26,8 @@ const relayFrame = endpoint(
     summary: "Send one request of Kafka's protocol",
     description:
       "A frame as on TCP, its size in front; so is the answer. The key needs what the request asks for: read and write " +
-      "of its topics, its group, or admin for everything else. Fetch sessions need admin.",
+      "of its topics, its group, or admin for everything else. Fetch sessions need admin. A Fetch is answered with as much " +
+      "as other answers have, whatever its max_bytes.",
     body: { [BINARY_TYPE]: frame },
     answerTypes: [BINARY_TYPE],
     answers: {
@@ -41,6 +43,7 @@ const relayFrame = endpoint(
     const listener = { name: "HTTPS", advertisedHost: hostname, advertisedPort };
     try {
       await requireFrameAccess(principal, bytes, runtime.broker.cluster, signal);
+      capFetch(bytes, runtime.settings.binaryBytesMax);
       const routed = runtime.router.route(bytes, { listener, clientAddress: principal.name, signal });
       try {
         const answer = await (await routed.admit()).response;
