@@ -70,12 +70,13 @@ function integerOf(value: Setting): number | undefined {
   return integer <= INT_MAX ? integer : undefined;
 }
 
-// What the document shows of settings; they are read by hand, for a number of their own where they cannot be.
+// What the document shows of settings; they are read by hand, for a number of their own where they cannot be. Null is as
+// good as nothing: some clients send all that they know of.
 const oneOf = (description: string, ...values: readonly Setting[]) =>
   z
     .unknown()
     .optional()
-    .meta({ enum: [...values], description });
+    .meta({ enum: [...values, null], description });
 const wholeNumber = (description: string) =>
   z
     .unknown()
@@ -84,18 +85,22 @@ const wholeNumber = (description: string) =>
       anyOf: [
         { type: "integer", minimum: -1, maximum: INT_MAX },
         { type: "string", pattern: "^(-1|[0-9]{1,9})$" },
+        { type: "null" },
       ],
       description,
     });
 
 const nameSetting = (description: string) =>
-  z.unknown().optional().meta({
-    type: "string",
-    pattern: "^[^/\\\\\\u0000-\\u001f\\u007f-\\u009f]*$",
-    minLength: 1,
-    maxLength: INSTANCE_ID_LENGTH_MAX,
-    description,
-  });
+  z
+    .unknown()
+    .optional()
+    .meta({
+      type: ["string", "null"],
+      pattern: "^[^/\\\\\\u0000-\\u001f\\u007f-\\u009f]*$",
+      minLength: 1,
+      maxLength: INSTANCE_ID_LENGTH_MAX,
+      description,
+    });
 
 /** The body of a request that makes an instance. */
 export const instanceConfigBody = z
