@@ -85,7 +85,11 @@ async function startServer(directory: string): Promise<StartedServer> {
   });
   const url = `http://${await ready}`;
   const headers = { "content-type": "application/vnd.kafka.json.v2+json" };
-  await fetch(`${url}/topics/orders`, { method: "POST", headers, body: '{"records":[{"value":1}]}' });
+  const post = (path: string, body: string) => fetch(`${url}${path}`, { method: "POST", headers, body });
+  await post("/topics/orders", '{"records":[{"value":1}]}');
+  await post("/consumers/billing", '{"name":"worker-1"}');
+  const partitions = '{"partitions":[{"topic":"orders","partition":0}]}';
+  await post("/consumers/billing/instances/worker-1/assignments", partitions);
   const clusters = await (await fetch(`${url}/v3/clusters`)).text();
   const [, clusterId = ""] = /"cluster_id":"([^"]+)"/.exec(clusters) ?? [];
   return {
