@@ -2,10 +2,9 @@ import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { ApiRouter } from "#lib/broker/api-router.ts";
 import { BROKER_HANDLERS } from "#lib/broker/handlers.ts";
-import { ByteBudget } from "#lib/log/fetch-budget.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { HTTP_REQUESTS, HTTP_STREAMS } from "#lib/runtime/metrics.ts";
-import { HTTP_BODIES_BYTES_MAX } from "#lib/util/limits.ts";
+import { BodyBudget } from "./body-budget.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { httpErrorFrom } from "./error-table.ts";
 import { HttpError } from "./http-error.ts";
@@ -24,7 +23,7 @@ export function createHttpApp(services: HttpServices): Hono {
   const streams = { count: 0, producing: 0 };
   const startedAtMs = services.broker.clock.monotonicMs();
   const router = new ApiRouter(BROKER_HANDLERS, services.broker);
-  const bodies = new ByteBudget(HTTP_BODIES_BYTES_MAX);
+  const bodies = new BodyBudget();
   const runtime: HttpRuntime = { ...services, endpoints: ROUTES, bodies, streams, router, startedAtMs };
   runtime.telemetry.gauge(HTTP_STREAMS, () => streams.count + streams.producing);
   // A slash at the end changes nothing, as on the REST Proxy.

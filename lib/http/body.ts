@@ -1,6 +1,7 @@
-import type { ByteBudget, ByteGrant } from "#lib/log/fetch-budget.ts";
+import type { ByteGrant } from "#lib/log/fetch-budget.ts";
 import { abortable } from "#lib/runtime/deadline.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
+import type { BodyGrants } from "./body-budget.ts";
 import { HttpError } from "./http-error.ts";
 
 /** A body with the right to hold it; dispose of it when it is parsed and done with. */
@@ -12,7 +13,7 @@ export interface ReceivedBody extends Disposable {
 export async function readBody(
   request: Request,
   bytesMax: number,
-  budget: ByteBudget,
+  budget: BodyGrants,
   signal: AbortSignal,
 ): Promise<ReceivedBody> {
   const declared = declaredLength(request);

@@ -1,6 +1,5 @@
 import type { ApiRouter } from "#lib/broker/api-router.ts";
 import type { BrokerServices } from "#lib/broker/broker-services.ts";
-import type { ByteBudget } from "#lib/log/fetch-budget.ts";
 import type { RequestLedger } from "#lib/runtime/ledger.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import {
@@ -11,6 +10,7 @@ import {
   INSTANCE_TIMEOUT_MS,
 } from "#lib/util/limits.ts";
 import type { HttpAuthenticator } from "./access.ts";
+import type { BodyGrants } from "./body-budget.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 export interface HttpSettings {
@@ -66,7 +66,7 @@ export interface HttpRuntime extends HttpServices {
   /** Every route, for the OpenAPI document. */
   readonly endpoints: readonly Endpoint[];
   /** Bodies that are being read and parsed, all requests together. */
-  readonly bodies: ByteBudget;
+  readonly bodies: BodyGrants;
   /** Open ones: of events, and of records that are being sent. */
   readonly streams: { count: number; producing: number };
   /** By the monotonic clock. */

@@ -264,6 +264,9 @@ export const HTTP_BODY_BYTES_MAX = 6 * MIB;
 export const HTTP_BINARY_BYTES_MAX = 4.5 * MIB;
 /** Bodies that are being read and parsed, all requests together; JSON takes some ten times its bytes while it is parsed. */
 export const HTTP_BODIES_BYTES_MAX = 32 * MIB;
+/** Bodies up to this size, by their declared length, are counted by themselves. */
+export const HTTP_SMALL_BODY_BYTES_MAX = 64 * KIB;
+export const HTTP_SMALL_BODIES_BYTES_MAX = 16 * MIB;
 /** Whatever a request waits for, it is answered by then. */
 export const HTTP_REQUEST_MS_MAX = 60_000;
 /** The longest wait for records that a client may ask for; HTTP APIs of AWS end requests after 30 s. */

@@ -52,3 +52,21 @@ test.each([
   await expect(checking).rejects.toMatchObject({ status });
   expect(bodies.usedBytes).toBe(0);
 });
+
+test("large bodies that do not come hold up no small ones", async () => {
+  await using world = await HttpWorld.start();
+  const stalled = (): RequestInit => {
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Buffer.from("{")) });
+    const headers = { "content-type": "application/json", "content-length": String(6 * 1024 * 1024) };
+    return { method: "POST", headers, body, duplex: "half" as const };
+  };
+  const leaving = new AbortController();
+  const uploads = Array.from({ length: 8 }, () =>
+    world.request("/topics/orders", { ...stalled(), signal: leaving.signal }),
+  );
+  const body = JSON.stringify({ records: [{ value: "YQ==" }] });
+  const headers = { "content-type": "application/json", "content-length": String(body.length) };
+  expect((await world.json("/topics/orders", { method: "POST", headers, body })).status).toBe(200);
+  leaving.abort();
+  expect((await Promise.all(uploads)).map(({ status }) => status)).toEqual(Array(8).fill(499));
+});
