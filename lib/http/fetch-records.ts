@@ -9,6 +9,7 @@ import type { Offset } from "#lib/util/branded.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
 import { HTTP_DECOMPRESSED_BATCH_BYTES_MAX } from "#lib/util/limits.ts";
 import { httpErrorOf } from "./error-table.ts";
+import { successorOf } from "./find-topic.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpServices } from "./http-services.ts";
 
@@ -32,15 +33,18 @@ export interface ReadPartition extends Omit<FetchedPartition, "records" | "error
 /** The offset that `start` stands for now. */
 export async function resolveOffset(
   start: StartOffset,
-  { topic, partition, readCommitted }: Pick<PartitionRead, "topic" | "partition" | "readCommitted">,
-  { broker }: HttpServices,
+  where: Pick<PartitionRead, "topic" | "partition" | "readCommitted">,
+  services: HttpServices,
   signal: AbortSignal,
 ): Promise<Offset> {
   if (typeof start === "number") return start;
+  const { topic, partition, readCommitted } = where;
   const spec = start === "earliest" ? { kind: start } : { kind: start, readCommitted };
   const queries = [{ topic: topic.placement, partitionIndex: partition, spec }];
-  const [found] = await broker.offsets.listOffsets(queries, signal);
+  const [found] = await services.broker.offsets.listOffsets(queries, signal);
   const error = found?.error ?? ErrorCode.UNKNOWN_SERVER_ERROR;
+  const successor = error === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION ? successorOf(topic, services) : undefined;
+  if (successor !== undefined) return resolveOffset(start, { ...where, topic: successor }, services, signal);
   if (error !== ErrorCode.NONE || found === undefined) throw httpErrorOf(error);
   return found.offset;
 }
@@ -56,6 +60,8 @@ export async function readPartition(
 ): Promise<ReadPartition> {
   const fetched = await fetchUntilStop(read, services, signal);
   const { error, records, ...rest } = fetched;
+  const successor = error === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION ? successorOf(read.topic, services) : undefined;
+  if (successor !== undefined) return readPartition({ ...read, topic: successor }, services, signal);
   if (error === ErrorCode.OFFSET_OUT_OF_RANGE) throw outOfRange(read, rest);
   if (error !== ErrorCode.NONE) throw httpErrorOf(error);
   return { ...rest, bytes: joinChunks(records) };

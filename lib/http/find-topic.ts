@@ -24,6 +24,15 @@ export async function findTopic(
   throw httpErrorOf(found);
 }
 
+/**
+ * The topic that bears the name of `topic` by now, if it is another one. To be asked when the log says that `topic` is
+ * gone: it says so after a strong read of the topics, and the view in which `topic` was found may be older.
+ */
+export function successorOf({ name, topicId }: TopicView, { broker }: HttpServices): TopicView | undefined {
+  const topic = broker.cluster.topicByName(name);
+  return topic?.topicId === topicId ? undefined : topic;
+}
+
 /** On whose behalf something is done. */
 export type Caller = Pick<Call, "principal" | "runtime" | "signal">;
 

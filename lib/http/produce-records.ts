@@ -8,6 +8,7 @@ import { BATCH_HEADER_BYTES } from "#lib/record/record-batch.ts";
 import { abortable } from "#lib/runtime/deadline.ts";
 import { groupBy } from "#lib/util/group-by.ts";
 import { httpErrorOf } from "./error-table.ts";
+import { successorOf } from "./find-topic.ts";
 import type { HttpServices } from "./http-services.ts";
 
 /** A record with the partition that it goes to. */
@@ -71,10 +72,10 @@ export function batchOfAll(
 export async function appendBatches(
   topic: TopicView,
   batches: readonly OutgoingBatch[],
-  { broker }: HttpServices,
+  services: HttpServices,
   signal: AbortSignal,
 ): Promise<readonly BatchOutcome[]> {
-  const { appender, clock } = broker;
+  const { appender, clock } = services.broker;
   // Bounded memory: who sends faster than we commit waits here.
   await abortable(appender.whenBelowLimit(), signal);
   const at = { produceVersion: PRODUCE_VERSION, nowMs: clock.nowMs() };
@@ -90,11 +91,20 @@ export async function appendBatches(
     return { topic: topic.placement, partitionIndex: partition, header, bytes: admission.bytes };
   });
   const answers = await appender.append(appends, { signal, requireMinInsync: true });
-  return batches.map((batch, index) => ({
-    batch,
-    recordCount: appends[index]?.header.recordCount ?? 0,
-    answer: answers[index] ?? { kind: "refused", error: ErrorCode.UNKNOWN_SERVER_ERROR },
-  }));
+  const outcomes = batches.map(
+    (batch, index): BatchOutcome => ({
+      batch,
+      recordCount: appends[index]?.header.recordCount ?? 0,
+      answer: answers[index] ?? { kind: "refused", error: ErrorCode.UNKNOWN_SERVER_ERROR },
+    }),
+  );
+  // None, or all: a topic that is gone takes no more of them.
+  const successor = outcomes.every(isOfUnknownTopic) ? successorOf(topic, services) : undefined;
+  return successor === undefined ? outcomes : appendBatches(successor, batches, services, signal);
+}
+
+function isOfUnknownTopic({ answer }: BatchOutcome): boolean {
+  return answer.kind === "refused" && answer.error === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
 }
 
 function cut(
