@@ -57,7 +57,7 @@ export class InstancePoll {
         moved++;
         continue;
       }
-      const found = await this.#fetch(await this.#viewNow(), placed);
+      const found = await this.#fetch(view, placed);
       if (found === "changed") {
         // A group that does not come to rest is for the next poll.
         if (++changes > INSTANCE_POLL_CHANGES_MAX) return [];
