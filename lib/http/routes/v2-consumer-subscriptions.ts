@@ -101,7 +101,7 @@ const showSubscription = endpoint(
     params: instanceParams,
     answers: {
       200: {
-        description: "Of a pattern: the topics that match it now.",
+        description: "Of a pattern: the topics that match it now, as far as the key may see them.",
         schema: z.object({ topics: z.array(z.string()) }).meta({ id: "V2SubscribedTopics" }),
         example: { topics: ["orders"] },
       },
@@ -110,7 +110,8 @@ const showSubscription = endpoint(
   },
   async (call) => {
     const { topicNames } = await findInstanceOf(call);
-    return { value: { topics: topicNames } };
+    // A pattern matches whatever there is.
+    return { value: { topics: topicNames.filter((name) => call.principal.may("describe", topicResource(name))) } };
   },
 );
 
