@@ -86,8 +86,11 @@ async function startFunction(environment: NodeJS.ProcessEnv, logger: Logger): Pr
   );
   opened.defer(() => broker.stop(AbortSignal.abort()));
   // The first call of a deployment finds buckets that nobody has taken yet. Later ones take their identity for granted:
-  // they come from the same deployment as the function, and asking would cost each cold start a request for each bucket.
-  if (broker.services.cluster.stores().length < remotes.length) await openStores({ ...ports, remotes, signal });
+  // asking would cost each cold start a request for each bucket. Only where the list is not the known one, in its order, as
+  // after a change of the deployment, must each bucket show which store it is.
+  const known = broker.services.cluster.stores().map(({ url }) => url);
+  const isKnown = known.length === remotes.length && remotes.every(({ url }, storeId) => url === known[storeId]);
+  if (!isKnown) await openStores({ ...ports, remotes, signal });
   // From here on all of it lives as long as the process.
   opened.move();
   return { broker, settings, ledger };

@@ -108,3 +108,17 @@ test("starts that fail leave no connections behind", async () => {
   await sleep(50);
   expect(connections()).toBeLessThanOrEqual(before);
 });
+
+test("buckets in another order, or fewer of them, are refused before anything is written", async () => {
+  const { serveHttp } = await import("../../functions/serve-http.ts");
+  const context = { getRemainingTimeInMillis: () => 60_000 } as Context;
+  vi.stubEnv("MILLRACE_TABLE", "journals");
+  const given = process.env["MILLRACE_STORES"] ?? "";
+  for (const stores of [given.split(",").toReversed(), given.split(",").slice(0, 2)]) {
+    vi.stubEnv("MILLRACE_STORES", stores.join(","));
+    const moved = await serveHttp("moved");
+    const { statusCode, body = "" } = await moved(eventOf({ path: "/topics" }), context);
+    expect({ statusCode, body }).toMatchObject({ statusCode: 503, body: expect.stringMatching(/is store \d/) });
+  }
+  vi.stubEnv("MILLRACE_STORES", given);
+});
