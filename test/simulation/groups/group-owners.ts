@@ -1,6 +1,8 @@
 import type { GroupClient } from "./group-client.ts";
 import type { GroupTruth } from "./group-truth.ts";
 
+type ClassicMember = Pick<GroupClient, "name" | "memberId" | "generation">;
+
 /** Who believes to own what: no two at once. */
 export class GroupOwners {
   readonly clients: GroupClient[] = [];
@@ -39,7 +41,7 @@ export class GroupOwners {
   }
 
   /** A leader gives each member its part. */
-  shareOut(leader: GroupClient, parts: Iterable<readonly number[]>, partitionCount: number): void {
+  shareOut(leader: ClassicMember, parts: Iterable<readonly number[]>, partitionCount: number): void {
     this.#sharedCount = partitionCount;
     const key = this.#generationOf(leader);
     const known = this.#parts.get(key) ?? new Set();
@@ -47,13 +49,14 @@ export class GroupOwners {
     this.#parts.set(key, known);
   }
 
-  /** A member is told its part; by the classic protocol that is what its leader gave to somebody in this generation. */
-  checkPart(client: GroupClient, part: readonly number[]): void {
-    const membership = this.#truth.group?.membership;
-    if (membership?.type !== "classic" || part.length === 0) return;
-    if (membership.generationId !== client.generation || !membership.members.has(client.memberId)) return;
-    if (this.#parts.get(this.#generationOf(client))?.has(`${part}`) === true) return;
-    this.#problems.push(`checkOneOwner: ${client.name} is told ${part}, which nobody gave it in ${client.generation}`);
+  /**
+   * A member is told its part: what its leader gave to somebody in this generation, or a consumer group to itself at this
+   * epoch. Whatever the group is by now, it may have been the other while the answer was under way.
+   */
+  checkPart({ name, memberId, generation }: ClassicMember, part: readonly number[]): void {
+    if (part.length === 0 || this.#truth.hasAssigned(memberId, generation, part)) return;
+    if (this.#parts.get(this.#generationOf({ memberId, generation }))?.has(`${part}`) === true) return;
+    this.#problems.push(`checkOneOwner: ${name} is told ${part}, which nobody gave it in ${generation}`);
   }
 
   /** A partition has one owner in a generation, for ever; a static member's new self goes on in its place. */
@@ -87,7 +90,7 @@ export class GroupOwners {
     this.#problems.push(`checkOneOwner: ${partition} is still ${carrier.name}'s and ${name}'s in ${generation}`);
   }
 
-  #generationOf({ memberId, generation }: GroupClient): string {
+  #generationOf({ memberId, generation }: Pick<GroupClient, "memberId" | "generation">): string {
     return `generation ${this.#truth.incarnationOf(memberId)}/${generation}`;
   }
 

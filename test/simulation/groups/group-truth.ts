@@ -52,6 +52,8 @@ export class GroupTruth {
   readonly #incarnations = new Map<string, number>();
   /** Which member of a consumer group holds each partition, be it to give up, and since which epoch. */
   #held = new Map<number, { readonly memberId: string; readonly epoch: number }>();
+  /** What a consumer group has given its classic members, by member and epoch. They may hear of it when it is no more. */
+  readonly #assigned = new Map<string, Set<string>>();
   #highest = 0;
 
   constructor(groupId: string, options: GroupTruthOptions) {
@@ -68,6 +70,12 @@ export class GroupTruth {
   /** The incarnation in which it was a member last: member ids mean one member, but generations begin anew. */
   incarnationOf(memberId: string): number {
     return this.#incarnations.get(memberId) ?? this.incarnation;
+  }
+
+  /** Whether it has been a classic member of a consumer group that had just these partitions at this epoch. */
+  hasAssigned(memberId: string, epoch: number, partitions: readonly number[]): boolean {
+    const known = this.#assigned.get(`${memberId} at ${this.incarnationOf(memberId)}/${epoch}`);
+    return known?.has(`${partitions}`) === true;
   }
 
   /** To be asked before the fold takes a command that names the group. */
@@ -102,6 +110,7 @@ export class GroupTruth {
     if (outcome.kind === "done") this.#taken(command, before);
     this.#noteGeneration(before);
     this.#checkOwners();
+    this.#noteAssigned();
   }
 
   /** What was committed for a partition at some instant of a span; undefined stands for nothing. */
@@ -230,6 +239,17 @@ export class GroupTruth {
         const known = before.get(partition);
         this.#held.set(partition, known?.memberId === memberId ? known : { memberId, epoch });
       }
+    }
+  }
+
+  #noteAssigned(): void {
+    const membership = this.group?.membership;
+    if (membership?.type !== "consumer") return;
+    for (const { memberId, memberEpoch, assigned, classic } of membership.members.values()) {
+      if (classic === undefined) continue;
+      const key = `${memberId} at ${this.incarnation}/${memberEpoch}`;
+      const known = this.#assigned.get(key) ?? new Set();
+      this.#assigned.set(key, known.add(`${assigned.get(TOPIC_ID) ?? []}`));
     }
   }
 }
