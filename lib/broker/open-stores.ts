@@ -39,11 +39,17 @@ export async function openStores(options: OpenStoresOptions): Promise<StoreSet> 
   }
   const opened = await Promise.all(
     remotes.map(async (remote, storeId) => {
-      const registered = cluster.state.stores.get(storeId);
-      const isNew = registered === undefined;
-      const marker = isNew
-        ? await makeStore(remote, storeId, options)
-        : { storeId, identity: hexOf(registered.identity) };
+      const findMarker = (): StoreMarker | undefined => {
+        const registered = cluster.state.stores.get(storeId);
+        return registered && { storeId, identity: hexOf(registered.identity) };
+      };
+      const isNew = findMarker() === undefined;
+      // Several processes may begin at once, and another one may have made the store and written to it meanwhile.
+      const refresh = async () => {
+        await cluster.readBarrier(signal);
+        return findMarker();
+      };
+      const marker = findMarker() ?? (await makeStore(remote, storeId, { ...options, refresh }));
       const store = new ProvenStore(remote.store, marker, remote.url);
       await proveOrWarn(store, remote, marker, options);
       return { storeId, store, marker, url: remote.url, isNew };
@@ -59,15 +65,20 @@ export async function openStores(options: OpenStoresOptions): Promise<StoreSet> 
   return new StoreSet(new Map(opened.map(({ storeId, store }) => [storeId, store])), nearestId);
 }
 
-/** Puts a marker into an empty store. Of several processes that do so at once, one puts the marker that counts. */
+/**
+ * Puts a marker into an empty store. Of several processes that do so at once, one puts the marker that counts. `refresh`
+ * answers the marker of the store if the journal knows it by now.
+ */
 async function makeStore(
   { store, url }: RemoteStore,
   storeId: StoreId,
-  { random, signal }: OpenStoresOptions,
+  { random, signal, refresh }: OpenStoresOptions & { readonly refresh: () => Promise<StoreMarker | undefined> },
 ): Promise<StoreMarker> {
   const { objects } = await store.list({ prefix: "", startAfter: "", limit: 2 }, signal);
   const other = objects.find(({ key }) => key !== MARKER_KEY);
   if (other !== undefined) {
+    const known = await refresh();
+    if (known !== undefined) return known;
     throw rootError(url, `is not empty (${other.key}) and unknown to the journal: name an empty bucket or prefix`);
   }
   const made = newStoreMarker(storeId, random.bytes(16));

@@ -57,6 +57,30 @@ describe("the stores of a deployment", () => {
     await expect(deployment.open(remotes)).rejects.toThrow("s3://bucket-1 has no marker");
   });
 
+  test("that another process has made and written to meanwhile are known when one looks again", async () => {
+    const deployment = new Deployment(1);
+    const { store, url } = deployment.remote(0);
+    let isFirst = true;
+    const slow: ObjectStore = {
+      putIfAbsent: (...given) => store.putIfAbsent(...given),
+      get: (...given) => store.get(...given),
+      getRange: (...given) => store.getRange(...given),
+      deleteAll: (...given) => store.deleteAll(...given),
+      async list(...given) {
+        if (isFirst) {
+          isFirst = false;
+          const options = { clock: deployment.clock, random: new SeededRandom(9), logger: SILENT_LOGGER, signal };
+          const remotes = [deployment.remote(0)];
+          const other = await openStores({ ...options, journal: deployment.journals.connect(), remotes });
+          await other.store(0).putIfAbsent(objectKey("theirs"), [], signal);
+        }
+        return store.list(...given);
+      },
+    };
+    const stores = await deployment.open([{ store: slow, url }]);
+    expect(await stores.store(0).putIfAbsent(objectKey("ours"), [], signal)).toEqual({ kind: "written" });
+  });
+
   test("may grow by an empty one, never by one that holds something", async () => {
     const deployment = new Deployment(3);
     const remotes = [deployment.remote(0), deployment.remote(1), deployment.remote(2)];
