@@ -132,8 +132,18 @@ export function checkConsumerCommit(command: CommitOffsetsCommand, consumer: Con
   if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
   const isClassic = member.classic !== undefined;
   if (!isClassic && !knowsMemberEpochs) return ErrorCode.UNSUPPORTED_VERSION;
-  if (memberEpoch === member.memberEpoch || heldAll(command, member, consumer)) return ErrorCode.NONE;
+  const isPresent = memberEpoch === member.memberEpoch && !awaitsFirstTarget(member);
+  if (isPresent || heldAll(command, member, consumer)) return ErrorCode.NONE;
   return isClassic ? ErrorCode.ILLEGAL_GENERATION : ErrorCode.STALE_MEMBER_EPOCH;
+}
+
+/**
+ * Whether the member has joined, and no target knows of it yet. Until then it stands at the epoch of the target before, which
+ * may be that of an older self of the same id: a commit that shows it is late, and others may have its partitions by now.
+ * (Kafka 4.3 takes it, for its targets only lag where `group.consumer.assignment.interval.ms` lets them.)
+ */
+function awaitsFirstTarget({ memberEpoch, subscriptionEpoch, assigned, pendingRevocation }: ConsumerMember): boolean {
+  return memberEpoch < subscriptionEpoch && assigned.size === 0 && pendingRevocation.size === 0;
 }
 
 /** Whether the member holds all that it commits for, and has done so since the epoch that it shows or before. */

@@ -42,6 +42,31 @@ describe("a commit of a member of a consumer group", () => {
     expect(groups.brief(commit("b", since, 2))).toBe("STALE_MEMBER_EPOCH");
   });
 
+  test("of an older self is refused when the member is back at the same epoch, and waits for a target", () => {
+    const { groups, now } = sharedGroup();
+    groups.beat(beatOf("a", -1));
+    expect(groups.beat(heartbeatOf("a")).memberEpoch).toBe(now);
+    expect(groups.brief(commit("a", now, 0))).toBe("STALE_MEMBER_EPOCH");
+    // Others get what it had, and it stays at its epoch until it beats.
+    groups.setTarget({ b: partitions({ 1: [0, 2] }), a: partitions({ 1: [1, 3] }) });
+    const { memberEpoch } = groups.beat(beatOf("b", now, { owned: partitions({ 1: [2] }) }));
+    expect(groups.brief(commit("b", memberEpoch, 0))).toBe("done");
+    expect(groups.consumerMember("a").memberEpoch).toBe(now);
+    groups.state = reloaded(groups.state);
+    expect(groups.brief(commit("a", now, 0))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", now, 1))).toBe("STALE_MEMBER_EPOCH");
+    groups.reconcileAll();
+    expect(groups.brief(commit("a", now, 1))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", groups.consumerMember("a").memberEpoch, 1))).toBe("done");
+  });
+
+  test("is taken at its epoch from who waits for the target of a changed subscription", () => {
+    const { groups, now } = sharedGroup();
+    groups.beat(beatOf("a", now, { subscribedTopicNames: ["t1", "t2"] }));
+    expect(groups.consumer.groupEpoch).toBeGreaterThan(groups.consumer.assignmentEpoch);
+    expect(groups.brief(commit("a", now, 0, 9))).toBe("done");
+  });
+
   test("is taken as a whole or not at all", () => {
     const { groups, since } = sharedGroup();
     expect(groups.brief(commit("a", since, 0, 2))).toBe("STALE_MEMBER_EPOCH");

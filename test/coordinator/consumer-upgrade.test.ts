@@ -363,7 +363,7 @@ describe("a consumer group whose last member of the consumer protocol is gone", 
 
   test("keeps its offsets and can be upgraded anew", () => {
     const groups = upgradedGroup();
-    const { memberEpoch } = groups.consumerMember("c");
+    const { memberEpoch } = groups.beat(beatOf("c", groups.consumerMember("c").memberEpoch));
     const partition = { partitionIndex: 0, offset: 5, leaderEpoch: -1, metadata: "", expiresAtMs: -1 };
     groups.fold({
       kind: "commit-offsets",
