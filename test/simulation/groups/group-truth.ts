@@ -158,8 +158,8 @@ export class GroupTruth {
 
   #noteCommits(command: CommitOffsetsCommand, before: Before): void {
     const { memberId, generationIdOrMemberEpoch: generation } = command;
-    const isAllowed =
-      generation < 0 ? before.memberCount === 0 : generation === before.generation || this.#hasHeldAll(command);
+    const isPresent = generation === before.generation && !this.#isOthers(command);
+    const isAllowed = generation < 0 ? before.memberCount === 0 : isPresent || this.#hasHeldAll(command);
     if (!isAllowed) {
       this.#report(`checkZombie: ${memberId} of ${generation} commits, and is at ${before.generation} if anywhere`);
     }
@@ -183,6 +183,12 @@ export class GroupTruth {
         return held?.memberId === memberId && held.epoch <= epoch;
       }),
     );
+  }
+
+  /** In a consumer group no commit is for what another member holds: it comes from before that one had it. */
+  #isOthers({ memberId, topics }: CommitOffsetsCommand): boolean {
+    const read = topics.find(({ topicId }) => topicId === TOPIC_ID)?.partitions ?? [];
+    return read.some(({ partitionIndex }) => (this.#held.get(partitionIndex)?.memberId ?? memberId) !== memberId);
   }
 
   /** What a member sent itself, and gave up, may come late; nobody else's may. */
