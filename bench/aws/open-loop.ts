@@ -78,10 +78,13 @@ export async function sendOpenLoop(
 }
 
 /** Records as a client makes them; all requests bring the same ones. */
-function batchOf(records: number): Uint8Array {
+export function batchOf(records: number): Uint8Array {
   const value = Buffer.alloc(KIBIBYTE, "bench ");
   const timestampMs = Date.now();
-  return buildBatch(Array.from({ length: records }, () => ({ timestampMs, key: null, value, headers: [] })));
+  return buildBatch(
+    Array.from({ length: records }, () => ({ timestampMs, key: null, value, headers: [] })),
+    { partitionLeaderEpoch: 0 },
+  );
 }
 
 async function send(

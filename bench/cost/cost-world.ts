@@ -6,8 +6,7 @@ import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { ManualClock } from "../../test/support/manual-clock.ts";
 import { SeededRandom } from "../../test/support/seeded-random.ts";
-import { bucketsOf } from "../aws/deployment.ts";
-import { S3_STANDARD } from "../aws/latency.ts";
+import { bucketsOf, LATENCIES, type StoreClass } from "../aws/deployment.ts";
 import { latentJournal, latentStore } from "../aws/latent-services.ts";
 import { Meter, MeteredJournal, MeteredStore } from "./meter.ts";
 
@@ -15,6 +14,13 @@ export const NEVER = new AbortController().signal;
 /** What one step of time wakes may need several turns of the event loop, before the next step. */
 const TURNS_A_STEP = 4;
 const STEP_MS = 1;
+
+export interface CostWorldOptions {
+  readonly storeCount: number;
+  /** Default: Standard. */
+  readonly storeClass?: StoreClass;
+  readonly seed: number;
+}
 
 /** The services of one deployment on a clock of its own, and what they were asked. Brokers and functions share them. */
 export class CostWorld implements AsyncDisposable {
@@ -25,14 +31,15 @@ export class CostWorld implements AsyncDisposable {
   readonly #ports: Omit<BrokerPorts, "random">;
   readonly #brokers: Broker[] = [];
 
-  constructor({ storeCount, seed }: { readonly storeCount: number; readonly seed: number }) {
+  constructor({ storeCount, storeClass = "Standard", seed }: CostWorldOptions) {
     const { meter } = this;
     const clock = inWholeMs(this.#time);
     this.clock = clock;
     const random = new SeededRandom(seed);
     this.random = random;
-    const stores = bucketsOf({ storeClass: "Standard", storeCount }).map(
-      (bucket, id) => [id, new MeteredStore(latentStore(S3_STANDARD, { clock, random }), meter, bucket)] as const,
+    const latency = LATENCIES[storeClass];
+    const stores = bucketsOf({ storeClass, storeCount }).map(
+      (bucket, id) => [id, new MeteredStore(latentStore(latency, { clock, random }), meter, bucket)] as const,
     );
     this.#ports = {
       journal: new MeteredJournal(latentJournal({ clock, random }), meter),

@@ -1,10 +1,10 @@
 import type { Broker } from "#lib/broker/assemble-broker.ts";
 import { assertNoError } from "#lib/client/kafka-error.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
-import { buildBatch } from "#lib/record/batch-builder.ts";
 import { lastOffsetOf, readBatchHeader, splitBatches } from "#lib/record/record-batch.ts";
 import { CLIENT_FETCH_BYTES_MAX, CLIENT_FETCH_PARTITION_BYTES_MAX, CLIENT_FETCH_WAIT_MS } from "#lib/util/limits.ts";
 import { gatewaySettings } from "../aws/deployment.ts";
+import { batchOf } from "../aws/open-loop.ts";
 import { KIBIBYTE } from "../kafka/sizes.ts";
 import { CostWorld, NEVER } from "./cost-world.ts";
 import type { CostTimes, Counted } from "./counted.ts";
@@ -126,14 +126,6 @@ class GatewayLoad {
     }
     return [...offsets.values()].reduce((sum, offset) => sum + offset, 0);
   }
-}
-
-function batchOf(records: number): Uint8Array {
-  const value = Buffer.alloc(KIBIBYTE, "bench ");
-  return buildBatch(
-    Array.from({ length: records }, () => ({ timestampMs: 1_000, key: null, value, headers: [] })),
-    { partitionLeaderEpoch: 0 },
-  );
 }
 
 async function commit(

@@ -71,7 +71,7 @@ export const s3Suite: BenchSuite = {
 async function withGateway<T>(work: (running: Running) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(existsSync(MEMORY_DISK) ? MEMORY_DISK : tmpdir(), "millrace-bench-s3-"));
   try {
-    await using server = await Versitygw.start({ directory });
+    await using server = await Versitygw.start({ directory, keepAlive: true });
     const { accessKeyId, secretAccessKey } = Versitygw;
     const credentials = { accessKeyId, secretAccessKey };
     const client = newS3Client({ endpoint: server.url, region: "us-east-1", credentials });

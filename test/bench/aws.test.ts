@@ -31,7 +31,7 @@ test("the aws benchmarks measure no ack that is faster than the services, and ev
     wants: (row) => row.includes("10 MB/s"),
     say: (line) => lines.push(line),
   });
-  expect(measured).toHaveLength(16);
+  expect(measured).toHaveLength(24);
   expect(lines).toHaveLength(4);
   for (const { name, ours } of measured)
     expect(

@@ -9,6 +9,8 @@ export interface VersitygwOptions {
   readonly port?: number;
   /** Where the buckets are directories; one of the cache, emptied first, if absent. */
   readonly directory?: string;
+  /** Keeps connections, as S3 does; by itself it closes each one after an answer. */
+  readonly keepAlive?: boolean;
 }
 
 /** A real S3 server, compiled, that checks signatures and keeps objects as files. */
@@ -31,9 +33,10 @@ export class Versitygw implements AsyncDisposable {
     if (options.directory === undefined) rmSync(own, { recursive: true, force: true });
     mkdirSync(directory, { recursive: true });
     mkdirSync(own, { recursive: true });
+    const flags = ["--port", `127.0.0.1:${port}`, "--quiet", ...(options.keepAlive === true ? ["--keep-alive"] : [])];
     const server = ServerProcess.start({
       name: "versitygw",
-      command: [join(PARTS.versitygw, "versitygw"), "--port", `127.0.0.1:${port}`, "--quiet", "posix", directory],
+      command: [join(PARTS.versitygw, "versitygw"), ...flags, "posix", directory],
       environment: {
         ...plainEnvironment(),
         ROOT_ACCESS_KEY: Versitygw.accessKeyId,
