@@ -132,7 +132,8 @@ export function checkConsumerCommit(command: CommitOffsetsCommand, consumer: Con
   if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
   const isClassic = member.classic !== undefined;
   if (!isClassic && !knowsMemberEpochs) return ErrorCode.UNSUPPORTED_VERSION;
-  const isPresent = memberEpoch === member.memberEpoch && !awaitsFirstTarget(member);
+  const isPresent =
+    memberEpoch === member.memberEpoch && !awaitsFirstTarget(member) && !hasGivenUp(command, member, consumer);
   if (isPresent || heldAll(command, member, consumer)) return ErrorCode.NONE;
   return isClassic ? ErrorCode.ILLEGAL_GENERATION : ErrorCode.STALE_MEMBER_EPOCH;
 }
@@ -144,6 +145,24 @@ export function checkConsumerCommit(command: CommitOffsetsCommand, consumer: Con
  */
 function awaitsFirstTarget({ memberEpoch, subscriptionEpoch, assigned, pendingRevocation }: ConsumerMember): boolean {
   return memberEpoch < subscriptionEpoch && assigned.size === 0 && pendingRevocation.size === 0;
+}
+
+/**
+ * Whether the commit may be for what the member held at its present epoch and has given up. A target that takes more from it
+ * before it has moved on leaves it at that epoch, while others get what it gave up first: a late commit would move their offsets
+ * back. Topics that nobody in the group reads are free to it. (Kafka 4.3 takes whatever comes at the present epoch.)
+ */
+function hasGivenUp(
+  { topics }: CommitOffsetsCommand,
+  { state, assigned, pendingRevocation }: ConsumerMember,
+  { partitionEpochs }: ConsumerGroup,
+): boolean {
+  if (state !== "UnrevokedPartitions") return false;
+  return topics.some(({ topicId, partitions }) => {
+    if (!partitionEpochs.has(topicId)) return false;
+    const held = [...(assigned.get(topicId) ?? []), ...(pendingRevocation.get(topicId) ?? [])];
+    return partitions.some(({ partitionIndex }) => !held.includes(partitionIndex));
+  });
 }
 
 /** Whether the member holds all that it commits for, and has done so since the epoch that it shows or before. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CommitOffsetsCommand } from "#lib/coordinator/group-command.ts";
 import { beatOf, FoldedConsumers, heartbeatOf, partitions } from "./consumer-fixtures.ts";
-import { commitOf, reloaded, TOPIC } from "./group-fixtures.ts";
+import { commitOf, reloaded, TOPIC, topicIdOf } from "./group-fixtures.ts";
 
 function commit(memberId: string, memberEpoch: number, ...list: readonly number[]): CommitOffsetsCommand {
   const said = { offset: 7, leaderEpoch: -1, metadata: "", expiresAtMs: -1 };
@@ -84,6 +84,38 @@ describe("a commit of a member of a consumer group", () => {
     expect(groups.brief(commit("a", since, 0))).toBe("done");
     expect(groups.brief(commit("a", since, 1))).toBe("STALE_MEMBER_EPOCH");
     expect(groups.brief(commit("a", now, 1))).toBe("STALE_MEMBER_EPOCH");
+  });
+
+  test("is refused for what the member has given up although it stays at its epoch to give up more", () => {
+    const { groups, now } = sharedGroup();
+    groups.beat(heartbeatOf("c"));
+    groups.setTarget({ a: partitions({ 1: [0] }), b: partitions({ 1: [2, 3] }), c: partitions({ 1: [1] }) });
+    groups.beat(beatOf("a", now, { owned: partitions({ 1: [0, 1] }) }));
+    groups.beat(heartbeatOf("d"));
+    groups.setTarget({ b: partitions({ 1: [2, 3] }), c: partitions({ 1: [1] }), d: partitions({ 1: [0] }) });
+    expect(groups.brief(commit("a", now, 0, 1))).toBe("done");
+    groups.beat(beatOf("a", now, { owned: partitions({ 1: [0] }) }));
+    expect(groups.consumerMember("a")).toMatchObject({ memberEpoch: now, pendingRevocation: partitions({ 1: [0] }) });
+    // Nobody has it yet, then another one has, then that one is gone.
+    expect(groups.brief(commit("a", now, 1))).toBe("STALE_MEMBER_EPOCH");
+    const { memberEpoch } = groups.beat(beatOf("c", groups.consumerMember("c").memberEpoch));
+    expect(groups.brief(commit("c", memberEpoch, 1))).toBe("done");
+    expect(groups.brief(commit("a", now, 0, 1))).toBe("STALE_MEMBER_EPOCH");
+    groups.beat(beatOf("c", -1));
+    groups.state = reloaded(groups.state);
+    expect(groups.brief(commit("a", now, 1))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", now, 0))).toBe("done");
+  });
+
+  test("is taken while the member gives up partitions, for a topic that nobody reads", () => {
+    const { groups, now } = sharedGroup();
+    groups.beat(heartbeatOf("c"));
+    groups.setTarget({ a: partitions({ 1: [0] }), b: partitions({ 1: [2, 3] }), c: partitions({ 1: [1] }) });
+    groups.beat(beatOf("a", now));
+    expect(groups.consumerMember("a").state).toBe("UnrevokedPartitions");
+    const { topics, ...rest } = commit("a", now, 0);
+    const elsewhere = topics.map((topic) => ({ ...topic, topicId: topicIdOf(2) }));
+    expect(groups.brief({ ...rest, topics: [...topics, ...elsewhere] })).toBe("done");
   });
 
   test("counts from when a partition came back", () => {
