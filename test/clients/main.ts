@@ -10,6 +10,7 @@ import { librdkafkaSuite } from "./librdkafka/suite.ts";
 import { nodeRdkafkaSuite } from "./node-rdkafka/suite.ts";
 import { packageSuite } from "./package/suite.ts";
 import { platformaticSuite } from "./platformatic/suite.ts";
+import { schemathesisSuite } from "./schemathesis/suite.ts";
 import { describe, Facts, SkippedError, type Suite, type SuiteContext } from "./support/suite.ts";
 
 // Runs real clients against Millrace, or against Apache Kafka to find out whether the checks themselves are right.
@@ -28,6 +29,7 @@ const SUITES: readonly Suite[] = [
   packageSuite,
   consumersSuite,
   demoSuite,
+  schemathesisSuite,
 ];
 
 const HELP = `node test/clients/main.ts [options]

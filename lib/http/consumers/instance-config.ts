@@ -55,8 +55,8 @@ function nameOf(value: Setting): Partial<RequestedConfig> | undefined {
 
 function isName(value: Setting): value is string {
   if (typeof value !== "string" || value === "" || value.length > INSTANCE_ID_LENGTH_MAX) return false;
-  // Neither what ends a step of a path nor what cannot be seen.
-  return value.isWellFormed() && value !== "." && value !== ".." && !/[/\\\p{Cc}]/u.test(value);
+  // Neither what ends a step of a path, nor what cannot be seen, nor half a character (Cs).
+  return value !== "." && value !== ".." && !/[/\\\p{Cc}\p{Cs}]/u.test(value);
 }
 
 function isFlag(value: Setting): boolean {
