@@ -133,7 +133,7 @@ export function checkConsumerCommit(command: CommitOffsetsCommand, consumer: Con
   const isClassic = member.classic !== undefined;
   if (!isClassic && !knowsMemberEpochs) return ErrorCode.UNSUPPORTED_VERSION;
   const isPresent =
-    memberEpoch === member.memberEpoch && !awaitsFirstTarget(member) && !hasGivenUp(command, member, consumer);
+    memberEpoch === member.memberEpoch && !awaitsFirstTarget(member) && !lacksSome(command, member, consumer);
   if (isPresent || heldAll(command, member, consumer)) return ErrorCode.NONE;
   return isClassic ? ErrorCode.ILLEGAL_GENERATION : ErrorCode.STALE_MEMBER_EPOCH;
 }
@@ -148,16 +148,16 @@ function awaitsFirstTarget({ memberEpoch, subscriptionEpoch, assigned, pendingRe
 }
 
 /**
- * Whether the commit may be for what the member held at its present epoch and has given up. A target that takes more from it
- * before it has moved on leaves it at that epoch, while others get what it gave up first: a late commit would move their offsets
- * back. Topics that nobody in the group reads are free to it. (Kafka 4.3 takes whatever comes at the present epoch.)
+ * Whether the commit is for something that the group reads and the member does not hold. At its present epoch it has given that
+ * up (while it has more to give up it stays there), or an older self of the same id had it in a group of the same name that is no
+ * more: others may have it by now, and a late commit would move their offsets back. Topics that nobody in the group reads are
+ * free to it. (Kafka 4.3 takes whatever comes at the present epoch.)
  */
-function hasGivenUp(
+function lacksSome(
   { topics }: CommitOffsetsCommand,
-  { state, assigned, pendingRevocation }: ConsumerMember,
+  { assigned, pendingRevocation }: ConsumerMember,
   { partitionEpochs }: ConsumerGroup,
 ): boolean {
-  if (state !== "UnrevokedPartitions") return false;
   return topics.some(({ topicId, partitions }) => {
     if (!partitionEpochs.has(topicId)) return false;
     const held = [...(assigned.get(topicId) ?? []), ...(pendingRevocation.get(topicId) ?? [])];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CommitOffsetsCommand } from "#lib/coordinator/group-command.ts";
 import { beatOf, FoldedConsumers, heartbeatOf, partitions } from "./consumer-fixtures.ts";
-import { commitOf, reloaded, TOPIC, topicIdOf } from "./group-fixtures.ts";
+import { commitOf, GROUP, reloaded, TOPIC, topicIdOf } from "./group-fixtures.ts";
 
 function commit(memberId: string, memberEpoch: number, ...list: readonly number[]): CommitOffsetsCommand {
   const said = { offset: 7, leaderEpoch: -1, metadata: "", expiresAtMs: -1 };
@@ -15,15 +15,19 @@ function commit(memberId: string, memberEpoch: number, ...list: readonly number[
 /** `a` has had partitions 0 and 1 since epoch `since`, and has come to a later one when `b` got 2 and 3, which `a` had. */
 function sharedGroup() {
   const groups = new FoldedConsumers();
-  groups.beat(heartbeatOf("a"));
+  return { groups, ...share(groups, "a", "b") };
+}
+
+function share(groups: FoldedConsumers, first: string, second: string) {
+  groups.beat(heartbeatOf(first));
   groups.reconcileAll();
-  const since = groups.consumerMember("a").memberEpoch;
-  groups.beat(heartbeatOf("b"));
-  groups.setTarget({ a: partitions({ 1: [0, 1] }), b: partitions({ 1: [2, 3] }) });
+  const since = groups.consumerMember(first).memberEpoch;
+  groups.beat(heartbeatOf(second));
+  groups.setTarget({ [first]: partitions({ 1: [0, 1] }), [second]: partitions({ 1: [2, 3] }) });
   groups.reconcileAll();
-  const now = groups.consumerMember("a").memberEpoch;
-  expect([now > since, groups.consumerMember("b").memberEpoch]).toEqual([true, now]);
-  return { groups, since, now };
+  const now = groups.consumerMember(first).memberEpoch;
+  expect([now > since, groups.consumerMember(second).memberEpoch]).toEqual([true, now]);
+  return { since, now };
 }
 
 describe("a commit of a member of a consumer group", () => {
@@ -64,7 +68,35 @@ describe("a commit of a member of a consumer group", () => {
     const { groups, now } = sharedGroup();
     groups.beat(beatOf("a", now, { subscribedTopicNames: ["t1", "t2"] }));
     expect(groups.consumer.groupEpoch).toBeGreaterThan(groups.consumer.assignmentEpoch);
-    expect(groups.brief(commit("a", now, 0, 9))).toBe("done");
+    expect(groups.brief(commit("a", now, 0, 1))).toBe("done");
+  });
+
+  test("of an older self in a group that is no more is refused at the same epoch, unless it is for what the member holds", () => {
+    const { groups, now } = sharedGroup();
+    groups.beat(beatOf("a", -1));
+    groups.beat(beatOf("b", -1));
+    expect(groups.brief({ kind: "delete-group", groupId: GROUP })).toBe("done");
+    expect(share(groups, "b", "a").now).toBe(now);
+    expect(groups.consumerMember("a")).toMatchObject({ state: "Stable", assigned: partitions({ 1: [2, 3] }) });
+    expect(groups.brief(commit("b", now, 0))).toBe("done");
+    expect(groups.brief(commit("a", now, 0))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", now, 1, 2))).toBe("STALE_MEMBER_EPOCH");
+    // Nor when the other one is gone, for its offset stands.
+    groups.beat(beatOf("b", -1));
+    expect(groups.brief(commit("a", now, 0))).toBe("STALE_MEMBER_EPOCH");
+    // Nothing tells these from those of the present one.
+    expect(groups.brief(commit("a", now, 2, 3))).toBe("done");
+  });
+
+  test("is refused at its epoch while the member waits for others to give up what it commits for", () => {
+    const { groups } = sharedGroup();
+    groups.beat(heartbeatOf("c"));
+    groups.setTarget({ a: partitions({ 1: [0] }), b: partitions({ 1: [2, 3] }), c: partitions({ 1: [1] }) });
+    const { memberEpoch } = groups.beat(beatOf("c", groups.consumerMember("c").memberEpoch));
+    expect(groups.consumerMember("c").state).toBe("UnreleasedPartitions");
+    expect(groups.brief(commit("c", memberEpoch, 1))).toBe("STALE_MEMBER_EPOCH");
+    groups.reconcileAll();
+    expect(groups.brief(commit("c", memberEpoch, 1))).toBe("done");
   });
 
   test("is taken as a whole or not at all", () => {
@@ -107,14 +139,15 @@ describe("a commit of a member of a consumer group", () => {
     expect(groups.brief(commit("a", now, 0))).toBe("done");
   });
 
-  test("is taken while the member gives up partitions, for a topic that nobody reads", () => {
+  test("is taken for a topic that nobody reads, also while the member gives up partitions", () => {
     const { groups, now } = sharedGroup();
+    const { topics, ...rest } = commit("a", now, 0);
+    const elsewhere = topics.map((topic) => ({ ...topic, topicId: topicIdOf(2) }));
+    expect(groups.brief({ ...rest, topics: [...topics, ...elsewhere] })).toBe("done");
     groups.beat(heartbeatOf("c"));
     groups.setTarget({ a: partitions({ 1: [0] }), b: partitions({ 1: [2, 3] }), c: partitions({ 1: [1] }) });
     groups.beat(beatOf("a", now));
     expect(groups.consumerMember("a").state).toBe("UnrevokedPartitions");
-    const { topics, ...rest } = commit("a", now, 0);
-    const elsewhere = topics.map((topic) => ({ ...topic, topicId: topicIdOf(2) }));
     expect(groups.brief({ ...rest, topics: [...topics, ...elsewhere] })).toBe("done");
   });
 

@@ -363,12 +363,12 @@ describe("a consumer group whose last member of the consumer protocol is gone", 
 
   test("keeps its offsets and can be upgraded anew", () => {
     const groups = upgradedGroup();
-    const { memberEpoch } = groups.beat(beatOf("c", groups.consumerMember("c").memberEpoch));
+    const { memberEpoch } = groups.consumerMember("a");
     const partition = { partitionIndex: 0, offset: 5, leaderEpoch: -1, metadata: "", expiresAtMs: -1 };
     groups.fold({
       kind: "commit-offsets",
       groupId: GROUP,
-      memberId: "c",
+      memberId: "a",
       groupInstanceId: undefined,
       generationIdOrMemberEpoch: memberEpoch,
       knowsMemberEpochs: true,
