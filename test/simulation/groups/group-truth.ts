@@ -50,6 +50,8 @@ export class GroupTruth {
   group: GroupState | undefined;
   readonly #options: GroupTruthOptions;
   readonly #incarnations = new Map<string, number>();
+  /** The incarnation in which each member came to each of its epochs first; generations of classic members are no matter. */
+  readonly #firstAt = new Map<string, number>();
   /** Which member of a consumer group holds each partition, be it to give up, and since which epoch. */
   #held = new Map<number, { readonly memberId: string; readonly epoch: number }>();
   /** What a consumer group has given its classic members, by member and epoch. They may hear of it when it is no more. */
@@ -191,9 +193,14 @@ export class GroupTruth {
     return read.some(({ partitionIndex }) => (this.#held.get(partitionIndex)?.memberId ?? memberId) !== memberId);
   }
 
-  /** What a member sent itself, and gave up, may come late; nobody else's may. */
-  #checkNoRetreat({ name, memberId, offset }: TrueCommit, last: TrueCommit | undefined): void {
+  /**
+   * What a member sent itself, and gave up, may come late; nobody else's may. If it was at this epoch in an earlier
+   * incarnation too, nothing tells a commit of then from one of now.
+   */
+  #checkNoRetreat({ name, memberId, generation, offset }: TrueCommit, last: TrueCommit | undefined): void {
     if (last?.name === undefined || offset >= last.offset || last.memberId === memberId) return;
+    const firstAt = this.#firstAt.get(`${memberId} at ${generation}`) ?? this.incarnation;
+    if (firstAt < this.incarnation) return;
     this.#report(`checkNoRetreat: ${this.groupId} goes from ${last.name} back to ${name}`);
   }
 
@@ -227,8 +234,12 @@ export class GroupTruth {
     if (isAnew) this.incarnation++;
     else if (generation < this.#highest) this.#report("checkOneOwner: the generation goes back");
     this.#highest = generation;
-    for (const memberId of this.group?.membership.members.keys() ?? []) {
-      this.#incarnations.set(memberId, this.incarnation);
+    const membership = this.group?.membership;
+    for (const memberId of membership?.members.keys() ?? []) this.#incarnations.set(memberId, this.incarnation);
+    if (membership?.type !== "consumer") return;
+    for (const { memberId, memberEpoch } of membership.members.values()) {
+      const key = `${memberId} at ${memberEpoch}`;
+      if (!this.#firstAt.has(key)) this.#firstAt.set(key, this.incarnation);
     }
   }
 
