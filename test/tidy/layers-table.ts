@@ -90,7 +90,15 @@ const rules: readonly (readonly [modules: readonly string[], places: readonly st
   [["commander"], ["bin", "test"]],
   [["re2js"], ["lib/coordinator", "test"]],
   [
-    ["vitest", "vitest/config", "vitest/node", "fast-check", "kafkajs", "@platformatic/kafka", "@aws-sdk/client-lambda"],
+    [
+      "vitest",
+      "vitest/config",
+      "vitest/node",
+      "fast-check",
+      "kafkajs",
+      "@platformatic/kafka",
+      "@aws-sdk/client-lambda",
+    ],
     ["test", "bench", "."],
   ],
 ];
