@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { once } from "node:events";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { collect } from "../support/processes.ts";
 import { ROOT } from "../support/provision.ts";
 import type { Suite } from "../support/suite.ts";
@@ -57,7 +58,7 @@ export const packageSuite: Suite = {
     }
     await facts.check("the examples of docs/TESTBROKER.md pass", async () => {
       const { stdout } = expectSuccess(await project.run("npx", ["vitest", "run"]));
-      match(stdout, /Tests +3 passed/);
+      match(stripVTControlCharacters(stdout), /Tests +3 passed/);
     });
     await facts.check("the types hold with the strictest settings, and with no other types around", async () => {
       const strict = [
