@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { AWS_PRICES, GB, MONTH_MS } from "#lib/housekeeping/cost/aws-prices.ts";
 import { priceRequests } from "#lib/housekeeping/cost/price-requests.ts";
 import type { LedgerLine, RequestKind } from "#lib/runtime/ledger.ts";
+import { addUrlOptions } from "./cli/client.ts";
 import { estimateDataDir } from "./cli/data-dir-cost.ts";
 import { callHttp } from "./cli/http-api.ts";
-import { parseApiKey } from "./cli/parse.ts";
 import { formatBytes, formatDuration, formatTable } from "./cli/table.ts";
 import { CommandFailure, UsageError } from "./cli/usage-error.ts";
 import { JOURNAL_FILE } from "./data-dir.ts";
@@ -22,14 +22,8 @@ const PRICES_TEXT = `prices of ${AWS_PRICES.region}, ${AWS_PRICES.asOf}, from ${
 
 /** `millrace cost`: what requests have cost, or would. */
 export function costCommand(): Command {
-  return new Command("cost")
+  return addUrlOptions(new Command("cost"), "of the HTTPS door; the key needs the right admin")
     .description("price the requests of a running process, or what a data directory would have cost on AWS")
-    .addOption(new Option("-u, --url <URL>", "of the HTTPS door; the key needs the right admin").env("MILLRACE_URL"))
-    .addOption(
-      new Option("--key <KEY>", "an API key for --url; better in the environment")
-        .env("MILLRACE_KEY")
-        .argParser(parseApiKey),
-    )
     .option("--data-dir <DIR>", "an embedded broker's data directory; the broker may be running")
     .option("--json", "one JSON object")
     .addHelpText(

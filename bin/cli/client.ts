@@ -13,18 +13,18 @@ export interface ClientOptions {
 }
 
 export function addBootstrapOption(command: Command): Command {
+  command.addOption(
+    new Option("-b, --bootstrap-server <HOST:PORT>", "brokers to ask first, with commas between")
+      .env("MILLRACE_BOOTSTRAP_SERVER")
+      .default(DEFAULT_BOOTSTRAP),
+  );
+  return addUrlOptions(command, "speak HTTPS instead: the base URL of a deployment, or http://HOST:PORT of a gateway");
+}
+
+/** The HTTPS door and the key for it; `purpose` says what goes that way. */
+export function addUrlOptions(command: Command, purpose: string): Command {
   return command
-    .addOption(
-      new Option("-b, --bootstrap-server <HOST:PORT>", "brokers to ask first, with commas between")
-        .env("MILLRACE_BOOTSTRAP_SERVER")
-        .default(DEFAULT_BOOTSTRAP),
-    )
-    .addOption(
-      new Option(
-        "-u, --url <URL>",
-        "speak HTTPS instead: the base URL of a deployment, or http://HOST:PORT of a gateway",
-      ).env("MILLRACE_URL"),
-    )
+    .addOption(new Option("-u, --url <URL>", purpose).env("MILLRACE_URL"))
     .addOption(
       new Option("--key <KEY>", "an API key for --url; better in the environment than on the command line")
         .env("MILLRACE_KEY")

@@ -1,5 +1,5 @@
 import { HttpRefusedError } from "#lib/client/errors.ts";
-import { HTTP_ERROR_TEXT_BYTES_MAX } from "#lib/util/limits.ts";
+import { keyHeader, refusalText, routeUrl } from "#lib/client/http-door.ts";
 import { parseUrl } from "./parse.ts";
 import { CommandFailure } from "./usage-error.ts";
 
@@ -17,11 +17,11 @@ export async function callHttp<T>(
   { method, path, body }: { readonly method: string; readonly path: string; readonly body?: unknown },
 ): Promise<T> {
   const base = parseUrl(url);
-  const target = new URL(`${base.pathname.replace(/\/+$/, "")}${path}`, base);
+  const target = routeUrl(base, path);
   const headers = {
     accept: "application/json",
     ...(body === undefined ? {} : { "content-type": "application/json" }),
-    ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+    ...keyHeader(key),
   };
   const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
   const response = await fetch(target, init).catch((error: unknown) => {
@@ -40,17 +40,6 @@ export async function callHttp<T>(
 }
 
 function refusalOf(origin: string, status: number, text: string): Error {
-  const message = messageOf(text);
   const remedy = status === 401 ? "\nGive a key with --key or MILLRACE_KEY; millrace keys create makes one" : "";
-  return new HttpRefusedError(`${origin} answers ${status}: ${message}${remedy}`, status);
-}
-
-function messageOf(text: string): string {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === "object" && parsed !== null && "message" in parsed) return String(parsed.message);
-  } catch {
-    // No JSON: some other server.
-  }
-  return text.slice(0, Math.min(200, HTTP_ERROR_TEXT_BYTES_MAX)).replaceAll(/\s+/g, " ");
+  return new HttpRefusedError(`${origin} answers ${status}: ${refusalText(text)}${remedy}`, status);
 }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { SystemRandom } from "#lib/adapters/node/system-random.ts";
 import { type BrokerPorts, journalPorts, openCluster } from "#lib/broker/open-journals.ts";
@@ -13,9 +13,8 @@ import {
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { JOURNAL_FILE } from "../data-dir.ts";
-import { collect } from "./client.ts";
+import { addUrlOptions, collect } from "./client.ts";
 import { type Keys, keysInJournal, keysOverHttp } from "./key-admin.ts";
-import { parseApiKey } from "./parse.ts";
 import { CommandFailure, UsageError } from "./usage-error.ts";
 
 /** Exactly one of three: a URL with a key that may, the data directory, or the AWS resources with one's own IAM rights. */
@@ -28,15 +27,7 @@ export interface KeyPlaceOptions {
 }
 
 export function addKeyPlaceOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option("-u, --url <URL>", "through the HTTPS door, with --key of the right admin").env("MILLRACE_URL"),
-    )
-    .addOption(
-      new Option("--key <KEY>", "an API key for --url; better in the environment")
-        .env("MILLRACE_KEY")
-        .argParser(parseApiKey),
-    )
+  return addUrlOptions(command, "through the HTTPS door, with --key of the right admin")
     .option("--data-dir <DIR>", "right in a data directory; the broker may be running")
     .option("--journal <URL>", `right in the table ${DYNAMODB_ADDRESS_FORM}, by one's own AWS credentials`)
     .option("--store <URL>", `with --journal: all stores by their ids, ${S3_ADDRESS_FORM}; repeatable`, collect);

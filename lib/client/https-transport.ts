@@ -4,6 +4,7 @@ import { type Deferred, deferred } from "#lib/runtime/deferred.ts";
 import type { LogError } from "#lib/util/errors.ts";
 import { HTTP_ERROR_TEXT_BYTES_MAX, HTTPS_CLIENT_SOCKETS_MAX, REQUEST_BYTES_MAX } from "#lib/util/limits.ts";
 import { ConnectionLostError, HttpRefusedError } from "./errors.ts";
+import { keyHeader, refusalText, routeUrl } from "./http-door.ts";
 import type { Transport, TransportListener } from "./transport.ts";
 
 /** Where frames go over HTTPS, below the base URL. */
@@ -32,11 +33,11 @@ export class HttpsTransport implements Transport {
 
   constructor({ url, key }: HttpsEndpoint, listener: TransportListener) {
     this.address = url.origin;
-    this.#target = new URL(`${url.pathname.replace(/\/+$/, "")}${FRAME_PATH}`, url);
+    this.#target = routeUrl(url, FRAME_PATH);
     this.#headers = {
       "content-type": FRAME_TYPE,
       accept: FRAME_TYPE,
-      ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+      ...keyHeader(key),
     };
     const options = { keepAlive: true, maxSockets: HTTPS_CLIENT_SOCKETS_MAX };
     this.#agent = url.protocol === "https:" ? new SecureAgent(options) : new Agent(options);
@@ -109,7 +110,7 @@ export class HttpsTransport implements Transport {
     // A produce that followed a redirect to whoever it names would be sent there with the key.
     const place =
       status >= 300 && status < 400 && headers.location !== undefined ? ` (moved to ${headers.location})` : "";
-    const text = `${this.address} answers ${status}${place}: ${messageOf(Buffer.concat(chunks).toString("utf8"))}`;
+    const text = `${this.address} answers ${status}${place}: ${refusalText(Buffer.concat(chunks).toString("utf8"))}`;
     const isPassing = status === 429 || status >= 500;
     return isPassing ? new ConnectionLostError(text) : new HttpRefusedError(text, status);
   }
@@ -134,15 +135,4 @@ function isFrame(chunks: readonly Uint8Array[], byteLength: number): boolean {
   const [head = new Uint8Array()] = chunks;
   const start = head.byteLength < SIZE_BYTES ? Buffer.concat(chunks, SIZE_BYTES) : head;
   return new DataView(start.buffer, start.byteOffset).getInt32(0) === byteLength - SIZE_BYTES;
-}
-
-/** Errors are JSON with a message; whatever else answers (a proxy, a page) is quoted shortly. */
-function messageOf(body: string): string {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    if (typeof parsed === "object" && parsed !== null && "message" in parsed) return String(parsed.message);
-  } catch {
-    // Not JSON.
-  }
-  return body.slice(0, 200).replaceAll(/\s+/g, " ") || "no text";
 }
