@@ -68,25 +68,37 @@ function inlinesBatches({ bytes }: JournalRecord): boolean {
   });
 }
 
-/** J5: one pointer that the last writer sets, whichever snapshot it stands for. */
+/** J5: the newest pointer is the one written last; those above it are forgotten, as if all were one item. */
 function latePointer(): Decorations {
   class LastWriterWins extends MemoryJournalService {
-    readonly #newest = new Map<JournalId, JournalRecord>();
+    readonly #pointers = new Map<JournalId, readonly JournalRecord[]>();
 
     override append(journal: JournalId, seq: JournalSeq, bytes: Uint8Array) {
       if (!journal.endsWith("/snapshots")) return super.append(journal, seq, bytes);
-      this.#newest.set(journal, { seq, bytes });
+      const below = this.#of(journal).filter((record) => record.seq < seq);
+      this.#pointers.set(journal, [...below, { seq, bytes }]);
       return { kind: "appended" } as const;
     }
 
     override last(journal: JournalId): JournalRecord | undefined {
-      return journal.endsWith("/snapshots") ? this.#newest.get(journal) : super.last(journal);
+      return journal.endsWith("/snapshots") ? this.#of(journal).at(-1) : super.last(journal);
     }
 
     override read(...[journal, options, hidden]: Parameters<MemoryJournalService["read"]>) {
       if (!journal.endsWith("/snapshots")) return super.read(journal, options, hidden);
-      const newest = this.#newest.get(journal);
-      return { records: newest === undefined ? [] : [newest, newest], isTruncated: false };
+      return { records: this.#of(journal).filter(({ seq }) => seq >= options.from), isTruncated: false };
+    }
+
+    override trim(journal: JournalId, upTo: JournalSeq): void {
+      super.trim(journal, upTo);
+      this.#pointers.set(
+        journal,
+        this.#of(journal).filter(({ seq }) => seq > upTo),
+      );
+    }
+
+    #of(journal: JournalId): readonly JournalRecord[] {
+      return this.#pointers.get(journal) ?? [];
     }
   }
   return { journalService: (clock, options) => new LastWriterWins(clock, options) };

@@ -33,6 +33,8 @@ export interface Profile {
   readonly freezeEveryMs: number;
   readonly outageEveryMs: number;
   readonly journalRates: FaultRates;
+  /** Of calls that concern snapshot pointers, where these are not the journal's. */
+  readonly pointerRates?: FaultRates;
   readonly storeRates: FaultRates;
   readonly storeLossRate: number;
   /** How far the clock of the first process is ahead. */
@@ -89,18 +91,29 @@ const SLEEPERS: Partial<Profile> = {
   hasLargeCommands: false,
 };
 
+/** Enough records, at all hours, that snapshots follow each other while one of them is under way. */
+const STEADY_TRAFFIC: Pick<Profile, "batchesPerProducer" | "housekeepingMs" | "thinkMs"> = {
+  batchesPerProducer: 60,
+  housekeepingMs: HOUR_MS,
+  thinkMs: (own) => own.below(3 * HOUR_MS),
+};
+
 export function drawProfile(random: SeededRandom): Profile {
   if (!random.chance(0.12)) return drawMixed(random, pick<Pace>(random, ["minutes", "hours", "days", "days"]));
   const isShort = random.chance(0.4);
   const profile = drawMixed(random, isShort ? "hours" : "days");
+  // Some fall asleep over their pointers alone, which then arrive when the records behind them are trimmed.
+  const overPointers = !isShort && random.chance(0.4);
   return {
     ...profile,
     ...SLEEPERS,
     // Short sleepers are those that nobody doubts: less than an hour.
     ...(isShort ? { housekeepingMs: 10 * MINUTE_MS, skewMs: DAY_MS + HOUR_MS } : {}),
     freezesMax: 3,
-    journalRates: { ...NO_FAULTS, stale: 0.2, freeze: 0.02 },
-    storeRates: { ...NO_FAULTS, freeze: 0.01 },
+    journalRates: { ...NO_FAULTS, stale: 0.2, freeze: overPointers ? 0.002 : 0.02 },
+    pointerRates: { ...NO_FAULTS, stale: 0.2, freeze: overPointers ? 0.1 : 0.02 },
+    ...(overPointers ? STEADY_TRAFFIC : {}),
+    storeRates: { ...NO_FAULTS, freeze: overPointers ? 0 : 0.01 },
     freezeMs: (own) => (isShort ? (20 + own.below(38)) * MINUTE_MS : DAY_MS + own.below(36) * HOUR_MS),
   };
 }

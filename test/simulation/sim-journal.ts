@@ -16,18 +16,18 @@ export interface JournalWorld {
 export class SimJournal implements Journal {
   readonly #world: JournalWorld;
   readonly #host: Host;
-  readonly #faults: Faults;
+  readonly #faultsOf: (journal: JournalId) => Faults;
 
-  constructor(world: JournalWorld, host: Host, faults: Faults) {
+  constructor(world: JournalWorld, host: Host, faultsOf: (journal: JournalId) => Faults) {
     this.#world = world;
     this.#host = host;
-    this.#faults = faults;
+    this.#faultsOf = faultsOf;
   }
 
   append(journal: JournalId, seq: JournalSeq, bytes: Uint8Array, signal: AbortSignal): Promise<AppendResult> {
     const { service, onAppended } = this.#world;
     return this.#call<AppendResult>(
-      `append ${journal} ${seq}`,
+      { journal, name: `append ${journal} ${seq}` },
       (times) => {
         const effect = service.append(journal, seq, bytes);
         if (effect.kind === "appended") onAppended(journal, seq, bytes);
@@ -39,7 +39,7 @@ export class SimJournal implements Journal {
 
   read(journal: JournalId, options: ReadOptions, signal: AbortSignal): Promise<JournalPage> {
     return this.#call<JournalPage>(
-      `read ${journal} ${options.from}`,
+      { journal, name: `read ${journal} ${options.from}` },
       (times, isStale) => {
         const hidden = isStale && options.consistency === "eventual" ? 1 + this.#host.random.below(6) : 0;
         return { ...this.#world.service.read(journal, options, hidden), ...times };
@@ -50,7 +50,7 @@ export class SimJournal implements Journal {
 
   last(journal: JournalId, signal: AbortSignal): Promise<JournalPage> {
     return this.#call<JournalPage>(
-      `last ${journal}`,
+      { journal, name: `last ${journal}` },
       (times) => {
         const record = this.#world.service.last(journal);
         return { records: record === undefined ? [] : [record], isTruncated: false, ...times };
@@ -60,11 +60,15 @@ export class SimJournal implements Journal {
   }
 
   trim(journal: JournalId, upTo: JournalSeq, signal: AbortSignal): Promise<void> {
-    return this.#call<void>(`trim ${journal} ${upTo}`, () => this.#world.service.trim(journal, upTo), { signal });
+    return this.#call<void>(
+      { journal, name: `trim ${journal} ${upTo}` },
+      () => this.#world.service.trim(journal, upTo),
+      { signal },
+    );
   }
 
   #call<T>(
-    name: string,
+    { journal, name }: { readonly journal: JournalId; readonly name: string },
     apply: (times: { readonly servedAtMs: number; readonly signedAtMs: number }, isStale: boolean) => T,
     options: { readonly signal: AbortSignal; readonly describe?: (result: T) => string },
   ): Promise<T> {
@@ -72,7 +76,7 @@ export class SimJournal implements Journal {
     const { signal, describe } = options;
     return callService<T>(
       this.#host,
-      this.#faults,
+      this.#faultsOf(journal),
       {
         name,
         isChange: name.startsWith("append"),

@@ -88,7 +88,10 @@ export class World {
       stopsMonotonic: random.chance(0.5),
     });
     this.#hosts.push(host);
-    const journal = new SimJournal(this.journals, host, this.#newFaults(profile.journalRates));
+    const recordFaults = this.#newFaults(profile.journalRates);
+    const pointerFaults = this.#newFaults(profile.pointerRates ?? profile.journalRates);
+    const faultsOf = (id: string) => (id.endsWith("/snapshots") ? pointerFaults : recordFaults);
+    const journal = new SimJournal(this.journals, host, faultsOf);
     const storeFaults = this.#newFaults(profile.storeRates);
     const logMachine = profile.hasOldProcess && !isOld ? levelTwo(this.#logMachine) : this.#logMachine;
     const broker = new SimBroker({

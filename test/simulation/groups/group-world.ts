@@ -146,7 +146,7 @@ export class GroupWorld {
         schedule: (ms, action) => clock.schedule(ms, action),
         endOfTurn: () => clock.endOfTurn(),
       },
-      journal: new SimJournal(this.#journals, host, faults),
+      journal: new SimJournal(this.#journals, host, () => faults),
       objects: this.#objects,
       machine: this.#machine,
       profile,
