@@ -34,7 +34,8 @@ export const schemathesisSuite: Suite = {
         const examples = isNightly ? NIGHTLY_EXAMPLES : EXAMPLES;
         const config = join(ROOT, "test/clients/schemathesis/schemathesis.toml");
         const args = ["--config-file", config, "run", `${url}/openapi.json`, "--url", url, "--no-color"];
-        const more = ["--max-examples", String(examples), "--workers", "2", "--seed", isNightly ? randomSeed() : "1"];
+        // One worker: two threads of Python up to 3.11.7 trip over each other in its parser (CPython issue 106905).
+        const more = ["--max-examples", String(examples), "--workers", "1", "--seed", isNightly ? randomSeed() : "1"];
         // It keeps what failed in its working directory.
         const env = { MILLRACE_CLUSTER_ID: clusterId };
         const options = { timeoutMs: RUN_TIMEOUT_MS, cwd: directory, env };
