@@ -2,26 +2,41 @@ import { RemovalPolicy } from "aws-cdk-lib";
 import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import * as iam from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
+import type { JournalCapacity, ProvisionedCapacity } from "#lib/config/journal-capacity.ts";
+
+export interface JournalTableProps {
+  readonly deletionProtection: boolean;
+  readonly capacity: JournalCapacity;
+}
 
 /**
- * The table of the journals: the only mutable thing of a deployment. One item a record; paid by the request; every change
- * of the last 35 days can be taken back. Records never expire by themselves: trimming is for the product to decide.
+ * The table of the journals: the only mutable thing of a deployment. One item a record; paid by the request or by the hour;
+ * every change of the last 35 days can be taken back. Records never expire by themselves: trimming is for the product to
+ * decide.
  */
 export class JournalTable extends Construct {
   readonly table: dynamodb.Table;
 
-  constructor(scope: Construct, id: string, props: { readonly deletionProtection: boolean }) {
+  constructor(scope: Construct, id: string, { capacity, deletionProtection }: JournalTableProps) {
     super(scope, id);
     this.table = new dynamodb.Table(this, "Table", {
       partitionKey: { name: "journal", type: dynamodb.AttributeType.STRING },
       sortKey: { name: "seq", type: dynamodb.AttributeType.NUMBER },
-      billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
+      ...billingOf(capacity),
       // The service's own key: encrypted at rest without a charge for each request.
       encryption: dynamodb.TableEncryption.DEFAULT,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      deletionProtection: props.deletionProtection,
+      deletionProtection,
       removalPolicy: RemovalPolicy.RETAIN,
     });
+    if (capacity !== "on-demand") this.#followLoad(capacity);
+  }
+
+  /** What is not used in a minute is kept for five, so that only a load that stays moves the capacity. */
+  #followLoad({ minWrites, maxWrites, minReads, maxReads, targetPercent }: ProvisionedCapacity): void {
+    const target = { targetUtilizationPercent: targetPercent };
+    this.table.autoScaleWriteCapacity({ minCapacity: minWrites, maxCapacity: maxWrites }).scaleOnUtilization(target);
+    this.table.autoScaleReadCapacity({ minCapacity: minReads, maxCapacity: maxReads }).scaleOnUtilization(target);
   }
 
   /**
@@ -46,4 +61,12 @@ export class JournalTable extends Construct {
       }),
     );
   }
+}
+
+function billingOf(
+  capacity: JournalCapacity,
+): Pick<dynamodb.TableProps, "billingMode" | "readCapacity" | "writeCapacity"> {
+  if (capacity === "on-demand") return { billingMode: dynamodb.BillingMode.PAY_PER_REQUEST };
+  const { minWrites, minReads } = capacity;
+  return { billingMode: dynamodb.BillingMode.PROVISIONED, readCapacity: minReads, writeCapacity: minWrites };
 }

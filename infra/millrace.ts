@@ -34,9 +34,9 @@ export class Millrace extends Construct {
     super(scope, id);
     const { profile, gateway, alarmTopic, functionsDirectory, ...given } = props;
     const settings = parseDeploySettings({ ...given, profile: [profile] });
-    const { architecture, alarms, dashboard } = settings;
+    const { architecture, alarms, dashboard, deletionProtection } = settings;
     this.stores = new Stores(this, "Stores", { profile, expressZones: settings.expressZones });
-    this.journals = new JournalTable(this, "Journals", { deletionProtection: settings.deletionProtection });
+    this.journals = new JournalTable(this, "Journals", { deletionProtection, capacity: settings.journalCapacity });
     const { stores, journals } = this;
     const code = lambda.Code.fromAsset(functionsDirectory ?? sharedFunctionBundle(architecture).directory);
     this.functions = new Functions(this, "Functions", { code, architecture, stores, journals, access: settings });

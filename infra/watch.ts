@@ -66,7 +66,7 @@ export class Watch extends Construct {
     this.#alarm("JournalThrottles", sum(throttles), {
       threshold: 10,
       evaluationPeriods: 2,
-      alarmDescription: "DynamoDB throttles the table of the journals: acks take longer. See its quotas.",
+      alarmDescription: "DynamoDB throttles the table of the journals: acks take longer. See its capacity and quotas.",
     });
   }
 

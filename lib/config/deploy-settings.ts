@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { corsOrigin, ipRange } from "./access-schemas.ts";
+import { type JournalCapacity, journalCapacity } from "./journal-capacity.ts";
 import { SettingsError } from "./serve-settings.ts";
 
 /** `single`: one bucket; `replicated`: three; `express`: three directory buckets of S3 Express, one in each zone. */
@@ -27,6 +28,8 @@ export interface DeploySettings {
   readonly dashboard: boolean;
   /** The table cannot be deleted before this is switched off. */
   readonly deletionProtection: boolean;
+  /** `on-demand`: the table is paid by the request; else by the hour, within bounds. */
+  readonly journalCapacity: JournalCapacity;
   /** Brokers on Fargate behind an internal load balancer; 0: no gateway. */
   readonly gatewayBrokers: number;
   /** Zone ids of the directory buckets, such as `use1-az4`; by store id. */
@@ -62,6 +65,7 @@ const schema = z.object({
   alarms: flag.default(true),
   dashboard: flag.default(false),
   deletionProtection: flag.default(true),
+  journalCapacity: journalCapacity.default("on-demand"),
   gatewayBrokers: z.coerce.number().int().min(0).max(BROKERS_MAX).default(0),
   expressZones: list(z.string().regex(/^[a-z0-9]+-az\d+$/, "expected zone ids such as use1-az4")).default([
     "use1-az4",

@@ -15,6 +15,7 @@ test("without a word there is a stack for each profile, with keys, alarms and a 
     alarms: true,
     dashboard: false,
     deletionProtection: true,
+    journalCapacity: "on-demand",
     gatewayBrokers: 0,
     expressZones: ["use1-az4", "use1-az5", "use1-az6"],
   });
@@ -26,12 +27,28 @@ test("the command line's texts mean what the values of cdk.json mean", () => {
   expect(parseDeploySettings(fromText)).toEqual(parseDeploySettings(fromJson));
 });
 
+test("a capacity that is paid by the hour is a word, an object or its JSON, and what it leaves out has defaults", () => {
+  const defaults = { minWrites: 1, maxWrites: 500, minReads: 1, maxReads: 500, targetPercent: 70 };
+  const capacityOf = (given: unknown) => parseDeploySettings({ journalCapacity: given }).journalCapacity;
+  expect(capacityOf("on-demand")).toBe("on-demand");
+  expect(capacityOf("provisioned")).toEqual(defaults);
+  expect(capacityOf({ minWrites: 20, targetPercent: 80 })).toEqual({ ...defaults, minWrites: 20, targetPercent: 80 });
+  expect(capacityOf('{"minWrites":20,"targetPercent":80}')).toEqual(capacityOf({ minWrites: 20, targetPercent: 80 }));
+});
+
 test.each([
   [{ profile: "triple" }, "profile"],
   [{ architecture: "mips" }, "architecture"],
   [{ httpApi: "yes" }, "httpApi"],
   [{ gatewayBrokers: "-1" }, "gatewayBrokers"],
   [{ expressZones: "us-east-1a" }, "expressZones"],
+  [{ journalCapacity: "plenty" }, "journalCapacity"],
+  [{ journalCapacity: "5" }, "journalCapacity"],
+  [{ journalCapacity: { minWrites: 10, maxWrites: 5 } }, "minWrites must not be above maxWrites"],
+  [{ journalCapacity: { minReads: 10, maxReads: 5 } }, "minReads must not be above maxReads"],
+  [{ journalCapacity: { minWrites: 0 } }, "journalCapacity"],
+  [{ journalCapacity: { targetPercent: 95 } }, "journalCapacity"],
+  [{ journalCapacity: { writes: 5 } }, "journalCapacity"],
   [{ ipAllow: "10.0.0.0/33" }, "ipAllow"],
   [{ ipDeny: ["2001:db8::/129"] }, "ipDeny"],
   [{ corsOrigins: "https://example.com/page" }, "corsOrigins"],

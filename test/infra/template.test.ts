@@ -14,6 +14,10 @@ const full = synthesize({
   deletionProtection: false,
   ipAllow: "203.0.113.0/24,198.51.100.7",
 });
+const provisioned = synthesize({
+  profile: "single",
+  journalCapacity: '{"minWrites":20,"maxWrites":200,"minReads":3,"targetPercent":80}',
+});
 
 function resourcesOf(profile: DeployProfile, type: string, from = plain): readonly Record<string, unknown>[] {
   return Object.values(templateOf(from, profile).findResources(type));
@@ -204,6 +208,48 @@ describe("directory buckets", () => {
       },
     });
     template.resourceCountIs("AWS::S3Express::BucketPolicy", 3);
+  });
+});
+
+describe("with journals that are paid by the hour", () => {
+  const template = templateOf(provisioned, "single");
+
+  test("the table begins at the least capacity, and all else of it is as ever", () => {
+    const type = "AWS::DynamoDB::Table";
+    const [table] = resourcesOf("single", type, provisioned).map(({ Properties }) => ({ ...Object(Properties) }));
+    const [other] = resourcesOf("single", type).map(({ Properties }) => ({ ...Object(Properties) }));
+    const { ProvisionedThroughput, ...rest } = table;
+    const { BillingMode, ...otherRest } = other;
+    expect(ProvisionedThroughput).toEqual({ ReadCapacityUnits: 3, WriteCapacityUnits: 20 });
+    expect(BillingMode).toBe("PAY_PER_REQUEST");
+    expect(rest).toEqual(otherRest);
+  });
+
+  test("writes and reads follow the load within their bounds", () => {
+    template.resourceCountIs("AWS::ApplicationAutoScaling::ScalableTarget", 2);
+    template.resourceCountIs("AWS::ApplicationAutoScaling::ScalingPolicy", 2);
+    const bounds = { WriteCapacityUnits: [20, 200], ReadCapacityUnits: [3, 500] };
+    for (const [dimension, [MinCapacity, MaxCapacity]] of Object.entries(bounds)) {
+      template.hasResourceProperties("AWS::ApplicationAutoScaling::ScalableTarget", {
+        ServiceNamespace: "dynamodb",
+        ScalableDimension: `dynamodb:table:${dimension}`,
+        MinCapacity,
+        MaxCapacity,
+      });
+    }
+    for (const kind of ["Write", "Read"]) {
+      template.hasResourceProperties("AWS::ApplicationAutoScaling::ScalingPolicy", {
+        PolicyType: "TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration: {
+          PredefinedMetricSpecification: { PredefinedMetricType: `DynamoDB${kind}CapacityUtilization` },
+          TargetValue: 80,
+        },
+      });
+    }
+  });
+
+  test("nothing scales a table that is paid by the request", () => {
+    templateOf(plain, "single").resourceCountIs("AWS::ApplicationAutoScaling::ScalableTarget", 0);
   });
 });
 
