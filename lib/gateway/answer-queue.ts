@@ -78,15 +78,20 @@ export class AnswerQueue {
       return;
     }
     const sent = borrowed.isEmpty ? undefined : deferred<void>();
-    // Corked, the chunks leave in one writev, and none of them is copied.
-    this.#socket.cork();
+    this.#cork();
     let flowing = true;
     for (const chunk of answer) flowing = this.#socket.write(chunk);
     // An empty one at the end: its callback comes after all the others, or when the socket is gone.
     if (sent !== undefined) this.#socket.write(NOTHING, () => sent.resolve());
-    this.#socket.uncork();
     if (sent !== undefined) await sent.promise;
     else if (!flowing && !this.#socket.destroyed) await drained(this.#socket);
+  }
+  /** Corked, all answers of one turn leave in one writev, and none of their chunks is copied. */
+  #cork(): void {
+    if (this.#socket.writableCorked > 0) return;
+    this.#socket.cork();
+    // Behind all promises that settle in this turn.
+    process.nextTick(() => this.#socket.uncork());
   }
 }
 

@@ -23,7 +23,10 @@ export class ByteWriter {
 
   /** A copy of exactly what has been written. */
   toBytes(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#bytes, 0, this.#length);
+    // Not `slice`, which takes the long way over a Buffer's own constructor.
+    const copy = new Uint8Array(this.#length);
+    copy.set(this.#bytes.subarray(0, this.#length));
+    return copy;
   }
 
   /** Forgets what was written and keeps the buffer, for writers that are used again and again. */
@@ -117,7 +120,11 @@ export class ByteWriter {
 
   /** Byte length as uvarint, then UTF-8. */
   text(value: string): this {
-    return this.lengthPrefixed(Buffer.from(value, "utf8"));
+    const byteLength = Buffer.byteLength(value);
+    this.uvarint(byteLength);
+    const at = this.#reserve(byteLength);
+    this.#bytes.write(value, at, byteLength);
+    return this;
   }
 
   /** Leaves `count` bytes to be filled by `patchInt32` and its like; returns where they begin. */

@@ -244,7 +244,7 @@ export const FRAME_BLOCKS_MAX = 32;
 export const QUEUED_FRAMES_MAX = 64;
 /** The same in bytes; one frame may be larger. */
 export const QUEUED_FRAMES_BYTES_MAX = 16 * MIB;
-/** Requests of one connection that may run at once (only Produce overlaps). */
+/** Requests of one connection that may run at once (Produce and OffsetCommit overlap). */
 export const OVERLAPPING_REQUESTS_MAX = 64;
 /** Whatever a client says, a produce gets this long: on Kafka a time limit of 0 is enough where one replica is. */
 export const PRODUCE_REQUEST_MS_MIN = 5_000;
@@ -298,7 +298,7 @@ export const HTTP_HEADERS_MS_MAX = 30_000;
 /** A connection on which nothing moves, in either direction, is cut: streams give signs of life, requests are over by then. */
 export const HTTP_IDLE_MS_MAX = 120_000;
 
-// Cluster. The fold of the cluster journal enforces the first six: another number is another outcome, hence a new
+// Cluster. The fold of the cluster journal enforces the first seven: another number is another outcome, hence a new
 // feature level (docs/ARCHITECTURE.md J4).
 /** About five times what Kafka's documentation calls practical for a cluster; a topic takes some 300 bytes of memory. */
 export const TOPICS_MAX = 100_000;
@@ -309,6 +309,8 @@ export const PARTITIONS_MAX = 2_000_000;
 /** Keys of the HTTPS door: they are part of the cluster's state in every process. */
 export const API_KEYS_MAX = 10_000;
 export const API_KEY_RIGHTS_MAX = 100;
+/** Groups that may have configs of their own, which are part of the cluster's state too. Kafka has no limit. */
+export const GROUP_CONFIGS_MAX = 10_000;
 /** Characters of one config value, as in Kafka (Short.MAX_VALUE). */
 export const CONFIG_VALUE_LENGTH_MAX = 32_767;
 /** UTF-8 bytes of all keys and values in one alteration, so that its command fits in a journal record. */

@@ -121,6 +121,28 @@ test("an answer that comes early waits for those before it", async () => {
   socket.destroy();
 });
 
+test("answers that are ready in one turn leave with one call of the system", async () => {
+  const { client, socket, parts, answers } = await connected();
+  client.resume();
+  const writes: number[] = [];
+  const writev = defined(socket._writev?.bind(socket));
+  socket._writev = (chunks, done) => {
+    writes.push(chunks.length);
+    writev(chunks, done);
+  };
+  const ready = deferred<void>();
+  for (const byte of [1, 2, 3]) {
+    const answer = ready.promise.then(() => [Uint8Array.of(byte), Uint8Array.of(byte)]);
+    answers.push(answer, { borrowed: new Borrowed(), onWritten() {} });
+  }
+  ready.resolve();
+  await answers.idle();
+  await expect.poll(() => [...Buffer.concat(parts)]).toEqual([1, 1, 2, 2, 3, 3]);
+  expect(writes).toEqual([6]);
+  client.destroy();
+  socket.destroy();
+});
+
 test("small answers to a client that does not read are sent from memory that is still theirs", async () => {
   const { client, socket, parts, answers } = await connected();
   const all = Array.from({ length: 1_500 }, (_, at) => lent(10_000, at % 200));

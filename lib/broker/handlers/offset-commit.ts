@@ -8,7 +8,7 @@ import type { TimestampMs } from "#lib/util/branded.ts";
 import { GROUP_COMMIT_METADATA_BYTES_MAX } from "#lib/util/limits.ts";
 import type { BrokerServices } from "../broker-services.ts";
 import { orUndefined } from "../group-request.ts";
-import { handler } from "../handler.ts";
+import { overlappingHandler } from "../handler.ts";
 import type { RequestContext } from "../request-context.ts";
 import { hasPartition, highest, type ResolveTopic, resolveTopics } from "../resolve-topics.ts";
 
@@ -30,13 +30,13 @@ interface CheckOptions {
   readonly metadataLengthMax: number;
 }
 
-export const offsetCommit = handler(Apis.OFFSET_COMMIT, async (request, context, services) => {
+export const offsetCommit = overlappingHandler(Apis.OFFSET_COMMIT, async (request, context, services) => {
   if (metadataLength(request) > GROUP_COMMIT_METADATA_BYTES_MAX) {
-    return answer(request, () => ErrorCode.INVALID_COMMIT_OFFSET_SIZE);
+    return { answer: Promise.resolve(answerOf(request, () => ErrorCode.INVALID_COMMIT_OFFSET_SIZE)) };
   }
   const metadataLengthMax = services.cluster.brokerInteger("offset.metadata.max.bytes");
   let options: CheckOptions = { resolve: () => ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, metadataLengthMax };
-  const error = await services.groups.offsets.commit(
+  const { answer } = await services.groups.offsets.admit(
     {
       groupId: request.groupId,
       memberId: request.memberId,
@@ -51,10 +51,14 @@ export const offsetCommit = handler(Apis.OFFSET_COMMIT, async (request, context,
     },
     context.signal,
   );
-  return answer(request, (topic, partition) => faultOf(topic, partition, options) ?? error);
+  return {
+    answer: answer.then((error) =>
+      answerOf(request, (topic, partition) => faultOf(topic, partition, options) ?? error),
+    ),
+  };
 });
 
-function answer(
+function answerOf(
   { topics }: OffsetCommitRequest,
   errorOf: (topic: CommitTopic, partition: AskedPartition) => ErrorCode,
 ) {

@@ -38,7 +38,7 @@ export class ConsumerCalls {
       const outcome = await this.#beat(command, limited);
       if (outcome.kind === "refused") return { ...outcome, message: undefined };
       assert(outcome.kind === "consumer-heartbeat", "a heartbeat is taken or refused");
-      const heartbeatIntervalMs = topics.brokerInteger("group.consumer.heartbeat.interval.ms");
+      const heartbeatIntervalMs = topics.groupInteger(request.groupId, "consumer.heartbeat.interval.ms");
       return { ...outcome, memberId: command.memberId, heartbeatIntervalMs };
     });
     return typeof result === "number" ? { kind: "refused", error: result, message: undefined } : result;
@@ -87,7 +87,7 @@ export class ConsumerCalls {
     if (member === undefined || outcome === undefined) return undefined;
     const { watches, topics } = this.#access;
     const key = `member ${member.seenSeq} ${memberId}`;
-    const sessionTimeoutMs = topics.brokerInteger("group.consumer.session.timeout.ms");
+    const sessionTimeoutMs = topics.groupInteger(groupId, "consumer.session.timeout.ms");
     return watches.mustShow(groupId, { memberId, key, sessionTimeoutMs }) ? undefined : outcome;
   }
 

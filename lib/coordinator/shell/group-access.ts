@@ -27,7 +27,8 @@ export interface GroupAccessOptions {
   readonly signal: AbortSignal;
 }
 
-const LANE = "groups";
+/** In which groups keep their order. */
+export const LANE = "groups";
 
 /** The way of every call to its group: the journal, opened and observed, the waits for it, and its time-outs. */
 export class GroupAccess implements Disposable {
@@ -49,11 +50,7 @@ export class GroupAccess implements Disposable {
     this.clock = options.clock;
     this.random = options.random;
     this.#options = options;
-    this.watches = new GroupWatches({
-      ...options,
-      isShared: pollMs > 0,
-      consumerSessionTimeoutMs: () => options.topics.brokerInteger("group.consumer.session.timeout.ms"),
-    });
+    this.watches = new GroupWatches({ ...options, isShared: pollMs > 0 });
     this.#poller = new JournalPoller({ ...options, pollMs });
     this.#stopListening = [
       journals.onFold((journal, command) => {

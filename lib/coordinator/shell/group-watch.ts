@@ -22,6 +22,11 @@ export interface WatchedMember {
   readonly sessionTimeoutMs: number;
 }
 
+interface SeenExpiry {
+  readonly atMs: number;
+  readonly afterMs: number;
+}
+
 /** Groups with fewer expiries are looked at after every change; larger ones now and then, for a look costs as many. */
 const SMALL_GROUP_EXPIRIES = 50;
 const LOOK_SPACING_MS_PER_EXPIRY = 0.05;
@@ -31,14 +36,15 @@ const LOOK_SPACING_MS_PER_EXPIRY = 0.05;
  * first saw its key, on the monotonic clock. A member that talks to this process is known by its requests, journaled or
  * not; of all others only the journal tells. It does so once in a third of the session time-out of a member that stays where
  * it is, and in two thirds of one that changes the process (`mustShow`), so they get a third longer than the time-out.
+ * A time-out that is shortened counts from the next key on: the member still beats at the pace that it was told.
  *
  *   fold -> refresh(): keys that are new are seen now --> timer for the earliest --> catch up, look again, propose
  */
 export class GroupWatch {
   readonly #options: GroupWatchOptions;
   #expiries: readonly Expiry[] = [];
-  /** When each key was first seen. */
-  #seenAtMs = new Map<string, number>();
+  /** When each key was first seen, and the longest time that it was given since. */
+  #seen = new Map<string, SeenExpiry>();
   /** When each key may be tried again, for those that were tried in vain. */
   readonly #retryAtMs = new Map<string, number>();
   /** When a member last sent something to this process. */
@@ -60,7 +66,7 @@ export class GroupWatch {
    * process may have been shown long before this one learnt of it, and be on its way to yet another.
    */
   mustShow({ memberId, key, sessionTimeoutMs }: WatchedMember): boolean {
-    const seenMs = this.#seenAtMs.get(key);
+    const seenMs = this.#seen.get(key)?.atMs;
     // It was folded just now.
     if (seenMs === undefined) return false;
     const heardMs = this.#heardAtMs.get(memberId) ?? Number.NEGATIVE_INFINITY;
@@ -88,10 +94,13 @@ export class GroupWatch {
     const nowMs = this.#options.clock.monotonicMs();
     this.#refreshedAtMs = nowMs;
     this.#expiries = this.#options.expiries();
-    const seenAtMs = new Map<string, number>();
-    for (const { key } of this.#expiries) seenAtMs.set(key, this.#seenAtMs.get(key) ?? nowMs);
-    this.#seenAtMs = seenAtMs;
-    for (const key of this.#retryAtMs.keys()) if (!seenAtMs.has(key)) this.#retryAtMs.delete(key);
+    const seen = new Map<string, SeenExpiry>();
+    for (const { key, afterMs } of this.#expiries) {
+      const before = this.#seen.get(key);
+      seen.set(key, before !== undefined && before.afterMs >= afterMs ? before : { atMs: before?.atMs ?? nowMs, afterMs });
+    }
+    this.#seen = seen;
+    for (const key of this.#retryAtMs.keys()) if (!seen.has(key)) this.#retryAtMs.delete(key);
     if (this.#expiries.length === 0) this.#heardAtMs.clear();
     else if (this.#heardAtMs.size > this.#expiries.length * 2) this.#forgetGone();
     this.#arm();
@@ -116,8 +125,8 @@ export class GroupWatch {
   }
 
   #dueMs(expiry: Expiry): number {
-    const { key, afterMs } = expiry;
-    const seenMs = this.#seenAtMs.get(key) ?? 0;
+    const { key } = expiry;
+    const { atMs: seenMs, afterMs } = this.#seen.get(key) ?? { atMs: 0, afterMs: expiry.afterMs };
     const retryMs = this.#retryAtMs.get(key) ?? 0;
     const memberId = memberOf(expiry);
     if (memberId === undefined) return Math.max(seenMs + afterMs, retryMs);

@@ -5,6 +5,7 @@ import { classicExpiries, type Expiry } from "../classic-expiries.ts";
 import { consumerExpiries } from "../consumer-expiries.ts";
 import type { GroupJournal, GroupJournals } from "../group-journals.ts";
 import { instanceExpiries } from "../instance-expiries.ts";
+import type { GroupTopics } from "./group-topics.ts";
 import { GroupWatch, type WatchedMember } from "./group-watch.ts";
 
 export interface GroupWatchesOptions {
@@ -13,8 +14,7 @@ export interface GroupWatchesOptions {
   readonly logger: Logger;
   /** Whether other processes may write to the journals too. */
   readonly isShared: boolean;
-  /** Of members of consumer groups that speak the consumer protocol. */
-  readonly consumerSessionTimeoutMs: () => number;
+  readonly topics: Pick<GroupTopics, "groupInteger" | "catchUp">;
   /** Ends what is under way when the process stops. */
   readonly signal: AbortSignal;
 }
@@ -103,12 +103,14 @@ export class GroupWatches implements Disposable {
   }
 
   #watch(groupId: string, journal: GroupJournal): GroupWatch {
-    const { clock, logger, isShared, consumerSessionTimeoutMs, signal } = this.#options;
+    const { clock, logger, isShared, topics, signal } = this.#options;
+    const sessionTimeoutMs = () => topics.groupInteger(groupId, "consumer.session.timeout.ms");
     const watch: GroupWatch = new GroupWatch({
       clock,
-      expiries: () => expiriesOf(groupId, journal, consumerSessionTimeoutMs),
+      expiries: () => expiriesOf(groupId, journal, sessionTimeoutMs),
       catchUp: async () => {
-        if (isShared) await journal.catchUp(signal);
+        // The group may have been given more time by a process that its members do talk to.
+        if (isShared) await Promise.all([journal.catchUp(signal), topics.catchUp(signal)]);
         watch.refresh();
       },
       expire: async ({ command }) => {
@@ -128,14 +130,14 @@ export class GroupWatches implements Disposable {
   }
 }
 
-function expiriesOf(groupId: string, journal: GroupJournal, consumerSessionTimeoutMs: () => number): readonly Expiry[] {
+function expiriesOf(groupId: string, journal: GroupJournal, sessionTimeoutMs: () => number): readonly Expiry[] {
   const instances = journal.state.instances.get(groupId);
   const ofInstances = instances === undefined ? [] : instanceExpiries(instances.values());
   const membership = journal.state.groups.get(groupId)?.membership;
   if (membership === undefined) return ofInstances;
   const ofMembers =
     membership.type === "consumer"
-      ? consumerExpiries(groupId, membership, consumerSessionTimeoutMs(), instances)
+      ? consumerExpiries(groupId, membership, sessionTimeoutMs(), instances)
       : classicExpiries(groupId, membership);
   return ofInstances.length === 0 ? ofMembers : [...ofMembers, ...ofInstances];
 }

@@ -1,9 +1,10 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { type Deferred, deferred } from "#lib/runtime/deferred.ts";
 import type { JournalSeq, TimestampMs, TopicId } from "#lib/util/branded.ts";
 import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
 import type { CommitOffsetsCommand } from "../group-command.ts";
 import type { CommittedOffset, GroupState } from "../group-state.ts";
-import type { GroupAccess } from "./group-access.ts";
+import { type GroupAccess, LANE } from "./group-access.ts";
 
 export type CommitRequest = Omit<CommitOffsetsCommand, "kind" | "clusterSeq" | "topics">;
 
@@ -12,6 +13,8 @@ export interface ResolvedCommit {
   readonly clusterSeq: JournalSeq;
   readonly topics: CommitOffsetsCommand["topics"];
 }
+
+export type ResolveCommit = (isStale: boolean, nowMs: TimestampMs) => Promise<ResolvedCommit>;
 
 export type CommittedOffsets = ReadonlyMap<TopicId, ReadonlyMap<number, CommittedOffset>>;
 
@@ -24,11 +27,19 @@ export interface OffsetAsker {
 
 export const NOT_A_MEMBER: OffsetAsker = { memberId: undefined, memberEpoch: -1 };
 
+interface Asked {
+  readonly resolve: ResolveCommit;
+  /** To be resolved when the commit has its place in its lane. */
+  readonly placed: Deferred<void>;
+}
+
 const NOTHING: CommittedOffsets = new Map();
 
 /** OffsetCommit and OffsetFetch. */
 export class OffsetCalls {
   readonly #access: GroupAccess;
+  /** Of each group with commits under way, the one that was placed last. */
+  readonly #lastPlaced = new Map<string, object>();
 
   constructor(access: GroupAccess) {
     this.#access = access;
@@ -40,27 +51,53 @@ export class OffsetCalls {
   }
 
   /**
-   * Commits what `resolve` says. It is called again, to look at a newer view, when topics of its view may be gone; the
-   * argument tells so.
+   * Commits what `resolve` says. Resolves as soon as the commit has its place before those that are asked for later; the
+   * answer comes when the record stands. `resolve` is called again, to look at a newer view, when topics of its view may be
+   * gone; the argument tells so.
    */
-  commit(
+  async admit(
     request: CommitRequest,
-    resolve: (isStale: boolean, nowMs: TimestampMs) => Promise<ResolvedCommit>,
+    resolve: ResolveCommit,
     signal: AbortSignal,
-  ): Promise<ErrorCode> {
-    return this.#access.limited(signal, async (limited) => {
-      const journal = await this.#access.journalOf(request.groupId, limited);
+  ): Promise<{ readonly answer: Promise<ErrorCode> }> {
+    const placed = deferred<void>();
+    const answer = this.#access.limited(signal, (limited) => this.#commit(request, { resolve, placed }, limited));
+    // It may end before it has a place.
+    const release = () => placed.resolve();
+    void answer.then(release, release);
+    await placed.promise;
+    return { answer };
+  }
+
+  /** The same, waiting for the answer. */
+  async commit(...call: Parameters<OffsetCalls["admit"]>): Promise<ErrorCode> {
+    return (await this.admit(...call)).answer;
+  }
+
+  async #commit(request: CommitRequest, { resolve, placed }: Asked, signal: AbortSignal): Promise<ErrorCode> {
+    const { groupId, memberId } = request;
+    const journal = await this.#access.journalOf(groupId, signal);
+    const ticket = {};
+    try {
       for (let attempt = 0; attempt < GROUP_ATTEMPTS_MAX; attempt++) {
         const resolved = await resolve(attempt > 0, journal.nowMs());
         if (resolved.topics.length === 0) return ErrorCode.NONE;
-        const outcome = await this.#access.propose({ kind: "commit-offsets", ...request, ...resolved }, limited);
+        // Behind a later commit it would set offsets back.
+        if (attempt > 0 && this.#lastPlaced.get(groupId) !== ticket) break;
+        this.#lastPlaced.set(groupId, ticket);
+        const command = { kind: "commit-offsets", ...request, ...resolved } as const;
+        const proposed = journal.propose(command, { lane: LANE, signal });
+        placed.resolve();
+        const { outcome } = await proposed;
         if (outcome.kind === "stale-view") continue;
         if (outcome.kind === "refused") return outcome.error;
-        this.#access.watches.heard(request.groupId, request.memberId);
+        this.#access.watches.heard(groupId, memberId);
         return ErrorCode.NONE;
       }
       return ErrorCode.COORDINATOR_NOT_AVAILABLE;
-    });
+    } finally {
+      if (this.#lastPlaced.get(groupId) === ticket) this.#lastPlaced.delete(groupId);
+    }
   }
 
   /**
