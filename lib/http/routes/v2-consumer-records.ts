@@ -16,6 +16,9 @@ const EMBEDDED_TYPES: Readonly<Record<InstanceConfig["format"], string>> = {
   json: V2_JSON_TYPE,
 };
 
+/** The same GET answers with other records each time, which no cache on its way must know better. */
+const KEPT_BY_NOBODY = { "cache-control": "no-store" };
+
 /** -1 and what is more than there may be stand for as usual and for the most that there is. */
 const anyNumber = { min: -1, max: Number.MAX_SAFE_INTEGER };
 
@@ -72,6 +75,10 @@ const pollRecords = endpoint(
   },
   async (call) => {
     const { query: asked, runtime, request } = call;
+    // Frameworks answer a HEAD by a GET without its body: the records would be gone.
+    if (request.method === "HEAD") {
+      throw new HttpError({ status: 405, message: "A poll takes records: GET it.", headers: { allow: "GET" } });
+    }
     const view = await findInstanceOf(call);
     const type = answerTypeOf(request, view.config);
     if (view.subscription.kind === "none") {
@@ -82,7 +89,7 @@ const pollRecords = endpoint(
     const bytesMax = bytes <= 0 ? HTTP_FETCH_BYTES : Math.min(bytes, HTTP_BINARY_BYTES_MAX);
     const texts = await new InstancePoll(view, { waitMs, bytesMax }, call).run();
     runtime.telemetry.count(FETCHED_RECORDS, texts.length);
-    return new Response(`[${texts.join(",")}]`, { headers: { "content-type": type } });
+    return new Response(`[${texts.join(",")}]`, { headers: { "content-type": type, ...KEPT_BY_NOBODY } });
   },
 );
 

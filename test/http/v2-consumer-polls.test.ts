@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ConsumerWorld, RestConsumer, write } from "./consumer-world.ts";
+import type { HttpWorld } from "./http-world.ts";
+
+// What polls do at the edges: none of it may lose a record or hold up others for good.
+
+let world: ConsumerWorld;
+let first: HttpWorld;
+
+beforeAll(async () => {
+  world = await ConsumerWorld.start(2);
+  first = world.process(0);
+});
+
+afterAll(() => world[Symbol.asyncDispose]());
+
+const consumer = (name: string, group: string) => new RestConsumer(world.processes, group, name);
+
+test("a HEAD takes no records", async () => {
+  await first.createTopic("head");
+  await write(first, "head", ["a"]);
+  const one = consumer("i", "head");
+  await one.create();
+  await one.assign("head", 0);
+  const { status } = await first.request("/consumers/head/instances/i/records", { method: "HEAD" });
+  expect(status).toBe(405);
+  expect(await one.values()).toEqual(["a"]);
+});
+
+test("the answer of a poll may be kept by nobody on its way", async () => {
+  await first.createTopic("kept");
+  const one = consumer("i", "kept");
+  await one.create();
+  await one.assign("kept", 0);
+  expect((await one.get("records?timeout=0")).headers.get("cache-control")).toBe("no-store");
+});
