@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ConsumerWorld, RestConsumer, write } from "./consumer-world.ts";
-import type { HttpWorld } from "./http-world.ts";
+import { HttpWorld } from "./http-world.ts";
 
 // What polls do at the edges: none of it may lose a record or hold up others for good.
 
@@ -33,4 +33,20 @@ test("the answer of a poll may be kept by nobody on its way", async () => {
   await one.create();
   await one.assign("kept", 0);
   expect((await one.get("records?timeout=0")).headers.get("cache-control")).toBe("no-store");
+});
+
+test("each partition comes first in its turn, also for who commits after each poll", async () => {
+  await first.createTopic("turns", 2);
+  for (const value of [0, 1, 2, 3, 4]) {
+    for (const partition of [0, 1]) await write(first, "turns", [value], partition);
+  }
+  const one = consumer("i", "turns");
+  await one.create({ "auto.commit.enable": "false" });
+  await one.assign("turns", 0, 1);
+  const seen = new Set<number>();
+  for (let round = 0; round < 4; round++) {
+    for (const { partition } of await one.poll("timeout=0&max_bytes=1")) seen.add(partition);
+    expect((await one.post("offsets")).status).toBe(200);
+  }
+  expect([...seen].sort()).toEqual([0, 1]);
 });

@@ -120,8 +120,9 @@ export class InstancePoll {
       const topic = topics.get(partition.topicId);
       return topic === undefined || this.#gone.has(partition.topicId) ? [] : [{ ...partition, topic }];
     });
-    // Whoever came last in an answer that was full comes first before long.
-    const first = placed.length === 0 ? 0 : view.version % placed.length;
+    // Whoever came last in an answer that was full comes first before long. Versions would not do: a client that commits
+    // after each poll raises them by two, and of two partitions one would never come first.
+    const first = placed.length === 0 ? 0 : view.deliveries % placed.length;
     return [...placed.slice(first), ...placed.slice(0, first)];
   }
 
