@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { HttpAuthenticator } from "#lib/http/access.ts";
+import { HttpError } from "#lib/http/http-error.ts";
 import { ConsumerWorld, RestConsumer, write } from "./consumer-world.ts";
 import { HttpWorld } from "./http-world.ts";
 
@@ -49,4 +51,30 @@ test("each partition comes first in its turn, also for who commits after each po
     expect((await one.post("offsets")).status).toBe(200);
   }
   expect([...seen].sort()).toEqual([0, 1]);
+});
+
+test("a long poll whose key is deleted meanwhile ends with 401 and takes nothing", async () => {
+  let isDeleted = false;
+  const auth: HttpAuthenticator = {
+    authenticate: async () => ({
+      name: "test",
+      may: () => true,
+      requireValid: async () => {
+        if (isDeleted) throw new HttpError({ status: 401, errorCode: 40101, message: "Unauthorized." });
+      },
+    }),
+  };
+  await using guarded = await HttpWorld.start({ auth });
+  await guarded.createTopic("t");
+  const one = new RestConsumer([guarded], "g", "i");
+  await one.create();
+  await one.assign("t", 0);
+  await one.poll();
+  const polling = one.get("records?timeout=5000");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  isDeleted = true;
+  await write(guarded, "t", ["a"]);
+  expect((await polling).body.error_code).toBe(40101);
+  isDeleted = false;
+  expect(await one.values()).toEqual(["a"]);
 });

@@ -63,6 +63,8 @@ export class InstancePoll {
         if (++changes > INSTANCE_POLL_CHANGES_MAX) return [];
         continue;
       }
+      // What came after the key had gone is not for its holder.
+      await this.#call.principal.requireValid?.();
       const { texts, positions } = found.delivery;
       if (positions.length > 0) {
         const result = await this.#advance(found.view, positions, texts.length > 0);
