@@ -78,3 +78,23 @@ test("a long poll whose key is deleted meanwhile ends with 401 and takes nothing
   isDeleted = false;
   expect(await one.values()).toEqual(["a"]);
 });
+
+test("who calls and never polls is expelled in time", async () => {
+  await using short = await ConsumerWorld.start(2, { settings: { instanceTimeoutMs: 600 } });
+  await short.process(0).createTopic("t", 2);
+  for (const partition of [0, 1]) await write(short.process(0), "t", ["a"], partition);
+  const [slow, other] = ["slow", "other"].map((name) => new RestConsumer(short.processes, "g", name));
+  if (slow === undefined || other === undefined) throw new Error();
+  await slow.create({ "auto.commit.enable": "false" });
+  await slow.subscribe("t");
+  expect(await slow.drain(2)).toHaveLength(2);
+  await other.create();
+  await other.subscribe("t");
+  const found: unknown[] = [];
+  const pollOfOther = async () => {
+    await slow.get("subscription");
+    found.push(...(await other.poll("timeout=50")));
+    return found.length;
+  };
+  await expect.poll(pollOfOther, { timeout: 5_000 }).toBe(2);
+});

@@ -59,14 +59,18 @@ export class InstanceCalls {
 
   /**
    * The instance as of a strong read that began after this call; UNKNOWN_MEMBER_ID if there is none. A sign of life, which
-   * the journal is to show now and then: every call on an instance begins with it.
+   * the journal is to show now and then: every call on an instance begins with it. Its member hears what it is to give up,
+   * so that its time for that begins: a client that calls and never polls must not hold up its group for good.
    */
   view(who: InstanceName, signal: AbortSignal): Promise<InstanceView | ErrorCode> {
     return this.#access.limited(signal, async (limited) => {
       const journal = await this.#access.journalOf(who.groupId, limited);
       await journal.readBarrier(limited);
       const found = findInstance(journal.state, who);
-      if (found !== undefined) await this.#touch(found, limited);
+      if (found !== undefined) {
+        await this.#touch(found, limited);
+        await this.#membership.hear(journal, who, limited);
+      }
       const instance = findInstance(journal.state, who);
       return instance === undefined ? ErrorCode.UNKNOWN_MEMBER_ID : viewOf(journal.state, instance);
     });

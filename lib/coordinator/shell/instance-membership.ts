@@ -37,6 +37,20 @@ export class InstanceMembership {
     this.#consumers = consumers;
   }
 
+  /** Takes note of what the member, if there is one, is to give up; it gives up nothing. */
+  async hear(
+    journal: GroupJournal,
+    who: Pick<ConsumerInstance, "groupId" | "instanceId">,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const instance = findInstance(journal.state, who);
+    const group = journal.state.groups.get(who.groupId)?.membership;
+    if (instance === undefined || !isSubscribed(instance) || group?.type !== "consumer") return;
+    const member = instanceMember(journal.state, instance);
+    if (member === undefined || reconciled(group, member, undefined) === undefined) return;
+    await this.#consumers.heartbeat(heartbeatOf(journal.state, instance, { mustJoin: false, givesUp: false }), signal);
+  }
+
   /** Joins if it is not there (any more), and goes on until nothing is left to do. Undefined, or why it may not. */
   async beat(
     journal: GroupJournal,
