@@ -79,7 +79,7 @@ test("a long poll whose key is deleted meanwhile ends with 401 and takes nothing
   expect(await one.values()).toEqual(["a"]);
 });
 
-test("who calls and never polls is expelled in time", async () => {
+test("who calls and never polls is expelled in time, and hears that nothing is committed", async () => {
   await using short = await ConsumerWorld.start(2, { settings: { instanceTimeoutMs: 600 } });
   await short.process(0).createTopic("t", 2);
   for (const partition of [0, 1]) await write(short.process(0), "t", ["a"], partition);
@@ -97,4 +97,10 @@ test("who calls and never polls is expelled in time", async () => {
     return found.length;
   };
   await expect.poll(pollOfOther, { timeout: 5_000 }).toBe(2);
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const { status, body } = await slow.post("offsets");
+    expect([status, body.error_code]).toEqual([409, 40904]);
+  }
+  await slow.poll();
+  expect((await slow.post("offsets")).status).toBe(200);
 });

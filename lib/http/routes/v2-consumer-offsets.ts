@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { isSubscribed } from "#lib/coordinator/consumer-instance.ts";
+import type { InstanceView } from "#lib/coordinator/shell/instance-view.ts";
 import type { ResolvedCommit } from "#lib/coordinator/shell/offset-calls.ts";
 import { NOT_A_MEMBER } from "#lib/coordinator/shell/offset-calls.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
@@ -16,6 +18,7 @@ import { clusterSeqOf, OFFSETS_EXAMPLE, offsetsBody, withTopics } from "../consu
 import { consumerBody, consumerExamples } from "../consumers/request-types.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 import { httpErrorOf } from "../error-table.ts";
+import { HttpError } from "../http-error.ts";
 
 // What a group has committed, by one of its instances.
 
@@ -104,11 +107,30 @@ async function commitDelivered(call: InstanceCall): Promise<void> {
     const view = await instances.viewNow(who, signal);
     if (typeof view === "number") throw instanceError(view, params);
     const to = { commits: true, delivers: false, positions: [], clusterSeq: 0 };
+    if (await wasExpelled(view, call)) throw expelled();
     const result = await instances.advance(view, to, signal);
-    if (result === "done") return;
+    if (result === "done") {
+      // Just now, perhaps: what is not held any more is not committed.
+      if (await wasExpelled(view, call)) throw expelled();
+      return;
+    }
     if (typeof result === "number") throw instanceError(result, params);
   }
   throw movedOn();
+}
+
+/** Whether it has delivered what is not its own to commit any more. */
+async function wasExpelled(view: InstanceView, { runtime, signal }: InstanceCall): Promise<boolean> {
+  if (!view.hasUncommitted || !isSubscribed(view)) return false;
+  const { memberId } = await runtime.broker.groups.instances.committer(view, signal);
+  return memberId === "";
+}
+
+function expelled(): HttpError {
+  const message =
+    "The group has given the instance's partitions to others, as it did not poll for too long: nothing is committed, and " +
+    "what it has delivered since the last commit will be delivered again.";
+  return new HttpError({ status: 409, errorCode: 40904, message });
 }
 
 /** The errors of a member that others have moved on since it was read. */
