@@ -1,9 +1,9 @@
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import type { FetchedPartition } from "#lib/log/log-api.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { CodecMissingError, DecompressedTooLargeError } from "#lib/record/errors.ts";
+import { CodecMissingError, CorruptRecordError, DecompressedTooLargeError } from "#lib/record/errors.ts";
 import type { StoredRecord } from "#lib/record/record.ts";
-import { lastOffsetOf, readBatchHeader, splitBatches } from "#lib/record/record-batch.ts";
+import { type BatchHeader, lastOffsetOf, readBatchHeader, splitBatches, sumBatch } from "#lib/record/record-batch.ts";
 import { readRecords } from "#lib/record/record-reader.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
@@ -99,25 +99,57 @@ function outOfRange(
   return new HttpError({ status: 416, errorCode: 41601, message });
 }
 
-/** The records of whole batches from `offset` on; control records are left out. */
-export function* recordsFrom(bytes: Uint8Array, offset: Offset): Generator<StoredRecord, void, undefined> {
+/** A batch that is what its producer made it, and cannot be shown. */
+export interface UnreadableBatch {
+  readonly errorCode: number;
+  readonly reason: string;
+  /** The offset behind it. */
+  readonly nextOffset: Offset;
+  readonly cause: unknown;
+}
+
+/**
+ * The records of whole batches from `offset` on; control records are left out. Fails with what `refusalOf` makes of a batch
+ * that is not opened here.
+ */
+export function* recordsFrom(
+  bytes: Uint8Array,
+  offset: Offset,
+  refusalOf: (batch: UnreadableBatch) => HttpError = takeWholeBatches,
+): Generator<StoredRecord, void, undefined> {
   for (const batch of splitBatches(bytes).batches) {
     const header = readBatchHeader(batch);
     if (header.isControl || lastOffsetOf(header) < offset) continue;
-    for (const record of recordsOf(batch, header.baseOffset)) {
+    for (const record of recordsOf(batch, header, refusalOf)) {
       if (record.offset >= offset) yield record;
     }
   }
 }
 
-function* recordsOf(batch: Uint8Array, baseOffset: Offset): Generator<StoredRecord, void, undefined> {
+function* recordsOf(
+  batch: Uint8Array,
+  header: BatchHeader,
+  refusalOf: (batch: UnreadableBatch) => HttpError,
+): Generator<StoredRecord, void, undefined> {
   try {
     yield* readRecords(batch, HTTP_DECOMPRESSED_BATCH_BYTES_MAX);
-  } catch (error) {
-    if (!(error instanceof DecompressedTooLargeError || error instanceof CodecMissingError)) throw error;
-    const message = `The batch at offset ${baseOffset} is not opened here: ${error.message}. Take whole batches (Accept: application/octet-stream).`;
-    throw new HttpError({ status: 422, errorCode: 42215, message, cause: error });
+  } catch (cause) {
+    const errorCode = unreadableCodeOf(cause, batch, header);
+    if (errorCode === undefined || !(cause instanceof Error)) throw cause;
+    const reason = `The batch at offset ${header.baseOffset} is not opened here: ${cause.message}.`;
+    throw refusalOf({ errorCode, reason, nextOffset: lastOffsetOf(header) + 1, cause });
   }
+}
+
+/** Undefined for a fault of ours. Where the CRC is right, the producer made it so: records are not looked at on their way in. */
+function unreadableCodeOf(cause: unknown, batch: Uint8Array, header: BatchHeader): number | undefined {
+  if (cause instanceof DecompressedTooLargeError || cause instanceof CodecMissingError) return 42215;
+  return cause instanceof CorruptRecordError && sumBatch(batch) === header.crc ? 42210 : undefined;
+}
+
+function takeWholeBatches({ errorCode, reason, cause }: UnreadableBatch): HttpError {
+  const message = `${reason} Take whole batches (Accept: application/octet-stream).`;
+  return new HttpError({ status: 422, errorCode, message, cause });
 }
 
 /** The offset behind the last batch; `offset` if there is none. */

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { HttpAuthenticator } from "#lib/http/access.ts";
 import { HttpError } from "#lib/http/http-error.ts";
+import { buildBatch } from "#lib/record/batch-builder.ts";
+import { sumBatch } from "#lib/record/record-batch.ts";
 import { ConsumerWorld, RestConsumer, write } from "./consumer-world.ts";
 import { HttpWorld } from "./http-world.ts";
 
@@ -76,6 +78,53 @@ test("a long poll whose key is deleted meanwhile ends with 401 and takes nothing
   await write(guarded, "t", ["a"]);
   expect((await polling).body.error_code).toBe(40101);
   isDeleted = false;
+  expect(await one.values()).toEqual(["a"]);
+});
+
+/** A batch of one record whose CRC is right and whose record is none, as a faulty producer may send it. */
+function brokenBatch(): Uint8Array {
+  const batch = buildBatch([{ timestampMs: 0, key: null, value: Buffer.from("abc"), headers: [] }]);
+  batch.fill(0xff, 61);
+  const view = new DataView(batch.buffer, batch.byteOffset);
+  view.setUint32(17, sumBatch(batch));
+  return batch;
+}
+
+test("a batch that cannot be read stops no record before it, and says where to go on", async () => {
+  await first.createTopic("broken", 2);
+  await write(first, "broken", ["a"], 0);
+  const path = "/v1/topics/broken/partitions/0/records";
+  const sent = await first.request(path, {
+    method: "POST",
+    headers: { "content-type": "application/octet-stream" },
+    body: Uint8Array.from(brokenBatch()),
+  });
+  expect(sent.status).toBe(200);
+  await write(first, "broken", ["b"], 0);
+  await write(first, "broken", ["c"], 1);
+  const one = consumer("i", "broken");
+  await one.create();
+  await one.assign("broken", 0, 1);
+  for (const value of ["a", "c"]) expect(await one.values()).toEqual([value]);
+  const { status, body } = await one.get("records?timeout=0");
+  expect([status, body.error_code]).toEqual([422, 42210]);
+  expect(body.message).toContain("Partition 0 of broken");
+  expect(body.message).toContain("with offset 2");
+  const to = { topic: "broken", partition: 0, offset: 2 };
+  expect((await one.post("positions", { offsets: [to] })).status).toBe(204);
+  expect(await one.values()).toEqual(["b"]);
+});
+
+test("a topic that is gone takes nothing from the others of the first poll", async () => {
+  for (const name of ["stays", "goes"]) await first.createTopic(name);
+  await write(first, "stays", ["a"]);
+  const one = new RestConsumer([first], "gone", "i");
+  await one.create();
+  const partitions = ["goes", "stays"].map((topic) => ({ topic, partition: 0 }));
+  expect((await one.post("assignments", { partitions })).status).toBe(204);
+  const other = world.process(1);
+  const { cluster_id: cluster } = (await other.json("/v3/clusters")).body.data[0];
+  expect((await other.request(`/v3/clusters/${cluster}/topics/goes`, { method: "DELETE" })).status).toBe(204);
   expect(await one.values()).toEqual(["a"]);
 });
 

@@ -5,7 +5,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { TopicId } from "#lib/util/branded.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
 import { httpErrorOf } from "../error-table.ts";
-import { offsetBehind, recordsFrom } from "../fetch-records.ts";
+import { offsetBehind, recordsFrom, type UnreadableBatch } from "../fetch-records.ts";
 import { HttpError } from "../http-error.ts";
 import type { InstanceCall } from "./find-instance.ts";
 import { recordText } from "./record-texts.ts";
@@ -99,7 +99,8 @@ class DeliveryWriter {
   #write({ topic, partitionIndex }: PlacedPartition, bytes: Uint8Array, begin: number): number {
     let next = begin;
     try {
-      for (const record of recordsFrom(bytes, begin)) {
+      const refusalOf = (batch: UnreadableBatch) => unreadable(topic.name, partitionIndex, batch);
+      for (const record of recordsFrom(bytes, begin, refusalOf)) {
         const text = recordText(record, topic.name, { partition: partitionIndex, format: this.#format });
         const byteLength = this.#byteLength + Buffer.byteLength(text) + 1;
         if (byteLength > this.#bytesMax) {
@@ -112,12 +113,18 @@ class DeliveryWriter {
         next = record.offset + 1;
       }
     } catch (error) {
-      if (this.texts.length === 0 || !(error instanceof HttpError)) throw error;
+      if (this.texts.length === 0) throw error;
       this.#isFull = true;
       return next;
     }
     return offsetBehind(bytes, begin);
   }
+}
+
+function unreadable(topic: string, partition: number, batch: UnreadableBatch): HttpError {
+  const { errorCode, reason, nextOffset, cause } = batch;
+  const message = `Partition ${partition} of ${topic}: ${reason} Go on behind it: POST …/positions with offset ${nextOffset}.`;
+  return new HttpError({ status: 422, errorCode, message, cause });
 }
 
 function tooLarge(topic: string, partition: number, offset: number): HttpError {

@@ -117,7 +117,7 @@ const fetchRecords = endpoint(
     refusals: {
       404: "40401: there is no such topic; 40402: it has no such partition.",
       416: "41601: the partition does not hold the offset, neither as its next one.",
-      422: "42215: a compressed batch is too large to be opened here; whole batches are handed out.",
+      422: "42210, 42215: a batch that is damaged, or too large to be opened here; whole batches are handed out.",
       503: "50302: not available at the moment; 50303: too many event streams.",
     },
   },

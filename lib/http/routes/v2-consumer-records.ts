@@ -70,7 +70,7 @@ const pollRecords = endpoint(
       409: "40903: it reads nothing; subscribe or assign first. 40904: others use it at the same time.",
       413: "41303: a record is larger than an answer may be.",
       416: "41601: there is no offset to go on from, and `auto.offset.reset` is `none`.",
-      422: "42215: a compressed batch is too large to be opened here; 42216: a record is not JSON.",
+      422: "42210: a batch that is damaged; 42215: one too large to be opened here; 42216: a record that is not JSON.",
     },
   },
   async (call) => {
