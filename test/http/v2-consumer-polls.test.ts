@@ -3,6 +3,7 @@ import type { HttpAuthenticator } from "#lib/http/access.ts";
 import { HttpError } from "#lib/http/http-error.ts";
 import { buildBatch } from "#lib/record/batch-builder.ts";
 import { sumBatch } from "#lib/record/record-batch.ts";
+import { GROUP_MEMBER_BYTES_MAX } from "#lib/util/limits.ts";
 import { ConsumerWorld, RestConsumer, write } from "./consumer-world.ts";
 import { HttpWorld } from "./http-world.ts";
 
@@ -152,4 +153,14 @@ test("who calls and never polls is expelled in time, and hears that nothing is c
   }
   await slow.poll();
   expect((await slow.post("offsets")).status).toBe(200);
+});
+
+test("a subscription that no group takes is not kept", async () => {
+  const one = consumer("i", "long");
+  await one.create();
+  const topics = Array.from({ length: 5_000 }, (_, at) => `${at}-`.padEnd(249, "x"));
+  expect(topics.join("").length).toBeGreaterThan(GROUP_MEMBER_BYTES_MAX);
+  const { status, body } = await one.post("subscription", { topics });
+  expect([status, body.error_code]).toEqual([422, 422]);
+  expect((await one.get("subscription")).body).toEqual({ topics: [] });
 });

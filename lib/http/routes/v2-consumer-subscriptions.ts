@@ -3,7 +3,7 @@ import type { InstanceSubscription } from "#lib/coordinator/consumer-instance.ts
 import type { InstanceView } from "#lib/coordinator/shell/instance-view.ts";
 import { isTopicRegex } from "#lib/coordinator/topic-regex.ts";
 import type { JournalSeq } from "#lib/util/branded.ts";
-import { GROUP_ATTEMPTS_MAX, INSTANCE_PARTITIONS_MAX } from "#lib/util/limits.ts";
+import { GROUP_ATTEMPTS_MAX, GROUP_MEMBER_BYTES_MAX, INSTANCE_PARTITIONS_MAX } from "#lib/util/limits.ts";
 import { requireAccess, topicResource } from "../access.ts";
 import {
   findInstanceOf,
@@ -36,9 +36,18 @@ const EXCLUSIVE_REFUSALS = {
   409: "40903: it has a subscription of another kind; give that up first (DELETE …/subscription).",
 };
 
+/** A group would refuse its member, and keep the instance with all these names. */
+function fitMember(topics: readonly string[]): boolean {
+  return topics.reduce((sum, { length }) => sum + length, 0) <= GROUP_MEMBER_BYTES_MAX;
+}
+
 const subscriptionBody = z
   .strictObject({
-    topics: z.array(z.string().min(1)).max(INSTANCE_PARTITIONS_MAX).nullish(),
+    topics: z
+      .array(z.string().min(1))
+      .max(INSTANCE_PARTITIONS_MAX)
+      .refine(fitMember, `expected topics with names of ${GROUP_MEMBER_BYTES_MAX} characters together at most`)
+      .nullish(),
     topic_pattern: z
       .string()
       .min(1)
