@@ -32,6 +32,10 @@ export class ClusterGroupTopics implements GroupTopics {
     return this.#cluster.brokerInteger(name);
   }
 
+  groupInteger(groupId: string, name: string): number {
+    return this.#cluster.groupInteger(groupId, name);
+  }
+
   brokerList(name: string): readonly string[] {
     const { value } = this.#cluster.brokerConfig(defined(brokerConfigDefinition(name), name));
     return (value ?? "").split(",").map((each) => each.trim());
@@ -61,5 +65,9 @@ export class ClusterGroupTopics implements GroupTopics {
     this.#freshAtMs = nowMs;
     // What fails is tried again before long, and nobody waits for it.
     this.#journal.catchUp(signal).catch(() => undefined);
+  }
+
+  catchUp(signal: AbortSignal): Promise<void> {
+    return this.#journal.catchUp(signal);
   }
 }

@@ -1,6 +1,7 @@
 import type { BrokerConfigDefinition } from "#lib/cluster/broker-config-definition.ts";
 import type { ConfigDefinition, ConfigType as DeclaredType } from "#lib/cluster/config-definition.ts";
 import type { EffectiveConfig, ConfigSource as Source } from "#lib/cluster/effective-configs.ts";
+import type { GroupConfigDefinition } from "#lib/cluster/group-configs.ts";
 import { type TopicConfigDefinition, topicConfigDocumentation } from "#lib/cluster/topic-configs.ts";
 import { ConfigSource, ConfigType } from "#lib/protocol/messages/describe-configs.ts";
 
@@ -13,6 +14,7 @@ export interface ConfigEntryOptions {
 
 const SOURCES: { readonly [source in Source]: number } = {
   topic: ConfigSource.TOPIC,
+  group: ConfigSource.GROUP,
   broker: ConfigSource.DYNAMIC_BROKER,
   "all-brokers": ConfigSource.DYNAMIC_DEFAULT_BROKER,
   start: ConfigSource.STATIC_BROKER,
@@ -50,6 +52,14 @@ export function brokerConfigEntry(
   options: ConfigEntryOptions,
 ) {
   return { ...configEntry(effective, definition, options), readOnly: definition.updateMode === "read-only" };
+}
+
+export function groupConfigEntry(
+  effective: EffectiveConfig,
+  definition: GroupConfigDefinition,
+  options: ConfigEntryOptions,
+) {
+  return { ...configEntry(effective, definition, options), readOnly: false };
 }
 
 function configEntry(effective: EffectiveConfig, definition: ConfigDefinition, options: ConfigEntryOptions) {

@@ -1,3 +1,4 @@
+import type { AdminResult } from "#lib/cluster/admin-result.ts";
 import type { RequestedAlteration, RequestedOperation } from "#lib/cluster/config-alteration.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { ConfigResourceType } from "#lib/protocol/messages/describe-configs.ts";
@@ -6,7 +7,7 @@ import { ADMIN_ITEMS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 import { errorOfRefusal, type ItemError, itemError, itemOrError, NO_ERROR, repeated } from "./admin-request.ts";
 import type { BrokerServices } from "./broker-services.ts";
 
-// What the three APIs of configs say of resources: topics by name, brokers by id.
+// What the three APIs of configs say of resources: topics by name, brokers by id, groups by id.
 
 export interface ConfigResource {
   readonly resourceType: number;
@@ -20,6 +21,11 @@ export interface ResourceAlteration extends ConfigResource {
   /** Keys that came without the value they need. */
   readonly keysOfNull: readonly string[];
   readonly fault?: ItemError;
+}
+
+interface AlterationWork {
+  readonly alteration: RequestedAlteration;
+  readonly options: { readonly validateOnly: boolean; readonly signal: AbortSignal };
 }
 
 /** A broker answers for itself alone. */
@@ -72,25 +78,26 @@ function resourceFault(resource: ResourceAlteration, services: BrokerServices): 
       return undefined;
     case ConfigResourceType.BROKER:
       return resource.resourceName === "" ? undefined : brokerNameFault(resource.resourceName, services);
+    case ConfigResourceType.GROUP:
+      return resource.resourceName === "" ? invalid("Default group resources are not allowed.") : undefined;
     default:
       return unsupportedResource(resource.resourceType);
   }
 }
 
-async function alter(
+async function alter(resource: ConfigResource, work: AlterationWork, services: BrokerServices): Promise<ItemError> {
+  const result = await alterByType(resource, work, services);
+  return result.kind === "refused" ? errorOfRefusal(result) : NO_ERROR;
+}
+
+function alterByType(
   { resourceType, resourceName }: ConfigResource,
-  work: {
-    readonly alteration: RequestedAlteration;
-    readonly options: { readonly validateOnly: boolean; readonly signal: AbortSignal };
-  },
+  { alteration, options }: AlterationWork,
   { topicAdmin, identity }: BrokerServices,
-): Promise<ItemError> {
-  const { alteration, options } = work;
+): Promise<AdminResult<undefined>> {
+  if (resourceType === ConfigResourceType.TOPIC) return topicAdmin.alterTopicConfigs(resourceName, alteration, options);
+  if (resourceType === ConfigResourceType.GROUP) return topicAdmin.alterGroupConfigs(resourceName, alteration, options);
   // Under the id as we write it, so that "+1" and "01" are broker 1 too.
   const brokerName = resourceName === "" ? "" : String(identity.brokerId);
-  const result =
-    resourceType === ConfigResourceType.TOPIC
-      ? await topicAdmin.alterTopicConfigs(resourceName, alteration, options)
-      : await topicAdmin.alterBrokerConfigs(brokerName, alteration, options);
-  return result.kind === "refused" ? errorOfRefusal(result) : NO_ERROR;
+  return topicAdmin.alterBrokerConfigs(brokerName, alteration, options);
 }

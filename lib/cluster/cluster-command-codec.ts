@@ -20,6 +20,7 @@ import { readList } from "./read-list.ts";
 //    9 register-store         store id | identity | text url
 //   10 create-key             key                              from feature level 2 on
 //   11 delete-key             text key id                      from feature level 2 on
+//   12 alter-group-configs    text group id | alteration       from feature level 3 on
 //
 //   alteration  uint8 replaces all (0, 1) | count | (uint8 kind, key, [value, [inherited]])*
 //               kinds: 0 set (value), 1 delete, 2 append, 3 subtract (both value and inherited), as in Kafka's protocol
@@ -37,6 +38,7 @@ const ALLOCATE_PRODUCER_IDS = 8;
 const REGISTER_STORE = 9;
 const CREATE_KEY = 10;
 const DELETE_KEY = 11;
+const ALTER_GROUP_CONFIGS = 12;
 
 export function encodeClusterCommand(command: ClusterCommand, writer: ByteWriter): void {
   switch (command.kind) {
@@ -76,6 +78,9 @@ export function encodeClusterCommand(command: ClusterCommand, writer: ByteWriter
     case "delete-key":
       writer.uint8(DELETE_KEY).text(command.keyId);
       return;
+    case "alter-group-configs":
+      writeAlteration(writer.uint8(ALTER_GROUP_CONFIGS).text(command.groupId), command.alteration);
+      return;
   }
 }
 
@@ -112,6 +117,8 @@ export function decodeClusterCommand(reader: ByteReader): ClusterCommand {
       return { kind: "create-key", ...readKey(reader) };
     case DELETE_KEY:
       return { kind: "delete-key", keyId: reader.text() };
+    case ALTER_GROUP_CONFIGS:
+      return { kind: "alter-group-configs", groupId: reader.text(), alteration: readAlteration(reader) };
     default:
       throw new DecodeError(`unknown cluster command ${kind}`);
   }

@@ -8,6 +8,7 @@ export type ClusterCommand =
   | CreatePartitionsCommand
   | AlterTopicConfigsCommand
   | AlterBrokerConfigsCommand
+  | AlterGroupConfigsCommand
   | DeleteTopicCommand
   | ForgetTopicCommand
   | AllocateProducerIdsCommand
@@ -50,6 +51,13 @@ export interface AlterBrokerConfigsCommand {
   readonly kind: "alter-broker-configs";
   /** A broker id in decimal, or the empty text for all brokers. */
   readonly brokerName: string;
+  readonly alteration: ConfigAlteration;
+}
+
+/** From feature level 3 on. There need not be a group of that id. */
+export interface AlterGroupConfigsCommand {
+  readonly kind: "alter-group-configs";
+  readonly groupId: string;
   readonly alteration: ConfigAlteration;
 }
 

@@ -13,7 +13,8 @@ import { readList } from "./read-list.ts";
 //            | deleting since (0: not) | configs
 //   stores   id | identity | text url
 //   broker configs   text broker | configs
-//   keys     key | varint created at, ms; no list at all if there are none, as before feature level 2
+//   keys     key | varint created at, ms; no list at all if there are none nor group configs, as before feature level 2
+//   group configs    text group id | configs; no list at all if there are none, as before feature level 3
 //
 //   configs  (text key, text value)
 //   key      as in the command create-key
@@ -28,9 +29,12 @@ export function encodeClusterState(state: ClusterState, writer: ByteWriter): voi
   }
   writer.uvarint(state.brokerConfigs.size);
   for (const [brokerName, configs] of state.brokerConfigs) writeConfigs(writer.text(brokerName), configs);
-  if (state.apiKeys.size === 0) return;
+  if (state.apiKeys.size === 0 && state.groupConfigs.size === 0) return;
   writer.uvarint(state.apiKeys.size);
   for (const key of state.apiKeys.values()) writeKey(writer, key).varint(key.createdAtMs);
+  if (state.groupConfigs.size === 0) return;
+  writer.uvarint(state.groupConfigs.size);
+  for (const [groupId, configs] of state.groupConfigs) writeConfigs(writer.text(groupId), configs);
 }
 
 export function decodeClusterState(reader: ByteReader): ClusterState {
@@ -40,12 +44,16 @@ export function decodeClusterState(reader: ByteReader): ClusterState {
   state.nextProducerId = reader.uvarint();
   for (const topic of readList(reader, () => readTopic(reader))) addTopic(state, topic);
   for (const store of readList(reader, () => readStore(reader))) state.stores.set(store.storeId, store);
-  for (const [brokerName, configs] of readList(reader, () => readBrokerConfigs(reader))) {
+  for (const [brokerName, configs] of readList(reader, () => readNamedConfigs(reader))) {
     state.brokerConfigs.set(brokerName, configs);
   }
   if (reader.remaining === 0) return state;
   const keys = readList(reader, () => ({ ...readKey(reader), createdAtMs: reader.varint() }));
   for (const key of keys) state.apiKeys.set(key.keyId, key);
+  if (reader.remaining === 0) return state;
+  for (const [groupId, configs] of readList(reader, () => readNamedConfigs(reader))) {
+    state.groupConfigs.set(groupId, configs);
+  }
   return state;
 }
 
@@ -75,7 +83,7 @@ function readStore(reader: ByteReader) {
   return { storeId: reader.uvarint(), identity: readUuid(reader), url: reader.text() };
 }
 
-function readBrokerConfigs(reader: ByteReader): readonly [string, Map<string, string>] {
+function readNamedConfigs(reader: ByteReader): readonly [string, Map<string, string>] {
   return [reader.text(), readConfigs(reader)];
 }
 

@@ -14,11 +14,12 @@ export interface ClusterJournal extends ReplicatedStateView<ClusterState, Cluste
 
 export const CLUSTER_JOURNAL_ID = journalId("cluster");
 
-/** 2: keys of the HTTPS door. */
-export const CLUSTER_FEATURE_LEVEL = 2;
+/** Keys of the HTTPS door. */
+export const API_KEYS_FEATURE_LEVEL = 2;
+export const GROUP_CONFIGS_FEATURE_LEVEL = 3;
 
 export const clusterStateMachine: StateMachine<ClusterState, ClusterCommand, ClusterOutcome> = {
-  featureLevel: CLUSTER_FEATURE_LEVEL,
+  featureLevel: GROUP_CONFIGS_FEATURE_LEVEL,
   initial: initialClusterState,
   fold: foldCluster,
   encodeCommand: encodeClusterCommand,

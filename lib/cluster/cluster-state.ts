@@ -12,6 +12,8 @@ export interface ClusterState {
   readonly stores: Map<StoreId, StoreState>;
   /** Dynamic broker configs: the cluster-wide ones under the empty text, as in Kafka, else by broker id in decimal. */
   readonly brokerConfigs: Map<string, ReadonlyMap<string, string>>;
+  /** Configs of groups by their ids, those of groups that are not there included. */
+  readonly groupConfigs: Map<string, ReadonlyMap<string, string>>;
   /** Keys of the HTTPS door by their ids. */
   readonly apiKeys: Map<string, ApiKeyState>;
   /** Where the next topic's partitions begin, modulo its journal count, so that topics spread. */
@@ -54,6 +56,7 @@ export function initialClusterState(): ClusterState {
     topics: new Map(),
     stores: new Map(),
     brokerConfigs: new Map(),
+    groupConfigs: new Map(),
     apiKeys: new Map(),
     nextBaseJournal: 0,
     nextProducerId: 0,

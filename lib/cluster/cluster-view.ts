@@ -13,8 +13,10 @@ import {
   defaultMinInsync,
   type EffectiveConfig,
   effectiveBrokerConfig,
+  effectiveGroupConfig,
   effectiveTopicConfig,
 } from "./effective-configs.ts";
+import { effectiveGroupInteger, type GroupConfigDefinition } from "./group-configs.ts";
 import type { TopicConfigDefinition } from "./topic-configs.ts";
 import { type TopicSettings, topicSettings } from "./topic-settings.ts";
 
@@ -157,6 +159,20 @@ export class ClusterView implements PartitionDirectory {
     return this.#journal.state.brokerConfigs.get(brokerName) ?? NONE;
   }
 
+  groupConfig(groupId: string, definition: GroupConfigDefinition): EffectiveConfig {
+    return effectiveGroupConfig(this.configLayers(), this.groupConfigs(groupId), definition);
+  }
+
+  /** A config of an integer type as it counts for a group, such as `consumer.session.timeout.ms`. */
+  groupInteger(groupId: string, name: string): number {
+    return effectiveGroupInteger(name, this.groupConfigs(groupId), (each) => this.brokerInteger(each));
+  }
+
+  /** Those set on the group itself. */
+  groupConfigs(groupId: string): ReadonlyMap<string, string> {
+    return this.#journal.state.groupConfigs.get(groupId) ?? NONE;
+  }
+
   configLayers(): BrokerConfigLayers {
     return {
       broker: this.dynamicBrokerConfigs(this.#brokerName),
@@ -221,6 +237,7 @@ export class ClusterView implements PartitionDirectory {
       case "register-store":
       case "create-key":
       case "delete-key":
+      case "alter-group-configs":
         return;
     }
   }

@@ -5,6 +5,7 @@ import type { ConfigAlteration, ConfigOperation } from "./cluster-command.ts";
 import { type ConfigDefinition, faultOf, listItems, normalised } from "./config-definition.ts";
 import type { BrokerConfigLayers } from "./effective-configs.ts";
 import { alterConfigs } from "./fold-configs.ts";
+import { type BrokerInteger, groupConfigDefinition, groupFault } from "./group-configs.ts";
 import { fitsInOneCommand, tooLongMessage, topicConfigsFault } from "./topic-config-check.ts";
 import { topicConfigDefinition } from "./topic-configs.ts";
 
@@ -33,6 +34,20 @@ export function checkTopicAlteration(
   const fault = topicConfigsFault(layers, { ...topic, configs: altered.configs });
   if (fault !== undefined) return refusal(ErrorCode.INVALID_CONFIG, fault);
   return done(stored(alteration.value, topicConfigDefinition));
+}
+
+export function checkGroupAlteration(
+  standing: ReadonlyMap<string, string>,
+  requested: RequestedAlteration,
+  brokerInteger: BrokerInteger,
+): AdminResult<ConfigAlteration> {
+  const alteration = alterationOf(requested, groupConfigDefinition);
+  if (alteration.kind === "refused") return alteration;
+  const altered = alterConfigs(standing, alteration.value);
+  if (altered.kind === "too-long") return refusal(ErrorCode.INVALID_CONFIG, tooLongMessage(altered.key));
+  const fault = groupFault(altered.configs, brokerInteger);
+  if (fault !== undefined) return refusal(ErrorCode.INVALID_CONFIG, fault);
+  return done(stored(alteration.value, groupConfigDefinition));
 }
 
 /** Kafka answers all faults of broker configs with INVALID_REQUEST (KAFKA-13609), all but those of lists. */

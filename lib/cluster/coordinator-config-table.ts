@@ -82,6 +82,29 @@ const CONSUMER_GROUPS: readonly BrokerConfigDefinition[] = [
       min: 1,
     },
   ),
+  int(
+    "group.consumer.assignment.interval.ms",
+    "1000",
+    "Milliseconds between two assignments of a consumer group. They are made at once here, whatever this says.",
+    { min: 0, update: "cluster-wide" },
+  ),
+  int(
+    "group.consumer.min.assignment.interval.ms",
+    "0",
+    "The shortest time between assignments a consumer group may set, in ms.",
+    { min: 0 },
+  ),
+  int(
+    "group.consumer.max.assignment.interval.ms",
+    "15000",
+    "The longest time between assignments a consumer group may set, in ms.",
+    { min: 0 },
+  ),
+  boolean(
+    "group.consumer.assignor.offload.enable",
+    "true",
+    "Whether Kafka assigns in a thread of its own. Nothing changes here.",
+  ),
   int("group.consumer.max.size", NO_LIMIT, "Members that a consumer group may have.", { min: 1 }),
   list("group.consumer.assignors", "uniform,range", "The assignors that the broker offers, the default one first."),
   text("group.consumer.migration.policy", "bidirectional", "Whether groups may change between the two protocols.", {

@@ -1,11 +1,12 @@
 import type { BrokerConfigDefinition } from "./broker-config-definition.ts";
 import { brokerConfigDefinition } from "./broker-configs.ts";
+import type { GroupConfigDefinition } from "./group-configs.ts";
 import { TOPIC_CONFIGS, type TopicConfigDefinition } from "./topic-configs.ts";
 
-// Which value counts, and where it comes from. The nearest layer wins: the topic, this broker, all brokers, what the
-// broker was started with, the default. A topic config looks through the broker configs that stand behind it.
+// Which value counts, and where it comes from. The nearest layer wins: the topic or group, this broker, all brokers, what the
+// broker was started with, the default. A topic's or group's config looks through the broker configs that stand behind it.
 
-export type ConfigSource = "topic" | "broker" | "all-brokers" | "start" | "default";
+export type ConfigSource = "topic" | "group" | "broker" | "all-brokers" | "start" | "default";
 
 export interface SourcedValue {
   readonly name: string;
@@ -67,6 +68,24 @@ export function effectiveTopicConfig(
     source: "topic",
     synonyms: [{ name, value: own, source: "topic" }, ...inherited.synonyms],
   };
+}
+
+export function effectiveGroupConfig(
+  layers: BrokerConfigLayers,
+  configs: ReadonlyMap<string, string>,
+  { name, synonym }: GroupConfigDefinition,
+): EffectiveConfig {
+  const inherited = brokerSynonyms(layers, synonym);
+  const own = configs.get(name);
+  if (own === undefined) {
+    return {
+      name,
+      value: brokerValue(layers, synonym),
+      source: inherited[0]?.source ?? "default",
+      synonyms: inherited,
+    };
+  }
+  return { name, value: own, source: "group", synonyms: [{ name, value: own, source: "group" }, ...inherited] };
 }
 
 /** The value alone, without the places that set it: settings are made for every topic. */

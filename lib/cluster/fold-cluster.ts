@@ -1,9 +1,10 @@
 import type { FoldContext } from "#lib/journal/state-machine.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { PRODUCER_IDS_PER_BLOCK_MAX } from "#lib/util/limits.ts";
+import { GROUP_CONFIGS_MAX, PRODUCER_IDS_PER_BLOCK_MAX } from "#lib/util/limits.ts";
 import type {
   AllocateProducerIdsCommand,
   AlterBrokerConfigsCommand,
+  AlterGroupConfigsCommand,
   ClusterCommand,
   ClusterOutcome,
   NameClusterCommand,
@@ -36,6 +37,8 @@ export function foldCluster(state: ClusterState, command: ClusterCommand, contex
       return foldAlterTopicConfigs(state, command);
     case "alter-broker-configs":
       return foldAlterBrokerConfigs(state, command);
+    case "alter-group-configs":
+      return foldAlterGroupConfigs(state, command);
     case "delete-topic":
       return foldDeleteTopic(state, command.topicId, context);
     case "forget-topic":
@@ -62,6 +65,21 @@ function foldAlterBrokerConfigs(state: ClusterState, command: AlterBrokerConfigs
   if (result.kind === "too-long") return refused(ErrorCode.INVALID_CONFIG, result.key);
   if (result.configs.size === 0) state.brokerConfigs.delete(command.brokerName);
   else state.brokerConfigs.set(command.brokerName, result.configs);
+  return DONE;
+}
+
+function foldAlterGroupConfigs(state: ClusterState, command: AlterGroupConfigsCommand): ClusterOutcome {
+  const { groupId } = command;
+  const standing = state.groupConfigs.get(groupId);
+  const result = alterConfigs(standing ?? new Map<string, string>(), command.alteration);
+  if (result.kind === "too-long") return refused(ErrorCode.INVALID_CONFIG, result.key);
+  if (result.configs.size === 0) {
+    state.groupConfigs.delete(groupId);
+    return DONE;
+  }
+  const isFull = standing === undefined && state.groupConfigs.size >= GROUP_CONFIGS_MAX;
+  if (isFull) return refused(ErrorCode.POLICY_VIOLATION, "groups");
+  state.groupConfigs.set(groupId, result.configs);
   return DONE;
 }
 

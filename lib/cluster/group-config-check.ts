@@ -5,6 +5,7 @@ import { COORDINATOR_CONFIGS } from "./coordinator-config-table.ts";
 
 const HEARTBEAT = "heartbeat.interval.ms";
 const SESSION = "session.timeout.ms";
+const ASSIGNMENT = "assignment.interval.ms";
 
 const DEFAULTS: ReadonlyMap<string, string | null> = new Map(
   COORDINATOR_CONFIGS.map((each) => [each.name, each.default]),
@@ -14,7 +15,7 @@ const DEFAULTS: ReadonlyMap<string, string | null> = new Map(
 export function groupConfigsFault(configs: ReadonlyMap<string, string>): string | undefined {
   const value = (name: string) => configs.get(name) ?? DEFAULTS.get(name) ?? "";
   const isAtLeast = (one: string, other: string) => Number(value(one)) >= Number(value(other));
-  for (const term of [HEARTBEAT, SESSION]) {
+  for (const term of [HEARTBEAT, SESSION, ASSIGNMENT]) {
     const [name, min, max] = ["", "min.", "max."].map((bound) => `group.consumer.${bound}${term}`);
     if (name === undefined || min === undefined || max === undefined) continue;
     if (!isAtLeast(max, min)) return `${max} must be greater than or equal to ${min}`;

@@ -10,7 +10,7 @@ import {
 import { type AdminResult, done, type Refusal, refusal } from "./admin-result.ts";
 import type { ApiKeyState, KeyRight } from "./api-key-state.ts";
 import type { CreateKeyCommand } from "./cluster-command.ts";
-import { CLUSTER_FEATURE_LEVEL, type ClusterJournal } from "./cluster-state-machine.ts";
+import { API_KEYS_FEATURE_LEVEL, type ClusterJournal } from "./cluster-state-machine.ts";
 
 const LANE = "keys";
 
@@ -28,7 +28,7 @@ export class KeyAdmin {
   async create(key: Omit<CreateKeyCommand, "kind">, signal: AbortSignal): Promise<AdminResult<undefined>> {
     const fault = this.#faultOf(key);
     if (fault !== undefined) return fault;
-    await this.#journal.raiseFeatureLevel(CLUSTER_FEATURE_LEVEL, signal);
+    await this.#journal.raiseFeatureLevel(API_KEYS_FEATURE_LEVEL, signal);
     const { outcome } = await this.#journal.propose({ kind: "create-key", ...key }, { lane: LANE, signal });
     if (outcome.kind !== "refused") return done(undefined);
     if (outcome.error === ErrorCode.DUPLICATE_RESOURCE) {
@@ -41,7 +41,7 @@ export class KeyAdmin {
   }
 
   async delete(keyId: string, signal: AbortSignal): Promise<AdminResult<undefined>> {
-    await this.#journal.raiseFeatureLevel(CLUSTER_FEATURE_LEVEL, signal);
+    await this.#journal.raiseFeatureLevel(API_KEYS_FEATURE_LEVEL, signal);
     const { outcome } = await this.#journal.propose({ kind: "delete-key", keyId }, { lane: LANE, signal });
     return outcome.kind === "refused" ? refusal(outcome.error, `There is no key '${keyId}'.`) : done(undefined);
   }

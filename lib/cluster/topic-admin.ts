@@ -10,9 +10,14 @@ import { PARTITIONS_PER_TOPIC_MAX } from "#lib/util/limits.ts";
 import { type AdminResult, done, type Refusal, refusal } from "./admin-result.ts";
 import type { ClusterCommand, ClusterOutcome } from "./cluster-command.ts";
 import { metricNameOf } from "./cluster-state.ts";
-import type { ClusterJournal } from "./cluster-state-machine.ts";
+import { type ClusterJournal, GROUP_CONFIGS_FEATURE_LEVEL } from "./cluster-state-machine.ts";
 import type { ClusterView } from "./cluster-view.ts";
-import { checkBrokerAlteration, checkTopicAlteration, type RequestedAlteration } from "./config-alteration.ts";
+import {
+  checkBrokerAlteration,
+  checkGroupAlteration,
+  checkTopicAlteration,
+  type RequestedAlteration,
+} from "./config-alteration.ts";
 import { type NewTopic, newTopicFault, newTopicId } from "./new-topic.ts";
 import { refusalOf } from "./refusal-texts.ts";
 import { storedTopicConfigs } from "./topic-config-check.ts";
@@ -179,6 +184,24 @@ export class TopicAdmin {
       await this.#bringIntoLogs(cluster.topics(), options.signal);
     }
     return done(undefined);
+  }
+
+  /** There need not be a group of that id: what it is given counts once there is. */
+  async alterGroupConfigs(
+    groupId: string,
+    requested: RequestedAlteration,
+    options: AdminOptions,
+  ): Promise<AdminResult<undefined>> {
+    const { cluster, journal } = this.#options;
+    await cluster.refresh(options.signal);
+    const brokerInteger = (name: string) => cluster.brokerInteger(name);
+    const checked = checkGroupAlteration(cluster.groupConfigs(groupId), requested, brokerInteger);
+    if (checked.kind === "refused") return checked;
+    if (options.validateOnly) return done(undefined);
+    await journal.raiseFeatureLevel(GROUP_CONFIGS_FEATURE_LEVEL, options.signal);
+    const alteration = checked.value;
+    const outcome = await this.#propose({ kind: "alter-group-configs", groupId, alteration }, options.signal);
+    return outcome.kind === "refused" ? refusalOf(outcome, groupId) : done(undefined);
   }
 
   /** Finishes what a process that stopped half-way has left. Answers how many deletions still wait for a journal. */

@@ -7,7 +7,7 @@ const NO_INSTANCES: ReadonlySet<string> = new Set();
 // What may expire in a consumer group; observers do with it what they do with a classic group's (classic-expiries.ts).
 
 /**
- * Every expiry of the group. `sessionTimeoutMs` is `group.consumer.session.timeout.ms`; classic members bring their own, and
+ * Every expiry of the group. `sessionTimeoutMs` is the group's `consumer.session.timeout.ms`; classic members bring their own, and
  * those of instances, by their ids, have none: they go with them (instance-expiries.ts).
  */
 export function consumerExpiries(

@@ -6,7 +6,7 @@ import { AlterConfigOperation } from "#lib/protocol/messages/incremental-alter-c
 import { defined } from "#lib/util/assert.ts";
 import { AdminClient } from "./admin-client.ts";
 
-const { TOPIC, BROKER, BROKER_LOGGER, GROUP } = ConfigResourceType;
+const { TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS } = ConfigResourceType;
 const { SET, DELETE, APPEND, SUBTRACT } = AlterConfigOperation;
 
 interface Resource {
@@ -100,7 +100,7 @@ test.each<[Resource, ErrorCode, RegExp]>([
   [broker("1"), ErrorCode.INVALID_REQUEST, /^Unexpected broker id, expected 0 or empty string, but received 1$/],
   [broker("one"), ErrorCode.INVALID_REQUEST, /must be an integer/],
   [{ resourceType: BROKER_LOGGER, resourceName: "" }, ErrorCode.INVALID_REQUEST, /must not be empty/],
-  [{ resourceType: GROUP, resourceName: "g" }, ErrorCode.INVALID_REQUEST, /Unsupported resource type: 32/],
+  [{ resourceType: CLIENT_METRICS, resourceName: "m" }, ErrorCode.INVALID_REQUEST, /Unsupported resource type: 16/],
   [{ resourceType: 99, resourceName: "" }, ErrorCode.INVALID_REQUEST, /Unsupported resource type: 99/],
 ])("%j is not described but refused", async (resource, errorCode, text) => {
   await using client = await AdminClient.start();
@@ -160,7 +160,12 @@ test.each<[string, Resource, readonly Operation[], [ErrorCode, RegExp]]>([
   ["a bad topic", topic("b@d"), [[SET, "flush.ms", "1"]], [ErrorCode.INVALID_TOPIC_EXCEPTION, /b@d/]],
   ["another broker", broker("3"), [[SET, "message.max.bytes", "1"]], [ErrorCode.INVALID_REQUEST, /received 3/]],
   ["a fixed config", broker("0"), [[SET, "node.id", "1"]], [ErrorCode.INVALID_REQUEST, /Cannot update these configs/]],
-  ["a group", { resourceType: GROUP, resourceName: "g" }, [], [ErrorCode.INVALID_REQUEST, /Unsupported resource type/]],
+  [
+    "metrics of clients",
+    { resourceType: CLIENT_METRICS, resourceName: "m" },
+    [],
+    [ErrorCode.INVALID_REQUEST, /Unsupported resource type/],
+  ],
 ])("an alteration with %s is refused with a text", async (_, resource, operations, [errorCode, text]) => {
   await using client = await AdminClient.start();
   await client.createTopics([{ name: "t" }]);

@@ -54,4 +54,5 @@ export const clusterCommand: fc.Arbitrary<ClusterCommand> = fc.oneof(
     rights: fc.array(fc.record({ operation: fc.constantFrom(...KEY_OPERATIONS), pattern: value }), { maxLength: 3 }),
   }),
   fc.record({ kind: fc.constant("delete-key" as const), keyId: name }),
+  fc.record({ kind: fc.constant("alter-group-configs" as const), groupId: name, alteration }),
 );

@@ -53,6 +53,8 @@ export class ClusterWorld {
       readonly faults?: JournalFaultPlan;
       readonly startConfigs?: ReadonlyMap<string, string>;
       readonly storeCount?: number;
+      /** Of a process that has not been brought up to date. */
+      readonly featureLevel?: number;
     } = {},
   ): Promise<ClusterProcess> {
     const seed = this.#seed++;
@@ -61,7 +63,7 @@ export class ClusterWorld {
     const journal = new ReplicatedState({
       ...shared,
       id: CLUSTER_JOURNAL_ID,
-      machine: clusterStateMachine,
+      machine: { ...clusterStateMachine, featureLevel: options.featureLevel ?? clusterStateMachine.featureLevel },
       random: new SeededRandom(seed),
     });
     let next = seed * 1_000;

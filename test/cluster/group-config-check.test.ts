@@ -26,6 +26,10 @@ test.each([
     { "group.consumer.max.heartbeat.interval.ms": "50000", "group.consumer.heartbeat.interval.ms": "45000" },
     /^group\.consumer\.heartbeat\.interval\.ms must be less than group\.consumer\.session\.timeout\.ms$/,
   ],
+  [
+    { "group.consumer.assignment.interval.ms": "15001" },
+    /^group\.consumer\.assignment\.interval\.ms must be less than or equal to group\.consumer\.max/,
+  ],
   [{ "group.coordinator.rebalance.protocols": "consumer" }, /^Disabling the 'classic' protocol is not supported\.$/],
   [{ "group.coordinator.rebalance.protocols": "classic,modern" }, /must be one of: classic, consumer/],
 ])("configs of groups that do not go together keep a broker from starting", (configs, text) => {

@@ -37,22 +37,26 @@ export interface CoordinatorProcess {
 export class CoordinatorWorld extends GroupWorld {
   #processes = 0;
 
+  /** `settings` are read anew each time; `catchUp` is what the process does to learn of others' changes of them. */
   start(
     settings: Readonly<Record<string, number>> = {},
     faults?: JournalFaultPlan,
     clock: Clock = this.clock,
+    catchUp: () => Promise<void> = async () => undefined,
   ): CoordinatorProcess {
     const journals = this.process(faults);
     const stopping = new AbortController();
-    const values = { ...SETTINGS, ...settings };
+    const settingOf = (name: string) => settings[name] ?? SETTINGS[name] ?? Number.NaN;
     const coordinator = new GroupCoordinator({
       journals,
       topics: {
-        brokerInteger: (name) => values[name] ?? Number.NaN,
+        brokerInteger: settingOf,
+        groupInteger: (_, name) => settingOf(`group.${name}`),
         brokerList: (name) => LISTS[name] ?? [],
         view: () => ({ clusterSeq: 1, names: ["orders"], topic: (name) => (name === "orders" ? ORDERS : undefined) }),
         nameOf: () => "orders",
         freshen() {},
+        catchUp,
       },
       clock,
       random: new SeededRandom(1_000 + this.#processes++),

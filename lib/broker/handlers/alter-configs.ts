@@ -3,7 +3,7 @@ import type { AlterConfigsRequest } from "#lib/protocol/messages/alter-configs.t
 import { alterResources, type ResourceAlteration } from "../config-resources.ts";
 import { handler } from "../handler.ts";
 
-// AlterConfigs v0-2, for topics and brokers: what a resource's list does not name goes back to its default. Prefer
+// AlterConfigs v0-2, for topics, brokers and groups: what a resource's list does not name goes back to its default. Prefer
 // IncrementalAlterConfigs; two clients that read, change and write back undo each other here, on Kafka too.
 
 type Resource = AlterConfigsRequest["resources"][number];

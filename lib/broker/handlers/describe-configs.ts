@@ -1,4 +1,5 @@
 import { BROKER_CONFIGS } from "#lib/cluster/broker-configs.ts";
+import { GROUP_CONFIGS } from "#lib/cluster/group-configs.ts";
 import { TOPIC_CONFIGS } from "#lib/cluster/topic-configs.ts";
 import { topicNameFault } from "#lib/cluster/topic-names.ts";
 import { Apis } from "#lib/protocol/apis.ts";
@@ -8,12 +9,13 @@ import { mapInChunks } from "#lib/util/in-chunks.ts";
 import { ADMIN_ITEMS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 import { type ItemError, itemError, itemOrError, NO_ERROR } from "../admin-request.ts";
 import type { BrokerServices } from "../broker-services.ts";
-import { brokerConfigEntry, type ConfigEntryOptions, topicConfigEntry } from "../config-entries.ts";
+import { brokerConfigEntry, type ConfigEntryOptions, groupConfigEntry, topicConfigEntry } from "../config-entries.ts";
 import { brokerNameFault, unsupportedResource } from "../config-resources.ts";
 import { handler } from "../handler.ts";
 
 // DescribeConfigs v0-4.
 // - Topics, and brokers: this one with all its configs; with an empty name those that are set for all brokers.
+// - Groups, whether they are there or not, with the configs of consumer groups.
 // - Keys that do not exist are left out; no keys at all mean every key, as null does.
 // - Loggers: none. Other resources are INVALID_REQUEST, as a Kafka broker answers what it does not have.
 // v1 adds sources and synonyms, v3 types and documentation.
@@ -42,6 +44,8 @@ async function describe(
       return describeTopic(resource, options, services);
     case ConfigResourceType.BROKER:
       return describeBroker(resource, options, services);
+    case ConfigResourceType.GROUP:
+      return describeGroup(resource, options, services);
     case ConfigResourceType.BROKER_LOGGER:
       if (resource.resourceName === "") return itemError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty");
       return brokerNameFault(resource.resourceName, services) ?? [];
@@ -63,6 +67,19 @@ async function describeTopic(
   if (topic === undefined) return itemError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   return TOPIC_CONFIGS.filter(isAskedFor(resource)).map((definition) =>
     topicConfigEntry(cluster.topicConfig(topic, definition), definition, options),
+  );
+}
+
+async function describeGroup(
+  resource: Resource,
+  options: ConfigEntryOptions & { readonly signal: AbortSignal },
+  { cluster }: BrokerServices,
+) {
+  const groupId = resource.resourceName;
+  if (groupId === "") return itemError(ErrorCode.INVALID_REQUEST, "Group name must not be empty");
+  if (cluster.groupConfigs(groupId).size === 0) await cluster.refresh(options.signal);
+  return GROUP_CONFIGS.filter(isAskedFor(resource)).map((definition) =>
+    groupConfigEntry(cluster.groupConfig(groupId, definition), definition, options),
   );
 }
 

@@ -9,11 +9,11 @@ import { itemError } from "../admin-request.ts";
 import { alterResources, type ResourceAlteration } from "../config-resources.ts";
 import { handler } from "../handler.ts";
 
-// IncrementalAlterConfigs v0-1, for topics and brokers.
+// IncrementalAlterConfigs v0-1, for topics, brokers and groups.
 // - Set, delete, append to and subtract from what stands there when the change is made, so that two changes of different
 //   keys, or of one list, do not undo each other.
 // - Brokers: this one, or all with an empty name; only configs that Kafka calls dynamic. Faults of values are
-//   INVALID_REQUEST there and INVALID_CONFIG for topics, as on Kafka (KAFKA-13609).
+//   INVALID_REQUEST there and INVALID_CONFIG elsewhere, as on Kafka (KAFKA-13609).
 
 type Resource = IncrementalAlterConfigsRequest["resources"][number];
 

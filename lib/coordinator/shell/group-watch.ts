@@ -97,7 +97,10 @@ export class GroupWatch {
     const seen = new Map<string, SeenExpiry>();
     for (const { key, afterMs } of this.#expiries) {
       const before = this.#seen.get(key);
-      seen.set(key, before !== undefined && before.afterMs >= afterMs ? before : { atMs: before?.atMs ?? nowMs, afterMs });
+      seen.set(
+        key,
+        before !== undefined && before.afterMs >= afterMs ? before : { atMs: before?.atMs ?? nowMs, afterMs },
+      );
     }
     this.#seen = seen;
     for (const key of this.#retryAtMs.keys()) if (!seen.has(key)) this.#retryAtMs.delete(key);

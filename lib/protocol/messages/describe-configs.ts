@@ -1,7 +1,7 @@
 import { ApiKey } from "../api-key.ts";
 import { array, bool, type Infer, int8, int16, int32, message, string } from "../schema.ts";
 
-/** What configs belong to; the values that topics and brokers need. */
+/** What configs belong to; the values that are told apart here. */
 export const ConfigResourceType = { TOPIC: 2, BROKER: 4, BROKER_LOGGER: 8, CLIENT_METRICS: 16, GROUP: 32 } as const;
 
 /** Where a config's value comes from, the nearest one first. */
@@ -13,6 +13,8 @@ export const ConfigSource = {
   STATIC_BROKER: 4,
   DEFAULT: 5,
   DYNAMIC_BROKER_LOGGER: 6,
+  CLIENT_METRICS: 7,
+  GROUP: 8,
 } as const;
 
 export const ConfigType = {

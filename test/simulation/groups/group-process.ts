@@ -73,10 +73,12 @@ export class GroupProcess {
       journals: this.#journals,
       topics: {
         brokerInteger: (name) => settingsOf(profile)[name] ?? Number.NaN,
+        groupInteger: (_, name) => settingsOf(profile)[`group.${name}`] ?? Number.NaN,
         brokerList: (name) => LISTS[name] ?? [],
         view: options.view,
         nameOf: (topicId) => NAMES_BY_ID.get(topicId),
         freshen() {},
+        catchUp: async () => undefined,
       },
       clock: decorations.clock?.(clock) ?? clock,
       random,
