@@ -44,14 +44,14 @@ function fromList(text: string): readonly NamedPartition[] | undefined {
   return parsed.success && partitions.length === items.length ? parsed.data.partitions : undefined;
 }
 
-/** By parameter, by body, or all that are assigned to the instance. */
+/** By parameter, by body, or all that are assigned to the instance and may be read. */
 export async function askedPartitions(
   call: InstanceCall<z.output<typeof partitionsQuery>>,
   { assigned }: InstanceView,
 ): Promise<readonly NamedPartition[]> {
-  const { query, runtime, signal } = call;
-  if (query.partitions !== undefined) return query.partitions;
-  return (await fromBody(call)) ?? namedPartitions(assigned, runtime, signal);
+  const { partitions } = call.query;
+  if (partitions !== undefined) return partitions;
+  return (await fromBody(call)) ?? namedPartitions(assigned, "read", call);
 }
 
 async function fromBody({ request, getBody, runtime, signal }: InstanceCall) {

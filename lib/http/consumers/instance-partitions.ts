@@ -3,10 +3,8 @@ import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import type { Assignment } from "#lib/coordinator/member-types.ts";
 import type { JournalSeq, TopicId } from "#lib/util/branded.ts";
 import { INSTANCE_PARTITIONS_MAX } from "#lib/util/limits.ts";
-import { requireAccess, topicResource } from "../access.ts";
-import type { Call } from "../endpoint.ts";
-import { findTopic, requirePartition } from "../find-topic.ts";
-import type { HttpServices } from "../http-services.ts";
+import { type HttpOperation, requireAccess, topicResource } from "../access.ts";
+import { type Caller, findTopic, requirePartition } from "../find-topic.ts";
 
 // Partitions as bodies name them, and back.
 
@@ -44,7 +42,7 @@ export interface NamedPartition {
 /** Each with its topic. Fails with 403 without the right to read it, with 404 for what is not there. */
 export async function withTopics<T extends NamedPartition>(
   named: readonly T[],
-  { principal, runtime, signal }: Pick<Call, "principal" | "runtime" | "signal">,
+  { principal, runtime, signal }: Caller,
 ): Promise<readonly (T & { readonly view: TopicView })[]> {
   const highest = new Map<string, number>();
   for (const { topic, partition } of named) highest.set(topic, Math.max(partition, highest.get(topic) ?? 0));
@@ -83,16 +81,20 @@ export function assignmentOfPartitions(
   return new Map(sorted.map(([topicId, indexes]) => [topicId, [...indexes].sort((a, b) => a - b)]));
 }
 
-/** The names of what an instance holds; topics that are gone are left out. */
+/**
+ * The names of what an instance holds. Topics that are gone are left out, and so are those for which the caller lacks the
+ * right: a pattern matches whatever there is.
+ */
 export async function namedPartitions(
   assigned: Assignment,
-  { broker }: HttpServices,
-  signal: AbortSignal,
+  operation: HttpOperation,
+  { principal, runtime, signal }: Caller,
 ): Promise<readonly NamedPartition[]> {
-  const { cluster } = broker;
+  const { cluster } = runtime.broker;
   if ([...assigned.keys()].some((topicId) => cluster.topic(topicId) === undefined)) await cluster.refresh(signal);
   return [...assigned].flatMap(([topicId, partitions]) => {
     const topic = cluster.topic(topicId)?.name;
-    return topic === undefined ? [] : partitions.map((partition) => ({ topic, partition }));
+    if (topic === undefined || !principal.may(operation, topicResource(topic))) return [];
+    return partitions.map((partition) => ({ topic, partition }));
   });
 }

@@ -6,8 +6,9 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import type { TopicId } from "#lib/util/branded.ts";
 import { INSTANCE_POLL_ATTEMPTS_MAX, INSTANCE_POLL_CHANGES_MAX } from "#lib/util/limits.ts";
-import { requireAccess, topicResource } from "../access.ts";
+import { type HttpPrincipal, requireAccess, topicResource } from "../access.ts";
 import { httpErrorOf } from "../error-table.ts";
+import { HttpError } from "../http-error.ts";
 import { type FetchedDelivery, fetchDelivery } from "./fetch-delivery.ts";
 import { type InstanceCall, instanceError, movedOn } from "./find-instance.ts";
 import { clusterSeqOf } from "./instance-partitions.ts";
@@ -116,7 +117,7 @@ export class InstancePoll {
       const topic = cluster.topic(topicId);
       topics.set(topicId, topic);
       if (topic === undefined) this.#gone.add(topicId);
-      else requireAccess(principal, "read", topicResource(topic.name));
+      else requireReading(principal, topic.name);
     }
     const placed = view.partitions.flatMap((partition): readonly PlacedPartition[] => {
       const topic = topics.get(partition.topicId);
@@ -213,4 +214,13 @@ export class InstancePoll {
     this.#canCommit = false;
     return "moved";
   }
+}
+
+/** A pattern matches whatever there is, and a topic that the caller may not see is not named. */
+function requireReading(principal: HttpPrincipal, topicName: string): void {
+  const topic = topicResource(topicName);
+  if (principal.may("read", topic)) return;
+  if (principal.may("describe", topic)) requireAccess(principal, "read", topic);
+  const message = "This key has no right to read some of the topics that the instance has.";
+  throw new HttpError({ status: 403, errorCode: 40301, message });
 }

@@ -187,13 +187,17 @@ const showAssignments = endpoint(
     summary: "The partitions that an instance reads",
     params: instanceParams,
     answers: {
-      200: { description: "By hand or by its group.", schema: partitionsBody, example: PARTITIONS_EXAMPLE },
+      200: {
+        description: "By hand or by its group, as far as the key may see them.",
+        schema: partitionsBody,
+        example: PARTITIONS_EXAMPLE,
+      },
     },
     refusals: INSTANCE_REFUSALS,
   },
   async (call) => {
     const { assigned } = await findInstanceOf(call);
-    return { value: { partitions: await namedPartitions(assigned, call.runtime, call.signal) } };
+    return { value: { partitions: await namedPartitions(assigned, "describe", call) } };
   },
 );
 
