@@ -5,8 +5,9 @@ import { CONSUMER_PROTOCOL_TYPE, decodeAssignment } from "#lib/protocol/consumer
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import type { TopicId } from "#lib/util/branded.ts";
+import { type HttpPrincipal, topicResource } from "./access.ts";
 import { httpErrorOf } from "./error-table.ts";
-import type { HttpServices } from "./http-services.ts";
+import type { Caller } from "./find-topic.ts";
 import { notFound, shown } from "./v3-resource.ts";
 
 // Consumer groups of both protocols in one form, and how far they are behind.
@@ -41,25 +42,26 @@ export interface PartitionLag extends GroupPartition {
   readonly lag: number;
 }
 
-/** The group as of a strong read; 404 if there is none. */
-export async function findGroup(
-  groupId: string,
-  services: HttpServices,
-  signal: AbortSignal,
-): Promise<ConsumerGroupView> {
-  const { admin } = services.broker.groups;
+/** The group as of a strong read, with partitions of those topics that the caller may see; 404 if there is none. */
+export async function findGroup(groupId: string, caller: Caller): Promise<ConsumerGroupView> {
+  const { runtime, signal } = caller;
+  const { admin } = runtime.broker.groups;
   const found = await admin.describe(groupId, signal);
   if (typeof found === "number") throw groupError(found, groupId);
-  if (found.type === "classic") return viewOf(found, classicConsumers(found));
+  if (found.type === "classic") return viewOf(found, classicConsumers(found, caller));
   const described = await admin.describeConsumers(groupId, signal);
   if (typeof described === "number") throw groupError(described, groupId);
   // Between the two reads it may have become a classic group.
   if (described === "classic") return viewOf(found, []);
+  const { cluster } = runtime.broker;
+  const isUnknown = (topicId: TopicId) => cluster.topic(topicId) === undefined;
+  // What is left out must be gone: members may have topics that were made elsewhere just now.
+  if (described.members.some(({ assigned }) => [...assigned.keys()].some(isUnknown))) await cluster.refresh(signal);
   const consumers = described.members.map(({ member, assigned }) => ({
     consumerId: member.memberId,
     instanceId: member.instanceId ?? null,
     clientId: member.clientId,
-    assigned: namedPartitions(assigned, services),
+    assigned: namedPartitions(assigned, caller),
   }));
   return { ...viewOf({ ...found, state: described.state }, consumers), assignor: described.assignor };
 }
@@ -71,25 +73,22 @@ export function consumerOf({ groupId, consumers }: ConsumerGroupView, consumerId
 }
 
 /**
- * How far the group is behind in each partition that it has committed an offset of: by read_committed, as the REST Proxy
- * counts. By topic and partition.
+ * How far the group is behind in each partition that it has committed an offset of, of topics that the caller may see: by
+ * read_committed, as the REST Proxy counts. By topic and partition.
  */
-export async function groupLags(
-  group: ConsumerGroupView,
-  services: HttpServices,
-  signal: AbortSignal,
-): Promise<readonly PartitionLag[]> {
-  const { cluster, offsets, groups } = services.broker;
+export async function groupLags(group: ConsumerGroupView, caller: Caller): Promise<readonly PartitionLag[]> {
+  const { principal, runtime, signal } = caller;
+  const { cluster, offsets, groups } = runtime.broker;
   const found = await groups.offsets.fetch(group.groupId, NOT_A_MEMBER, signal);
   if (typeof found === "number") throw groupError(found, group.groupId);
-  // Copied in the turn of the read: the folded state goes on.
+  // Copied in the turn of the read: the folded state goes on. Kafka's clients may commit -1 for "nothing".
   const committed = [...found].flatMap(([topicId, partitions]) =>
-    [...partitions].map(([partition, { offset }]) => ({ topicId, partition, offset })),
+    [...partitions].flatMap(([partition, { offset }]) => (offset < 0 ? [] : [{ topicId, partition, offset }])),
   );
   if (committed.some(({ topicId }) => cluster.topic(topicId) === undefined)) await cluster.refresh(signal);
   const known = committed.flatMap(({ topicId, ...rest }) => {
     const topic = cluster.topic(topicId);
-    return topic === undefined ? [] : [{ topic, ...rest }];
+    return topic === undefined || !maySee(principal, topic.name) ? [] : [{ topic, ...rest }];
   });
   const spec = { kind: "latest", readCommitted: true } as const;
   const queries = known.map(({ topic, partition }) => ({ topic: topic.placement, partitionIndex: partition, spec }));
@@ -123,12 +122,17 @@ function viewOf(found: GroupDescription, consumers: readonly GroupConsumer[]): C
   };
 }
 
-function classicConsumers({ protocolType, members }: GroupDescription): readonly GroupConsumer[] {
+function classicConsumers(
+  { protocolType, members }: GroupDescription,
+  { principal }: Caller,
+): readonly GroupConsumer[] {
+  const partitionsOf = (assignment: Uint8Array) =>
+    partitionsIn(assignment).filter(({ topic }) => maySee(principal, topic));
   return members.map(({ memberId, groupInstanceId, clientId, assignment }) => ({
     consumerId: memberId,
     instanceId: groupInstanceId ?? null,
     clientId,
-    assigned: protocolType === CONSUMER_PROTOCOL_TYPE ? partitionsIn(assignment) : [],
+    assigned: protocolType === CONSUMER_PROTOCOL_TYPE ? partitionsOf(assignment) : [],
   }));
 }
 
@@ -147,14 +151,19 @@ function partitionsIn(assignment: Uint8Array): readonly GroupPartition[] {
 }
 
 /** Topics that are gone by now are left out. */
-function namedPartitions(assigned: Assignment, { broker }: HttpServices): readonly GroupPartition[] {
-  const nameOf = (topicId: TopicId) => broker.cluster.topic(topicId)?.name;
+function namedPartitions(assigned: Assignment, { principal, runtime }: Caller): readonly GroupPartition[] {
+  const { cluster } = runtime.broker;
   return [...assigned]
     .flatMap(([topicId, partitions]) => {
-      const topic = nameOf(topicId);
-      return topic === undefined ? [] : partitions.map((partition) => ({ topic, partition }));
+      const topic = cluster.topic(topicId)?.name;
+      if (topic === undefined || !maySee(principal, topic)) return [];
+      return partitions.map((partition) => ({ topic, partition }));
     })
     .sort(byPlace);
+}
+
+function maySee(principal: HttpPrincipal, topicName: string): boolean {
+  return principal.may("describe", topicResource(topicName));
 }
 
 function ownersOf({ consumers }: ConsumerGroupView): ReadonlyMap<string, GroupConsumer> {

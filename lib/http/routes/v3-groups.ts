@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { mapInChunks } from "#lib/util/in-chunks.ts";
 import { ADMIN_ITEMS_AT_ONCE_MAX } from "#lib/util/limits.ts";
-import { groupResource, requireAccess } from "../access.ts";
+import { groupResource, requireAccess, topicResource } from "../access.ts";
 import { type Call, type Endpoint, endpoint } from "../endpoint.ts";
 import { httpErrorOf } from "../error-table.ts";
 import { HttpError } from "../http-error.ts";
@@ -115,7 +115,7 @@ const listGroups = endpoint(
         (protocolType === "consumer" || protocolType === "") && principal.may("describe", groupResource(groupId)),
     );
     const views = await mapInChunks(asked, ADMIN_ITEMS_AT_ONCE_MAX, ({ groupId }) =>
-      findGroup(groupId, runtime, signal).catch(unlessGone),
+      findGroup(groupId, call).catch(unlessGone),
     );
     const data = views.flatMap((view) => (view === undefined ? [] : [groupData(urls, view, identity.brokerId)]));
     return { value: urls.list(KIND, data, GROUPS) };
@@ -188,7 +188,7 @@ const listAssignments = endpoint(
     params: consumerParams,
     answers: {
       200: {
-        description: "By topic and partition.",
+        description: "By topic and partition; of topics that the key may see.",
         schema: listSchema(ASSIGNMENT_KIND, Assignment),
         example: EXAMPLE_URLS.list(
           ASSIGNMENT_KIND,
@@ -227,6 +227,7 @@ const getAssignment = endpoint(
     const { urls, group } = await groupOf(call);
     const { groupId } = group;
     const { topic_name: topic, partition_id: partition } = call.params;
+    requireAccess(call.principal, "describe", topicResource(topic));
     const { consumerId, assigned } = consumerOf(group, call.params.consumer_id);
     if (!assigned.some((each) => each.topic === topic && each.partition === partition)) {
       throw notFound(`Consumer ${consumerId} does not have partition ${partition} of ${topic}.`);
@@ -251,7 +252,7 @@ export async function groupOf(
   const urls = v3Urls(call);
   const groupId = call.params.consumer_group_id;
   requireAccess(call.principal, "describe", groupResource(groupId));
-  return { urls, group: await findGroup(groupId, call.runtime, call.signal) };
+  return { urls, group: await findGroup(groupId, call) };
 }
 
 /** A group may go between the list and the look at it. */

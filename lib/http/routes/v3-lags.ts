@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { requireAccess, topicResource } from "../access.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 import { partitionParam, topicParam } from "../parameters.ts";
 import { groupLags, type PartitionLag } from "../v3-groups.ts";
@@ -55,7 +56,8 @@ const getSummary = endpoint(
     params: groupParams,
     answers: {
       200: {
-        description: "Counted in records, from the committed offset to the last stable one.",
+        description:
+          "Counted in records of topics that the key may see, from the committed offset to the last stable one.",
         schema: Summary,
         example: summaryData(EXAMPLE_URLS, "billing", { largest: EXAMPLE_LAG, totalLag: 20 }),
       },
@@ -64,7 +66,7 @@ const getSummary = endpoint(
   },
   async (call) => {
     const { urls, group } = await groupOf(call);
-    const lags = await groupLags(group, call.runtime, call.signal);
+    const lags = await groupLags(group, call);
     const [first] = lags;
     if (first === undefined) throw notFound(`Group ${group.groupId} has committed no offset.`);
     const largest = lags.reduce((most, each) => (each.lag > most.lag ? each : most), first);
@@ -82,7 +84,7 @@ const listLags = endpoint(
     params: groupParams,
     answers: {
       200: {
-        description: "By topic and partition; none where no offset is committed.",
+        description: "By topic and partition, of topics that the key may see; none where no offset is committed.",
         schema: listSchema(KIND, Lag),
         example: EXAMPLE_URLS.list(KIND, [lagExample], GROUPS, "billing", "lags"),
       },
@@ -92,7 +94,7 @@ const listLags = endpoint(
   async (call) => {
     const { urls, group } = await groupOf(call);
     const { groupId } = group;
-    const lags = await groupLags(group, call.runtime, call.signal);
+    const lags = await groupLags(group, call);
     const data = lags.map((lag) => lagData(urls, groupId, lag));
     return { value: urls.list(KIND, data, GROUPS, groupId, "lags") };
   },
@@ -111,7 +113,8 @@ const getLag = endpoint(
   async (call) => {
     const { urls, group } = await groupOf(call);
     const { topic_name: topic, partition_id: partition } = call.params;
-    const lags = await groupLags(group, call.runtime, call.signal);
+    requireAccess(call.principal, "describe", topicResource(topic));
+    const lags = await groupLags(group, call);
     const found = lags.find((lag) => lag.topic === topic && lag.partition === partition);
     if (found === undefined) {
       throw notFound(`Group ${group.groupId} has committed no offset of partition ${partition} of ${topic}.`);
