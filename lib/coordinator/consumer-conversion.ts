@@ -67,7 +67,7 @@ function upgradedFields(member: ClassicMember, { subscription }: UpgradedMember)
 
 /** What no member before it has: a leader's assignor may have given a partition to two. */
 function withoutHeld(group: ConsumerGroup, assigned: Assignment): Assignment {
-  return filtered(assigned, (topicId, partition) => !group.partitionEpochs.get(topicId)?.has(partition));
+  return filtered(assigned, (topicId, partition) => !group.holders.get(topicId)?.has(partition));
 }
 
 /** Makes the group classic again, of members that all speak the classic protocol, and begins a round of rebalancing. */

@@ -80,7 +80,7 @@ export function decodeConsumerGroup(reader: ByteReader): ConsumerGroup {
     targetAssignment: new Map(decodeList(reader, () => [reader.text(), decodeAssignment(reader)] as const)),
     resolvedRegexes: new Map(decodeList(reader, () => [reader.text(), decodeTexts(reader)] as const)),
     staticMembers: new Map(),
-    partitionEpochs: new Map(),
+    holders: new Map(),
   };
   for (const { member, epochs } of members) addToIndexes(group, member, epochs);
   return group;

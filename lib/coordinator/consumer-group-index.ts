@@ -1,8 +1,8 @@
 import type { TopicId } from "#lib/util/branded.ts";
 import { difference, union } from "./assignment-sets.ts";
-import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
+import type { ConsumerGroup, ConsumerMember, Holder } from "./consumer-group.ts";
 
-// What a consumer group keeps beside its members: who has which instance id, and since which epoch partitions are held.
+// What a consumer group keeps beside its members: who has which instance id, and who holds which partition since which epoch.
 
 type Held = Pick<ConsumerMember, "assigned" | "pendingRevocation">;
 
@@ -10,12 +10,17 @@ type Held = Pick<ConsumerMember, "assigned" | "pendingRevocation">;
 export function addToIndexes(group: ConsumerGroup, member: ConsumerMember, epochs: readonly number[] = []): void {
   if (member.instanceId !== undefined) group.staticMembers.set(member.instanceId, member.memberId);
   let at = 0;
-  eachHeld(member, (topicId, partition) => setEpoch(group, [topicId, partition], epochs[at++] ?? member.memberEpoch));
+  eachHeld(member, (topicId, partition) => {
+    setHolder(group, [topicId, partition], {
+      memberId: member.memberId,
+      sinceEpoch: epochs[at++] ?? member.memberEpoch,
+    });
+  });
 }
 
 export function removeFromIndexes(group: ConsumerGroup, member: ConsumerMember): void {
   removeInstance(group, member);
-  eachHeld(member, (topicId, partition) => forgetEpoch(group, [topicId, partition]));
+  eachHeld(member, (topicId, partition) => forgetHolder(group, [topicId, partition]));
 }
 
 /** A member's fields have changed: what it held before and is not to give up it holds since the same epoch. */
@@ -31,16 +36,15 @@ export function changeIndexes(
   if (before.assigned === member.assigned && before.pendingRevocation === member.pendingRevocation) return;
   const released = difference(allHeld(before), allHeld(member));
   const given = difference(member.assigned, before.assigned);
-  for (const [topicId, list] of released) for (const partition of list) forgetEpoch(group, [topicId, partition]);
-  for (const [topicId, list] of given) {
-    for (const partition of list) setEpoch(group, [topicId, partition], member.memberEpoch);
-  }
+  for (const [topicId, list] of released) for (const partition of list) forgetHolder(group, [topicId, partition]);
+  const holder = { memberId: member.memberId, sinceEpoch: member.memberEpoch };
+  for (const [topicId, list] of given) for (const partition of list) setHolder(group, [topicId, partition], holder);
 }
 
 /** Since which epoch each partition is held that the member holds: those assigned, then those that it is to give up. */
 export function heldEpochs(group: ConsumerGroup, member: ConsumerMember): readonly number[] {
   const epochs: number[] = [];
-  eachHeld(member, (topicId, partition) => epochs.push(group.partitionEpochs.get(topicId)?.get(partition) ?? 0));
+  eachHeld(member, (topicId, partition) => epochs.push(group.holders.get(topicId)?.get(partition)?.sinceEpoch ?? 0));
   return epochs;
 }
 
@@ -54,16 +58,16 @@ function eachHeld(member: Held, visit: (topicId: TopicId, partition: number) => 
   }
 }
 
-function setEpoch(group: ConsumerGroup, [topicId, partition]: readonly [TopicId, number], epoch: number): void {
-  const epochs = group.partitionEpochs.get(topicId) ?? new Map<number, number>();
-  epochs.set(partition, epoch);
-  group.partitionEpochs.set(topicId, epochs);
+function setHolder(group: ConsumerGroup, [topicId, partition]: readonly [TopicId, number], holder: Holder): void {
+  const holders = group.holders.get(topicId) ?? new Map<number, Holder>();
+  holders.set(partition, holder);
+  group.holders.set(topicId, holders);
 }
 
-function forgetEpoch(group: ConsumerGroup, [topicId, partition]: readonly [TopicId, number]): void {
-  const epochs = group.partitionEpochs.get(topicId);
-  epochs?.delete(partition);
-  if (epochs?.size === 0) group.partitionEpochs.delete(topicId);
+function forgetHolder(group: ConsumerGroup, [topicId, partition]: readonly [TopicId, number]): void {
+  const holders = group.holders.get(topicId);
+  holders?.delete(partition);
+  if (holders?.size === 0) group.holders.delete(topicId);
 }
 
 function removeInstance(

@@ -46,11 +46,14 @@ export interface ConsumerGroup {
   readonly resolvedRegexes: Map<string, readonly string[]>;
   /** Member ids by group instance id. Derived from `members`; no part of a snapshot. */
   readonly staticMembers: Map<string, string>;
-  /**
-   * The member epoch at which each partition was given to the member that holds it, be it to give up. From then on its
-   * commits count, also at an epoch that it has left since (KIP-1251).
-   */
-  readonly partitionEpochs: Map<TopicId, Map<number, number>>;
+  /** Who holds each partition, be it to give up. Derived from `members`, but for the epochs. */
+  readonly holders: Map<TopicId, Map<number, Holder>>;
+}
+
+export interface Holder {
+  readonly memberId: string;
+  /** The member epoch at which it was given the partition: from then on its commits count (KIP-1251). */
+  readonly sinceEpoch: number;
 }
 
 export interface ConsumerMember {
@@ -99,6 +102,6 @@ export function newConsumerGroup(): ConsumerGroup {
     targetAssignment: new Map(),
     resolvedRegexes: new Map(),
     staticMembers: new Map(),
-    partitionEpochs: new Map(),
+    holders: new Map(),
   };
 }

@@ -84,7 +84,7 @@ function isFreeFor(
   member: ConsumerMember,
   [topicId, partition]: readonly [TopicId, number],
 ): boolean {
-  const isHeld = group.partitionEpochs.get(topicId)?.has(partition) ?? false;
+  const isHeld = group.holders.get(topicId)?.has(partition) ?? false;
   return !isHeld || (member.pendingRevocation.get(topicId)?.includes(partition) ?? false);
 }
 

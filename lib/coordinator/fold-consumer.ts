@@ -132,49 +132,36 @@ export function checkConsumerCommit(command: CommitOffsetsCommand, consumer: Con
   if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
   const isClassic = member.classic !== undefined;
   if (!isClassic && !knowsMemberEpochs) return ErrorCode.UNSUPPORTED_VERSION;
-  const isPresent =
-    memberEpoch === member.memberEpoch && !awaitsFirstTarget(member) && !lacksSome(command, member, consumer);
-  if (isPresent || heldAll(command, member, consumer)) return ErrorCode.NONE;
+  if (mayCommit(command, member, consumer)) return ErrorCode.NONE;
   return isClassic ? ErrorCode.ILLEGAL_GENERATION : ErrorCode.STALE_MEMBER_EPOCH;
 }
 
 /**
- * Whether the member has joined, and no target knows of it yet. Until then it stands at the epoch of the target before, which
- * may be that of an older self of the same id: a commit that shows it is late, and others may have its partitions by now.
- * (Kafka 4.3 takes it, for its targets only lag where `group.consumer.assignment.interval.ms` lets them.)
+ * Whether the member has held all of it since the epoch that it shows, or before. What it has given up, or an older self of the
+ * same id had, others may have by now: a late commit would move their offsets back. Topics that nobody in the group reads are
+ * free to it at its present epoch. (Kafka 4.3 takes whatever comes at the present epoch.)
  */
-function awaitsFirstTarget({ memberEpoch, subscriptionEpoch, assigned, pendingRevocation }: ConsumerMember): boolean {
-  return memberEpoch < subscriptionEpoch && assigned.size === 0 && pendingRevocation.size === 0;
+function mayCommit(
+  { generationIdOrMemberEpoch: shown, topics }: CommitOffsetsCommand,
+  member: ConsumerMember,
+  { holders }: ConsumerGroup,
+): boolean {
+  if (shown > member.memberEpoch) return false;
+  const isPresent = shown === member.memberEpoch && !awaitsFirstTarget(member);
+  return topics.every(({ topicId, partitions }) => {
+    const held = holders.get(topicId);
+    if (held === undefined) return isPresent;
+    return partitions.every(({ partitionIndex }) => {
+      const holder = held.get(partitionIndex);
+      return holder?.memberId === member.memberId && holder.sinceEpoch <= shown;
+    });
+  });
 }
 
 /**
- * Whether the commit is for something that the group reads and the member does not hold. At its present epoch it has given that
- * up (while it has more to give up it stays there), or an older self of the same id had it in a group of the same name that is no
- * more: others may have it by now, and a late commit would move their offsets back. Topics that nobody in the group reads are
- * free to it. (Kafka 4.3 takes whatever comes at the present epoch.)
+ * Whether the member has joined, and no target knows of it yet. Until then it stands at the epoch of the target before, which
+ * may be that of an older self of the same id.
  */
-function lacksSome(
-  { topics }: CommitOffsetsCommand,
-  { assigned, pendingRevocation }: ConsumerMember,
-  { partitionEpochs }: ConsumerGroup,
-): boolean {
-  return topics.some(({ topicId, partitions }) => {
-    if (!partitionEpochs.has(topicId)) return false;
-    const held = [...(assigned.get(topicId) ?? []), ...(pendingRevocation.get(topicId) ?? [])];
-    return partitions.some(({ partitionIndex }) => !held.includes(partitionIndex));
-  });
-}
-
-/** Whether the member holds all that it commits for, and has done so since the epoch that it shows or before. */
-function heldAll(command: CommitOffsetsCommand, member: ConsumerMember, consumer: ConsumerGroup): boolean {
-  const { generationIdOrMemberEpoch: shown, topics } = command;
-  if (shown > member.memberEpoch) return false;
-  return topics.every(({ topicId, partitions }) => {
-    const epochs = consumer.partitionEpochs.get(topicId);
-    const [assigned, pending] = [member.assigned.get(topicId), member.pendingRevocation.get(topicId)];
-    return partitions.every(({ partitionIndex }) => {
-      const isHeld = assigned?.includes(partitionIndex) === true || pending?.includes(partitionIndex) === true;
-      return isHeld && shown >= (epochs?.get(partitionIndex) ?? Number.POSITIVE_INFINITY);
-    });
-  });
+function awaitsFirstTarget({ memberEpoch, subscriptionEpoch, assigned, pendingRevocation }: ConsumerMember): boolean {
+  return memberEpoch < subscriptionEpoch && assigned.size === 0 && pendingRevocation.size === 0;
 }

@@ -16,9 +16,10 @@ export function checkConsumerGroup(group: ConsumerGroup): void {
           const key = `${topicId} ${partition}`;
           expect(owners.get(key)).toBeUndefined();
           owners.set(key, memberId);
-          const givenAt = group.partitionEpochs.get(topicId)?.get(partition);
-          expect(givenAt).toBeGreaterThanOrEqual(0);
-          expect(givenAt).toBeLessThanOrEqual(group.assignmentEpoch);
+          const holder = group.holders.get(topicId)?.get(partition);
+          expect(holder?.memberId).toBe(memberId);
+          expect(holder?.sinceEpoch).toBeGreaterThanOrEqual(0);
+          expect(holder?.sinceEpoch).toBeLessThanOrEqual(memberEpoch === -2 ? group.assignmentEpoch : memberEpoch);
         }
       }
     }
@@ -27,7 +28,7 @@ export function checkConsumerGroup(group: ConsumerGroup): void {
     expect(member.subscriptionEpoch).toBeLessThanOrEqual(group.groupEpoch);
     expect(pendingRevocation.size > 0).toBe(state === "UnrevokedPartitions");
   }
-  const indexed = [...group.partitionEpochs.values()].reduce((sum, epochs) => sum + epochs.size, 0);
+  const indexed = [...group.holders.values()].reduce((sum, holders) => sum + holders.size, 0);
   expect(indexed).toBe(owners.size);
   expect(group.assignmentEpoch).toBeLessThanOrEqual(group.groupEpoch);
   expect(mustDowngrade(group)).toBe(false);

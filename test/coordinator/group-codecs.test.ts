@@ -155,11 +155,11 @@ test("a snapshot brings a consumer group back whole, with what is derived from i
   const { membership } = [...again.groups.values()][0] ?? {};
   if (membership?.type !== "consumer") throw new Error("another type");
   expect([...membership.staticMembers]).toEqual([["i", "a"]]);
-  expect(membership.partitionEpochs.get(TOPIC)).toEqual(
+  expect(membership.holders.get(TOPIC)).toEqual(
     new Map([
-      [1, 4],
-      [2, 5],
-      [3, 1],
+      [1, { memberId: "a", sinceEpoch: 4 }],
+      [2, { memberId: "a", sinceEpoch: 5 }],
+      [3, { memberId: "a", sinceEpoch: 1 }],
     ]),
   );
 });
