@@ -13,6 +13,14 @@ const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const WHITE_SPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
+/** Two bytes make an object, which takes a hundred times as many: who bounds objects looks at their number in between. */
+const SLICE_BYTES = 8 * 1024;
+
+/** The same bytes, a little at a time. */
+export function* slicesOf(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
+  for (let at = 0; at < chunk.byteLength; at += SLICE_BYTES) yield chunk.subarray(at, at + SLICE_BYTES);
+}
+
 /** Cuts the objects out of chunks of bytes. After a failure it takes no more. */
 export class JsonObjects {
   readonly #bytesMax: number;
@@ -37,6 +45,7 @@ export class JsonObjects {
   /** The objects that `chunk` makes whole. */
   push(chunk: Uint8Array): readonly Uint8Array[] {
     const objects: Uint8Array[] = [];
+    if (this.#failure !== undefined) return objects;
     let from = 0;
     for (let at = 0; at < chunk.byteLength && this.#failure === undefined; at++) {
       const byte = chunk[at] ?? 0;

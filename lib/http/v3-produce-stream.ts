@@ -5,7 +5,7 @@ import type { Call } from "./endpoint.ts";
 import { httpErrorFrom } from "./error-table.ts";
 import { errorBody, HttpError } from "./http-error.ts";
 import { JSON_TYPE } from "./media-types.ts";
-import { JsonObjects } from "./v3-json-objects.ts";
+import { JsonObjects, slicesOf } from "./v3-json-objects.ts";
 import { produceEach, type RecordReport } from "./v3-produce.ts";
 import { RecordIntake, type RecordRun, recordsIn } from "./v3-record-intake.ts";
 
@@ -36,9 +36,12 @@ export async function produceBody(topicName: string, call: ProduceCall): Promise
   const { bodies, settings } = runtime;
   using received = await readBody(request, settings.bodyBytesMax, bodies, signal);
   const objects = new JsonObjects(settings.bodyBytesMax);
-  const found = objects.push(received.bytes);
+  const found: Uint8Array[] = [];
+  for (const slice of slicesOf(received.bytes)) {
+    found.push(...objects.push(slice));
+    if (found.length > HTTP_V3_RECORDS_MAX) throw tooMany();
+  }
   objects.end();
-  if (found.length > HTTP_V3_RECORDS_MAX) throw tooMany(found.length);
   const run = recordsIn(found, objects.failure);
   if (run.records.length === 0) {
     throw run.failure ?? new HttpError({ status: 422, message: "The body has no record." });
@@ -145,7 +148,7 @@ function answerText(results: readonly (RecordReport | HttpError)[], { failure }:
   return `${lines.join("\n")}\n`;
 }
 
-function tooMany(count: number): HttpError {
-  const message = `The body has ${count} records, and at most ${HTTP_V3_RECORDS_MAX} are taken: send it in chunks.`;
+function tooMany(): HttpError {
+  const message = `The body has more than ${HTTP_V3_RECORDS_MAX} records, and no more are taken: send it in chunks.`;
   return new HttpError({ status: 413, errorCode: 41301, message });
 }

@@ -4,7 +4,7 @@ import { parseJsonBody } from "./body.ts";
 import { describeIssues } from "./check-request.ts";
 import { parseFaithfully } from "./faithful-json.ts";
 import { HttpError } from "./http-error.ts";
-import { JsonObjects } from "./v3-json-objects.ts";
+import { JsonObjects, slicesOf } from "./v3-json-objects.ts";
 import type { ReceivedRecord } from "./v3-produce.ts";
 import { V3Record } from "./v3-record.ts";
 
@@ -78,19 +78,30 @@ export class RecordIntake {
 
   async #readAll(): Promise<void> {
     while (!this.#isEnded && this.#objects.failure === undefined) {
-      while (this.#isFull() && !this.#isEnded) await this.#changed.promise;
+      await this.#untilRoom();
       const { done, value } = await this.#reader.read();
       if (done) {
         // Broken off by us: what is left of a record is nobody's fault.
         if (!this.#isEnded) this.#objects.end();
         return;
       }
-      for (const object of this.#objects.push(value)) {
-        this.#queue.push(object);
-        this.#queuedBytes += object.byteLength;
+      for (const slice of slicesOf(value)) {
+        await this.#untilRoom();
+        this.#cut(slice);
       }
-      this.#change();
     }
+  }
+
+  async #untilRoom(): Promise<void> {
+    while (this.#isFull() && !this.#isEnded) await this.#changed.promise;
+  }
+
+  #cut(slice: Uint8Array): void {
+    for (const object of this.#objects.push(slice)) {
+      this.#queue.push(object);
+      this.#queuedBytes += object.byteLength;
+    }
+    this.#change();
   }
 
   #isFull(): boolean {

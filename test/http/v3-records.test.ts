@@ -165,6 +165,13 @@ test("a topic that is not there, another content type and a body that is too lar
   await v3.refused(413, "POST", "/topics/orders/records", "{}".repeat(10_001));
 });
 
+test("a body of millions of objects is refused before they are all made", async () => {
+  const startMs = performance.now();
+  await v3.refused(413, "POST", "/topics/orders/records", "{}".repeat(3 * 1024 * 1024));
+  // All of them would take seconds, and most of a gigabyte.
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+});
+
 test("records of a topic that stamps them have no time in their reports", async () => {
   await v3.world.createTopic("stamped", 1, { "message.timestamp.type": "LogAppendTime" });
   const { body } = await v3.send("POST", "/topics/stamped/records", { value: json(1) });
