@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { HTTP_STREAM_BYTES } from "#lib/util/limits.ts";
 import type { Call } from "./endpoint.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpServices } from "./http-services.ts";
+import { JSON_TYPE } from "./media-types.ts";
 import { topicParam } from "./parameters.ts";
 
 // What everything in v3 of the REST Proxy looks like: a resource says its kind, its address and its name, and points to
@@ -52,7 +54,39 @@ export class V3Urls {
   list<T>(kind: string, data: readonly T[], ...path: readonly Step[]) {
     return { kind: `${kind}List`, metadata: { self: this.to(...path), next: null }, data };
   }
+
+  /** A collection that grows with the cluster: it is made as the client reads it, and never all in memory. */
+  longList(kind: string, data: Iterable<unknown>, ...path: readonly Step[]): Response {
+    const resources = data[Symbol.iterator]();
+    let text = JSON.stringify(this.list(kind, [], ...path)).slice(0, -END_OF_LIST.length);
+    let separator = "";
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          for (;;) {
+            const { done, value } = resources.next();
+            if (done === true) {
+              controller.enqueue(encoder.encode(`${text}${END_OF_LIST}`));
+              controller.close();
+              return;
+            }
+            text += `${separator}${JSON.stringify(value)}`;
+            separator = ",";
+            if (text.length < HTTP_STREAM_BYTES) continue;
+            controller.enqueue(encoder.encode(text));
+            text = "";
+            return;
+          }
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    return new Response(body, { headers: { "content-type": JSON_TYPE } });
+  }
 }
+
+const encoder = new TextEncoder();
+const END_OF_LIST = "]}";
 
 /** `/topic=orders/partition=0/replica=1`: each collection in the singular with what it is asked for. */
 function nameOf(path: readonly Step[]): string {

@@ -17,7 +17,7 @@ import {
   type V3Urls,
   v3Urls,
 } from "../v3-resource.ts";
-import { partitionReplicas, ReplicaList, replicaExample } from "./v3-partitions.ts";
+import { ReplicaList, replicaExample, replicasAt } from "./v3-partitions.ts";
 
 // The cluster and its brokers as the REST Proxy's v3 shows them. A process knows of one broker, itself: others are asked
 // at their own doors. Hosts and ports belong to the Kafka door and are not told here.
@@ -151,8 +151,8 @@ const listReplicasOfBroker = endpoint(
     requireAccess(principal, "describe", CLUSTER);
     const brokerId = requireBroker(call.params.broker_id, runtime);
     await runtime.broker.cluster.refresh(signal);
-    const replicas = partitionReplicas(urls, runtime, principal).filter(({ broker_id }) => broker_id === brokerId);
-    return { value: urls.list("KafkaReplica", replicas, "brokers", brokerId, "partition-replicas") };
+    const replicas = replicasAt(brokerId, urls, runtime, principal);
+    return urls.longList("KafkaReplica", replicas, "brokers", brokerId, "partition-replicas");
   },
 );
 

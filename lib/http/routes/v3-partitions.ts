@@ -235,16 +235,18 @@ export const V3_PARTITION_ROUTES: readonly Endpoint[] = [
   getReassignment,
 ];
 
-/** Every replica of every topic that the caller may know of. */
-export function partitionReplicas(urls: V3Urls, { broker }: HttpServices, principal: HttpPrincipal) {
+/** A broker's replicas of every topic that the caller may know of. */
+export function* replicasAt(brokerId: number, urls: V3Urls, { broker }: HttpServices, principal: HttpPrincipal) {
   const nodes = new ReplicaNodes(broker);
-  return broker.cluster.topics().flatMap(({ name, topicId }) => {
+  for (const { name, topicId } of broker.cluster.topics()) {
     const topic = principal.may("describe", topicResource(name)) ? broker.cluster.topic(topicId) : undefined;
-    if (topic === undefined) return [];
-    return Array.from({ length: topic.partitionCount }, (_, partition) =>
-      replicasOf(topic, partition, nodes).map((place) => replicaData(urls, { topic: name, partition, place })),
-    ).flat();
-  });
+    if (topic === undefined) continue;
+    for (let partition = 0; partition < topic.partitionCount; partition++) {
+      for (const place of replicasOf(topic, partition, nodes)) {
+        if (place.broker === brokerId) yield replicaData(urls, { topic: name, partition, place });
+      }
+    }
+  }
 }
 
 async function topicOf(

@@ -64,14 +64,8 @@ const listOfAllTopics = endpoint(
   },
   async (call) => {
     const urls = v3Urls(call);
-    const { principal, runtime, signal } = call;
-    const { cluster } = runtime.broker;
-    await cluster.refresh(signal);
-    const data = cluster.topics().flatMap(({ name, topicId }) => {
-      const topic = principal.may("describe", topicResource(name)) ? cluster.topic(topicId) : undefined;
-      return topic === undefined ? [] : topicConfigs(topic, runtime).map((config) => configData(urls, name, config));
-    });
-    return { value: urls.list(KIND, data, "topics", "-", "configs") };
+    await call.runtime.broker.cluster.refresh(call.signal);
+    return urls.longList(KIND, configsOfAll(urls, call), "topics", "-", "configs");
   },
 );
 
@@ -226,6 +220,15 @@ async function alter(call: TopicCall, requested: () => RequestedAlteration, vali
   const { topicAdmin } = runtime.broker;
   requireDone(await topicAdmin.alterTopicConfigs(name, requested(), { validateOnly, signal }));
   return {};
+}
+
+function* configsOfAll(urls: V3Urls, { principal, runtime }: Pick<Call, "principal" | "runtime">) {
+  const { cluster } = runtime.broker;
+  for (const { name, topicId } of cluster.topics()) {
+    const topic = principal.may("describe", topicResource(name)) ? cluster.topic(topicId) : undefined;
+    if (topic === undefined) continue;
+    for (const config of topicConfigs(topic, runtime)) yield configData(urls, name, config);
+  }
 }
 
 function configData(urls: V3Urls, topic: string, config: ConfigFields) {
