@@ -1,6 +1,7 @@
 import { assembleBroker, type Broker, type BrokerSettings } from "#lib/broker/assemble-broker.ts";
 import type { BrokerPorts } from "#lib/broker/open-journals.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
+import type { JournalCapacity } from "#lib/config/journal-capacity.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
@@ -9,6 +10,8 @@ import { SeededRandom } from "../../test/support/seeded-random.ts";
 import { bucketsOf, LATENCIES, type StoreClass } from "../aws/deployment.ts";
 import { latentJournal, latentStore } from "../aws/latent-services.ts";
 import { Meter, MeteredJournal, MeteredStore } from "./meter.ts";
+import { ProvisionedTable } from "./provisioned-table.ts";
+import { SteadyTrims } from "./steady-trims.ts";
 
 export const NEVER = new AbortController().signal;
 /** What one step of time wakes may need several turns of the event loop, before the next step. */
@@ -19,6 +22,8 @@ export interface CostWorldOptions {
   readonly storeCount: number;
   /** Default: Standard. */
   readonly storeClass?: StoreClass;
+  /** Default: on demand. Paid by the hour, records of a day ago are deleted as fast as new ones come. */
+  readonly capacity?: JournalCapacity;
   readonly seed: number;
 }
 
@@ -28,10 +33,13 @@ export class CostWorld implements AsyncDisposable {
   readonly #time = new ManualClock();
   readonly meter = new Meter();
   readonly random: SeededRandom;
+  /** Of a deployment whose journals are paid by the hour. */
+  readonly table: ProvisionedTable | undefined;
+  readonly #trimming = new AbortController();
   readonly #ports: Omit<BrokerPorts, "random">;
   readonly #brokers: Broker[] = [];
 
-  constructor({ storeCount, storeClass = "Standard", seed }: CostWorldOptions) {
+  constructor({ storeCount, storeClass = "Standard", capacity = "on-demand", seed }: CostWorldOptions) {
     const { meter } = this;
     const clock = inWholeMs(this.#time);
     this.clock = clock;
@@ -41,8 +49,12 @@ export class CostWorld implements AsyncDisposable {
     const stores = bucketsOf({ storeClass, storeCount }).map(
       (bucket, id) => [id, new MeteredStore(latentStore(latency, { clock, random }), meter, bucket)] as const,
     );
+    this.table = capacity === "on-demand" ? undefined : new ProvisionedTable(clock, capacity);
+    const trims = capacity === "on-demand" ? undefined : new SteadyTrims({ clock, random: random.fork() });
+    const journal = new MeteredJournal(latentJournal({ clock, random }), { meter, capacity: this.table, trims });
+    void trims?.run((units) => journal.deleteBatch(units), this.#trimming.signal);
     this.#ports = {
-      journal: new MeteredJournal(latentJournal({ clock, random }), meter),
+      journal,
       stores: new StoreSet(new Map(stores)),
       clock,
       logger: SILENT_LOGGER,
@@ -89,7 +101,14 @@ export class CostWorld implements AsyncDisposable {
     await this.#time.run(this.clock.sleep(ms));
   }
 
+  /** What happened so far does not count. */
+  reset(): void {
+    this.meter.reset();
+    this.table?.reset();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#trimming.abort();
     for (const { stop } of this.#brokers) await this.run(stop(AbortSignal.abort()));
   }
 }

@@ -6,9 +6,22 @@ import { MEGABYTE } from "../kafka/sizes.ts";
 /** What a stretch of time came to. */
 export interface Counted {
   readonly lines: readonly LedgerLine[];
+  /** Write units of the journals' records that were added: what deleting them will cost again. */
+  readonly appendedUnits: number;
+  /** Of a table that is paid by the hour. */
+  readonly provisioned?: ProvisionedUnits | undefined;
   /** Of records' values. */
   readonly producedBytes: number;
   readonly seconds: number;
+}
+
+/** The most that stood at any time, and how many requests were refused for want of it. */
+export interface ProvisionedUnits {
+  readonly writes: number;
+  readonly reads: number;
+  readonly throttled: number;
+  /** That move the capacity; none where it is fixed. */
+  readonly alarms: number;
 }
 
 export interface CostTimes {
@@ -24,8 +37,26 @@ const BROKER_CPUS = 1;
 const BROKER_GB = 2;
 
 /** Requests as in this stretch, for a month of it. */
-export function requestsAMonthUsd({ lines, seconds }: Counted): number {
+export function requestsAMonthUsd({ lines, seconds }: Pick<Counted, "lines" | "seconds">): number {
   return (priceRequests(lines).usd * MONTH_MS) / (seconds * 1_000);
+}
+
+/** Deleting an item is charged as writing it was, so in the long run trims cost what appends that succeeded do. */
+export function trimsAMonthUsd({ appendedUnits, seconds }: Counted): number {
+  return (appendedUnits * AWS_PRICES.dynamodb.writeUnit * MONTH_MS) / (seconds * 1_000);
+}
+
+/** Capacity by the hour, by its highest in this stretch, and the alarms that move it. */
+export function capacityAMonthUsd({ provisioned }: Counted): number {
+  if (provisioned === undefined) return 0;
+  const { dynamodb, alarmMonth } = AWS_PRICES;
+  const perHour = provisioned.writes * dynamodb.writeUnitHour + provisioned.reads * dynamodb.readUnitHour;
+  return perHour * HOURS_A_MONTH + provisioned.alarms * alarmMonth;
+}
+
+/** All that is charged by the request where the table is paid by the hour. */
+export function requestsBesideTableAMonthUsd({ lines, seconds }: Counted): number {
+  return requestsAMonthUsd({ lines: lines.filter(({ kind }) => !kind.startsWith("dynamodb:")), seconds });
 }
 
 /** Requests to one service, by the beginning of their kind. */
@@ -40,6 +71,23 @@ export function requestsPerMegabyte(counted: Counted, kind: string): number {
 export function brokersAMonthUsd(brokers: number): number {
   const { cpuHour, gbHour } = AWS_PRICES.fargate;
   return brokers * HOURS_A_MONTH * (BROKER_CPUS * cpuHour + BROKER_GB * gbHour);
+}
+
+/**
+ * One network load balancer between brokers and all their clients, and the brokers' addresses. Its units are those of TCP: one for each GB
+ * an hour, in whichever direction; connections do not count before there are 100,000 of them.
+ */
+export function frontAMonthUsd({ producedBytes, seconds }: Counted, front: Front): number {
+  const { hour, unitHour, unitBytes } = AWS_PRICES.networkLoadBalancer;
+  const bytesAnHour = (producedBytes / seconds) * 3_600 * (1 + front.consumers);
+  const perHour = hour + (bytesAnHour / unitBytes) * unitHour + front.brokers * AWS_PRICES.publicAddressHour;
+  return perHour * HOURS_A_MONTH;
+}
+
+export interface Front {
+  readonly brokers: number;
+  /** Each reads everything. */
+  readonly consumers: number;
 }
 
 /** Each copy of what is kept at any time. */

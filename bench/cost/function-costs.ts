@@ -1,6 +1,8 @@
+import type { JournalCapacity } from "#lib/config/journal-capacity.ts";
 import { CostWorld } from "./cost-world.ts";
-import type { CostTimes, Counted } from "./counted.ts";
+import type { CostTimes, Counted, ProvisionedUnits } from "./counted.ts";
 import { FunctionFleet, functionSettings, Schedules } from "./function-fleet.ts";
+import type { ProvisionedTable } from "./provisioned-table.ts";
 
 const TOPIC = "bench";
 const PARTITIONS = 6;
@@ -8,16 +10,19 @@ const RECORDS_PER_SECOND = 10;
 const VALUE_BYTES = 500;
 const HOUR_MS = 3_600_000;
 const SOME_RECORDS = 50;
+/** Target tracking makes so many for what it scales. */
+const SCALING_ALARMS = 4;
 
 export interface HttpsLoad {
   readonly storeCount: number;
   /** `even`: one producer at its rate; `random`: many that know nothing of each other (a Poisson process). */
   readonly arrivals: "even" | "random";
+  readonly capacity: JournalCapacity;
 }
 
 /** 10 requests a second with a record each, through the functions' app, and the schedules beside them. */
 export async function countHttps(load: HttpsLoad, times: CostTimes): Promise<Counted> {
-  await using world = new CostWorld({ storeCount: load.storeCount, seed: 1 });
+  await using world = new CostWorld({ storeCount: load.storeCount, capacity: load.capacity, seed: 1 });
   return await world.run(produceOverHttps(world, load, times));
 }
 
@@ -45,14 +50,23 @@ async function produceOverHttps(
     return count * VALUE_BYTES;
   };
   await produce(warmUpSeconds);
-  world.meter.reset();
+  world.reset();
   const startedAtMs = world.clock.monotonicMs();
   const producedBytes = await produce(seconds);
-  const lines = world.meter.lines();
+  const { meter, table } = world;
+  const lines = meter.lines();
+  const { appendedUnits } = meter;
   const tookSeconds = (world.clock.monotonicMs() - startedAtMs) / 1_000;
   stopping.abort();
   await schedules;
-  return { lines, producedBytes, seconds: tookSeconds };
+  return { lines, appendedUnits, provisioned: unitsOf(table), producedBytes, seconds: tookSeconds };
+}
+
+function unitsOf(table: ProvisionedTable | undefined): ProvisionedUnits | undefined {
+  if (table === undefined) return undefined;
+  const { writes, reads } = table;
+  const alarms = [writes, reads].filter(({ isScaled }) => isScaled).length * SCALING_ALARMS;
+  return { writes: writes.peakUnits, reads: reads.peakUnits, throttled: writes.throttled + reads.throttled, alarms };
 }
 
 function newBody(): string {
@@ -82,10 +96,11 @@ export async function countIdle(
   const stopping = new AbortController();
   const schedules = new Schedules(world, settings).run(stopping.signal);
   await world.leap(settleHours * HOUR_MS + 1);
-  world.meter.reset();
+  world.reset();
   await world.leap(hours * HOUR_MS);
   const lines = world.meter.lines();
+  const { appendedUnits } = world.meter;
   stopping.abort();
   await world.run(schedules);
-  return { lines, producedBytes: 0, seconds: (hours * HOUR_MS) / 1_000 };
+  return { lines, appendedUnits, producedBytes: 0, seconds: (hours * HOUR_MS) / 1_000 };
 }

@@ -53,16 +53,17 @@ class GatewayLoad {
       Array.from({ length: CONSUMERS }, (_, index) => this.#consume(at, `group-${index}`)),
     );
     await this.#produce(warmUpSeconds);
-    meter.reset();
+    this.#world.reset();
     const producedBytes = await this.#produce(seconds);
     const lines = meter.lines();
+    const { appendedUnits } = meter;
     // Whoever is at the end hears of the last records within one wait.
     await this.#world.clock.sleep(2 * CLIENT_FETCH_WAIT_MS);
     this.#stopping.abort();
     const consumed = (await Promise.all(consumers)).reduce((sum, records) => sum + records, 0);
     const missing = this.#producedRecords * CONSUMERS - consumed;
     if (missing !== 0) throw new Error(`the consumers are ${missing} records behind`);
-    return { lines, producedBytes, seconds };
+    return { lines, appendedUnits, producedBytes, seconds };
   }
 
   async #startBrokers(): Promise<void> {

@@ -3,12 +3,16 @@ import { type Ledger, type LedgerLine, RequestLedger } from "#lib/runtime/ledger
 import type { ByteRange, ObjectListing, ObjectStore, PutResult } from "#lib/storage/object-store.ts";
 import type { JournalId, JournalSeq, ObjectKey } from "#lib/util/branded.ts";
 import { KIB } from "#lib/util/limits.ts";
+import { ON_DEMAND, type TableCapacity } from "./provisioned-table.ts";
+import type { SteadyTrims } from "./steady-trims.ts";
 
 // What the adapters for S3 and DynamoDB count, counted around those in memory.
 
 /** A ledger that can begin anew, for what happened before does not count. */
 export class Meter implements Ledger {
   #ledger = new RequestLedger();
+  /** What stands in journals now and will be deleted one day; a lost put is charged and leaves nothing. */
+  appendedUnits = 0;
 
   count(...args: Parameters<Ledger["count"]>): void {
     this.#ledger.count(...args);
@@ -16,6 +20,7 @@ export class Meter implements Ledger {
 
   reset(): void {
     this.#ledger = new RequestLedger();
+    this.appendedUnits = 0;
   }
 
   lines(): readonly LedgerLine[] {
@@ -72,30 +77,49 @@ const READ_UNIT_BYTES = 4 * KIB;
 const BATCH_ITEMS = 25;
 const TABLE = "journals";
 
+export interface MeteredJournalParts {
+  readonly meter: Meter;
+  /** Default: on demand. */
+  readonly capacity?: TableCapacity | undefined;
+  readonly trims?: SteadyTrims | undefined;
+}
+
 /** Units as DynamoDB tells them: a KiB written, whether or not the condition holds; 4 KiB read, half of that if eventual. */
 export class MeteredJournal implements Journal {
   readonly #journal: Journal;
-  readonly #ledger: Ledger;
+  readonly #meter: Meter;
+  readonly #capacity: TableCapacity;
+  readonly #trims: SteadyTrims | undefined;
 
-  constructor(journal: Journal, ledger: Ledger) {
+  constructor(journal: Journal, { meter, capacity = ON_DEMAND, trims }: MeteredJournalParts) {
     this.#journal = journal;
-    this.#ledger = ledger;
+    this.#meter = meter;
+    this.#capacity = capacity;
+    this.#trims = trims;
   }
 
   async append(journal: JournalId, seq: JournalSeq, bytes: Uint8Array, signal: AbortSignal): Promise<AppendResult> {
+    await this.#capacity.admit("writes");
     const result = await this.#journal.append(journal, seq, bytes, signal);
     const existing = result.kind === "conflict" ? result.existing.byteLength : 0;
-    this.#count("PutItem", writeUnits(Math.max(bytes.byteLength, existing)), bytes.byteLength);
+    const units = writeUnits(Math.max(bytes.byteLength, existing));
+    this.#count("PutItem", units, bytes.byteLength);
+    if (result.kind === "appended") {
+      this.#meter.appendedUnits += units;
+      this.#trims?.noteAppended(journal, units);
+    }
     return result;
   }
 
   async read(journal: JournalId, options: ReadOptions, signal: AbortSignal): Promise<JournalPage> {
+    await this.#capacity.admit("reads");
     const page = await this.#journal.read(journal, options, signal);
     this.#countQuery(page, options.consistency === "strong");
     return page;
   }
 
   async last(journal: JournalId, signal: AbortSignal): Promise<JournalPage> {
+    await this.#capacity.admit("reads");
     const page = await this.#journal.last(journal, signal);
     this.#countQuery(page, true);
     return page;
@@ -112,10 +136,16 @@ export class MeteredJournal implements Journal {
     this.#countQuery({ records: trimmed }, false);
     for (let from = 0; from < trimmed.length; from += BATCH_ITEMS) {
       const batch = trimmed.slice(from, from + BATCH_ITEMS);
-      const units = batch.reduce((sum, { bytes }) => sum + writeUnits(bytes.byteLength), 0);
-      this.#count("BatchWriteItem", units, 0);
+      await this.deleteBatch(batch.map(({ bytes }) => writeUnits(bytes.byteLength)));
     }
     await this.#journal.trim(journal, upTo, signal);
+  }
+
+  /** Of items of so many units each. */
+  async deleteBatch(items: readonly number[]): Promise<void> {
+    await this.#capacity.admit("writes");
+    const units = items.reduce((sum, each) => sum + each, 0);
+    this.#count("BatchWriteItem", units, 0);
   }
 
   #countQuery({ records }: Pick<JournalPage, "records">, isStrong: boolean): void {
@@ -125,7 +155,8 @@ export class MeteredJournal implements Journal {
   }
 
   #count(operation: string, units: number, sent: number): void {
-    this.#ledger.count(`dynamodb:${operation}`, { sent, received: 0 }, { target: TABLE, units });
+    this.#capacity.use(operation === "Query" ? "reads" : "writes", units);
+    this.#meter.count(`dynamodb:${operation}`, { sent, received: 0 }, { target: TABLE, units });
   }
 }
 

@@ -1,16 +1,21 @@
+import type { ProvisionedCapacity } from "#lib/config/journal-capacity.ts";
 import type { Measured } from "../support/statistics.ts";
 import type { BenchContext, BenchSuite } from "../support/suite.ts";
 import {
   brokersAMonthUsd,
   type CostTimes,
   type Counted,
+  capacityAMonthUsd,
+  frontAMonthUsd,
   requestsAMonthUsd,
+  requestsBesideTableAMonthUsd,
   requestsOf,
   requestsPerMegabyte,
   storageAMonthUsd,
+  trimsAMonthUsd,
 } from "./counted.ts";
-import { countHttps, countIdle } from "./function-costs.ts";
-import { countGateway } from "./gateway-cost.ts";
+import { countHttps, countIdle, type HttpsLoad } from "./function-costs.ts";
+import { countGateway, CONSUMERS as GATEWAY_CONSUMERS } from "./gateway-cost.ts";
 
 const RETENTION_DAYS = 7;
 
@@ -53,29 +58,51 @@ function perRecordRows(name: string): readonly CostRow[] {
 }
 
 const HTTPS_TIMES: CostTimes = { warmUpSeconds: 60, seconds: 600 };
+/** Capacity settles first, and snapshots begin to come. */
+const PROVISIONED_TIMES: CostTimes = { warmUpSeconds: 360, seconds: 900 };
 const HTTPS_TIMES_SMALL: CostTimes = { warmUpSeconds: 1, seconds: 5 };
+const HTTPS_GOAL = 25;
 
-function https(arrivals: "even" | "random", label: string, goal?: number): CostScenario {
-  const name = `10 records/s over HTTPS, ${label}`;
-  const unit = MONTH;
-  const trims = `${name}: trims, from when records are old`;
-  const sum = `${name}: all requests`;
+type Arrivals = HttpsLoad["arrivals"];
+
+function httpsName(arrivals: Arrivals): string {
+  return `10 records/s over HTTPS, ${arrivals === "even" ? "evenly" : "at random"}`;
+}
+
+function https(arrivals: Arrivals): CostScenario {
+  const name = httpsName(arrivals);
+  const load = { storeCount: 1, arrivals, capacity: "on-demand" } as const;
+  const all = (counted: Counted): number => requestsAMonthUsd(counted) + trimsAMonthUsd(counted);
   return {
-    count: (isSmall) => countHttps({ storeCount: 1, arrivals }, isSmall ? HTTPS_TIMES_SMALL : HTTPS_TIMES),
+    count: (isSmall) => countHttps(load, isSmall ? HTTPS_TIMES_SMALL : HTTPS_TIMES),
     rows: [
       ...perRecordRows(name),
-      goal === undefined
-        ? { name: sum, unit, value: requestsAMonthUsd }
-        : { name: `${sum}; goal`, unit, value: requestsAMonthUsd, goal },
-      { name: trims, unit, value: trimsAMonthUsd },
+      { name: `${name}: all requests before trims; goal`, unit: MONTH, value: requestsAMonthUsd, goal: HTTPS_GOAL },
+      { name: `${name}: trims, from when records are old`, unit: MONTH, value: trimsAMonthUsd },
+      { name: `${name}: requests and trims; goal`, unit: MONTH, value: all, goal: HTTPS_GOAL },
     ],
   };
 }
 
-/** Deleting an item is charged as writing it was, so in the long run trims cost what appends do. */
-function trimsAMonthUsd(counted: Counted): number {
-  const appends = counted.lines.filter(({ kind }) => kind === "dynamodb:PutItem");
-  return requestsAMonthUsd({ ...counted, lines: appends });
+/** Half again of what the load takes: trims come in bursts, which what was saved before pays. */
+const CAPACITY: ProvisionedCapacity = { minWrites: 30, maxWrites: 30, minReads: 10, maxReads: 10, targetPercent: 70 };
+
+/** The same load where journals are paid by the hour, when it has gone on for more than a day. */
+function httpsProvisioned(arrivals: Arrivals): CostScenario {
+  const name = `${httpsName(arrivals)}, journals paid by the hour`;
+  const load = { storeCount: 1, arrivals, capacity: CAPACITY } as const;
+  const all = (counted: Counted): number => requestsBesideTableAMonthUsd(counted) + capacityAMonthUsd(counted);
+  return {
+    count: (isSmall) => countHttps(load, isSmall ? HTTPS_TIMES_SMALL : PROVISIONED_TIMES),
+    rows: [
+      {
+        name: `${name}: ${CAPACITY.minWrites} write and ${CAPACITY.minReads} read units`,
+        unit: MONTH,
+        value: capacityAMonthUsd,
+      },
+      { name: `${name}: capacity, requests and trims; goal`, unit: MONTH, value: all, goal: HTTPS_GOAL },
+    ],
+  };
 }
 
 const GATEWAY_TIMES: CostTimes = { warmUpSeconds: 20, seconds: 60 };
@@ -83,6 +110,8 @@ const GATEWAY_TIMES_SMALL: CostTimes = { warmUpSeconds: 1, seconds: 2 };
 
 function gateway(storeCount: number, goal: number): CostScenario {
   const name = `10 MB/s, 3 consumers, ${storeCount} store${storeCount === 1 ? "" : "s"} and brokers`;
+  const front = (counted: Counted): number =>
+    frontAMonthUsd(counted, { brokers: storeCount, consumers: GATEWAY_CONSUMERS });
   return {
     count: (isSmall) => countGateway(storeCount, isSmall ? GATEWAY_TIMES_SMALL : GATEWAY_TIMES),
     rows: [
@@ -93,6 +122,13 @@ function gateway(storeCount: number, goal: number): CostScenario {
         name: `${name}: requests and brokers; goal`,
         unit: MONTH,
         value: (counted) => requestsAMonthUsd(counted) + brokersAMonthUsd(storeCount),
+        goal,
+      },
+      { name: `${name}: load balancer and addresses`, unit: MONTH, value: front },
+      {
+        name: `${name}: the same with load balancer and addresses; goal`,
+        unit: MONTH,
+        value: (counted) => requestsAMonthUsd(counted) + brokersAMonthUsd(storeCount) + front(counted),
         goal,
       },
       {
@@ -106,8 +142,10 @@ function gateway(storeCount: number, goal: number): CostScenario {
 
 const SCENARIOS: readonly CostScenario[] = [
   idle,
-  https("even", "evenly", 25),
-  https("random", "at random"),
+  https("even"),
+  httpsProvisioned("even"),
+  https("random"),
+  httpsProvisioned("random"),
   gateway(1, 430),
   gateway(3, 900),
 ];
@@ -125,6 +163,7 @@ export const costSuite: BenchSuite = {
       for (const { kind, target, requests, units } of counted.lines) {
         say(`${kind} ${target}: ${requests} requests, ${Math.round(units)} units in ${Math.round(counted.seconds)} s`);
       }
+      if (counted.provisioned !== undefined) say(`throttled: ${counted.provisioned.throttled} requests`);
       for (const { name, unit, value, goal } of wanted) {
         const reference = goal === undefined ? [] : [goal];
         measured.push({ name, unit, better: "lower", ours: [value(counted)], reference });

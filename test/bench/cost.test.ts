@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
 import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
 import { journalId } from "#lib/util/branded.ts";
-import { requestsAMonthUsd, storageAMonthUsd } from "../../bench/cost/counted.ts";
+import {
+  capacityAMonthUsd,
+  frontAMonthUsd,
+  requestsAMonthUsd,
+  requestsBesideTableAMonthUsd,
+  storageAMonthUsd,
+  trimsAMonthUsd,
+} from "../../bench/cost/counted.ts";
 import { Meter, MeteredJournal } from "../../bench/cost/meter.ts";
 import { costSuite } from "../../bench/cost/suite.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -19,7 +26,7 @@ test("the cost benchmarks count something for every row", async () => {
 
 test("a journal's requests are metered as DynamoDB charges them", async () => {
   const meter = new Meter();
-  const journal = new MeteredJournal(new MemoryJournalService(new ManualClock()).connect(), meter);
+  const journal = new MeteredJournal(new MemoryJournalService(new ManualClock()).connect(), { meter });
   const id = journalId("j");
   await journal.append(id, 1, new Uint8Array(1_024 - 40), NEVER);
   await journal.append(id, 2, new Uint8Array(1_024), NEVER);
@@ -33,14 +40,38 @@ test("a journal's requests are metered as DynamoDB charges them", async () => {
     ["dynamodb:PutItem", 3, 5],
     ["dynamodb:Query", 3, 2],
   ]);
+  // A lost put leaves nothing that would be deleted one day.
+  expect(meter.appendedUnits).toBe(3);
 });
 
 test("a stretch of time is priced for a month of it", () => {
   const meter = new Meter();
   for (let put = 0; put < 10; put++) meter.count("s3:PutObject", { sent: 1, received: 0 });
-  const counted = { lines: meter.lines(), producedBytes: 1e6, seconds: 10 };
+  const counted = { lines: meter.lines(), appendedUnits: 0, producedBytes: 1e6, seconds: 10 };
   // A put a second for 730 hours, at half a cent a thousand.
   expect(requestsAMonthUsd(counted)).toBeCloseTo(13.14, 6);
   // 100 kB a second for a day, twice.
   expect(storageAMonthUsd(counted, { days: 1, copies: 2 })).toBeCloseTo(8.64 * 2 * 0.023, 6);
+});
+
+test("capacity is priced by the hour, with the alarms that move it, in place of the table's requests", () => {
+  const meter = new Meter();
+  meter.count("dynamodb:PutItem", { sent: 1, received: 0 }, { target: "t", units: 1e9 });
+  meter.count("s3:PutObject", { sent: 1, received: 0 });
+  const provisioned = { writes: 10, reads: 10, throttled: 0, alarms: 8 };
+  const counted = { lines: meter.lines(), appendedUnits: 0, provisioned, producedBytes: 1e6, seconds: 1 };
+  expect(capacityAMonthUsd(counted)).toBeCloseTo(730 * 10 * (0.00065 + 0.00013) + 0.8, 6);
+  expect(requestsBesideTableAMonthUsd(counted)).toBeCloseTo(13.14, 6);
+});
+
+test("trims are priced by what was appended", () => {
+  const counted = { lines: [], appendedUnits: 10, producedBytes: 1e6, seconds: 1 };
+  expect(trimsAMonthUsd(counted)).toBeCloseTo((10 * 730 * 3_600 * 0.625) / 1e6, 6);
+});
+
+test("a load balancer is charged for each gigabyte of producers and consumers, beside its own hours and addresses", () => {
+  const counted = { lines: [], appendedUnits: 0, producedBytes: 10e6, seconds: 1 };
+  // 10 MB/s in and 30 MB/s out are 144 units of a GB an hour each.
+  const expected = 730 * (0.0225 + 144 * 0.006 + 2 * 0.005);
+  expect(frontAMonthUsd(counted, { brokers: 2, consumers: 3 })).toBeCloseTo(expected, 6);
 });

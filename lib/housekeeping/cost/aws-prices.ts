@@ -12,11 +12,20 @@ export interface AwsPrices {
     readonly writeUnit: number;
     readonly readUnit: number;
     readonly gbMonth: number;
+    /** Provisioned, per unit a second and hour. */
+    readonly writeUnitHour: number;
+    readonly readUnitHour: number;
   };
   /** On arm64: per call, and per GB of memory and second, in steps of a millisecond. */
   readonly lambda: { readonly request: number; readonly gbSecond: number };
   /** On arm64: per processor and per GB of memory, for each hour. */
   readonly fargate: { readonly cpuHour: number; readonly gbHour: number };
+  /** By itself, and per capacity unit; one unit of TCP are so many bytes an hour, both directions together. */
+  readonly networkLoadBalancer: { readonly hour: number; readonly unitHour: number; readonly unitBytes: number };
+  /** Of IPv4. */
+  readonly publicAddressHour: number;
+  /** Of CloudWatch, with a period of a minute or more. */
+  readonly alarmMonth: number;
 }
 
 export interface ObjectPrices {
@@ -29,6 +38,8 @@ export interface ObjectPrices {
   readonly gbMonth: number;
 }
 
+export const GB = 1e9;
+
 export const AWS_PRICES: AwsPrices = {
   asOf: "2026-11-21",
   region: "us-east-1",
@@ -36,8 +47,12 @@ export const AWS_PRICES: AwsPrices = {
     "https://aws.amazon.com/s3/pricing/",
     "https://aws.amazon.com/s3/faqs/ (Express One Zone, examples of prices)",
     "https://aws.amazon.com/dynamodb/pricing/on-demand/",
+    "https://aws.amazon.com/dynamodb/pricing/provisioned/",
     "https://aws.amazon.com/lambda/pricing/",
     "https://aws.amazon.com/fargate/pricing/",
+    "https://aws.amazon.com/elasticloadbalancing/pricing/",
+    "https://aws.amazon.com/vpc/pricing/",
+    "https://aws.amazon.com/cloudwatch/pricing/",
   ],
   s3: { put: 0.005 / 1_000, get: 0.0004 / 1_000, gbSent: 0, gbReceived: 0, gbMonth: 0.023 },
   s3Express: {
@@ -47,11 +62,19 @@ export const AWS_PRICES: AwsPrices = {
     gbReceived: 0.0006,
     gbMonth: 0.11,
   },
-  dynamodb: { writeUnit: 0.625 / 1e6, readUnit: 0.125 / 1e6, gbMonth: 0.25 },
+  dynamodb: {
+    writeUnit: 0.625 / 1e6,
+    readUnit: 0.125 / 1e6,
+    gbMonth: 0.25,
+    writeUnitHour: 0.000_65,
+    readUnitHour: 0.000_13,
+  },
   lambda: { request: 0.2 / 1e6, gbSecond: 0.000_013_333_4 },
   fargate: { cpuHour: 0.032_38, gbHour: 0.003_56 },
+  networkLoadBalancer: { hour: 0.0225, unitHour: 0.006, unitBytes: GB },
+  publicAddressHour: 0.005,
+  alarmMonth: 0.1,
 };
 
-export const GB = 1e9;
 /** AWS counts months of 730 hours. */
 export const MONTH_MS = 730 * 60 * 60 * 1_000;
