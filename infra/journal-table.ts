@@ -32,11 +32,16 @@ export class JournalTable extends Construct {
     if (capacity !== "on-demand") this.#followLoad(capacity);
   }
 
-  /** What is not used in a minute is kept for five, so that only a load that stays moves the capacity. */
+  /** A capacity whose bounds are the same is left alone: nothing has to watch it. */
   #followLoad({ minWrites, maxWrites, minReads, maxReads, targetPercent }: ProvisionedCapacity): void {
+    const { table } = this;
     const target = { targetUtilizationPercent: targetPercent };
-    this.table.autoScaleWriteCapacity({ minCapacity: minWrites, maxCapacity: maxWrites }).scaleOnUtilization(target);
-    this.table.autoScaleReadCapacity({ minCapacity: minReads, maxCapacity: maxReads }).scaleOnUtilization(target);
+    if (maxWrites > minWrites) {
+      table.autoScaleWriteCapacity({ minCapacity: minWrites, maxCapacity: maxWrites }).scaleOnUtilization(target);
+    }
+    if (maxReads > minReads) {
+      table.autoScaleReadCapacity({ minCapacity: minReads, maxCapacity: maxReads }).scaleOnUtilization(target);
+    }
   }
 
   /**

@@ -1,6 +1,9 @@
 import { z } from "zod";
 
-/** Capacity units that are paid by the hour, whether used or not, and follow the load between two bounds. */
+/**
+ * Capacity units that are paid by the hour, whether used or not, and follow the load between two bounds; where both bounds
+ * are the same, they stay as they are.
+ */
 export interface ProvisionedCapacity {
   /** Write units a second: a KiB each. */
   readonly minWrites: number;
@@ -17,6 +20,10 @@ export type JournalCapacity = "on-demand" | ProvisionedCapacity;
 
 /** What DynamoDB gives a table unless asked. */
 const UNITS_MAX = 40_000;
+/** What an account has for nothing each month; a load that doubles from there is followed before anything is refused. */
+const UNITS_MIN = 25;
+/** About 240 dollars a month for writes, 50 for reads, if they ever stood for a month. */
+const UNITS_BOUND = 500;
 /** What Application Auto Scaling takes for tables. */
 const TARGET_PERCENT_MIN = 20;
 const TARGET_PERCENT_MAX = 90;
@@ -25,10 +32,10 @@ const units = z.coerce.number().int().min(1).max(UNITS_MAX);
 
 const provisioned = z
   .strictObject({
-    minWrites: units.default(1),
-    maxWrites: units.default(500),
-    minReads: units.default(1),
-    maxReads: units.default(500),
+    minWrites: units.default(UNITS_MIN),
+    maxWrites: units.default(UNITS_BOUND),
+    minReads: units.default(UNITS_MIN),
+    maxReads: units.default(UNITS_BOUND),
     targetPercent: z.coerce.number().int().min(TARGET_PERCENT_MIN).max(TARGET_PERCENT_MAX).default(70),
   })
   .refine(({ minWrites, maxWrites }) => minWrites <= maxWrites, "minWrites must not be above maxWrites")
@@ -52,5 +59,3 @@ export const journalCapacity: z.ZodType<JournalCapacity, unknown> = z.union([
   z.literal("on-demand"),
   z.union([text, z.looseObject({})], { error: WORDS }).pipe(provisioned),
 ]);
-
-export const DEFAULT_PROVISIONED_CAPACITY: ProvisionedCapacity = provisioned.parse({});

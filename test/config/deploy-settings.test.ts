@@ -28,7 +28,7 @@ test("the command line's texts mean what the values of cdk.json mean", () => {
 });
 
 test("a capacity that is paid by the hour is a word, an object or its JSON, and what it leaves out has defaults", () => {
-  const defaults = { minWrites: 1, maxWrites: 500, minReads: 1, maxReads: 500, targetPercent: 70 };
+  const defaults = { minWrites: 25, maxWrites: 500, minReads: 25, maxReads: 500, targetPercent: 70 };
   const capacityOf = (given: unknown) => parseDeploySettings({ journalCapacity: given }).journalCapacity;
   expect(capacityOf("on-demand")).toBe("on-demand");
   expect(capacityOf("provisioned")).toEqual(defaults);
@@ -44,8 +44,8 @@ test.each([
   [{ expressZones: "us-east-1a" }, "expressZones"],
   [{ journalCapacity: "plenty" }, "journalCapacity"],
   [{ journalCapacity: "5" }, "journalCapacity"],
-  [{ journalCapacity: { minWrites: 10, maxWrites: 5 } }, "minWrites must not be above maxWrites"],
-  [{ journalCapacity: { minReads: 10, maxReads: 5 } }, "minReads must not be above maxReads"],
+  [{ journalCapacity: { maxWrites: 24 } }, "minWrites must not be above maxWrites"],
+  [{ journalCapacity: { minReads: 501 } }, "minReads must not be above maxReads"],
   [{ journalCapacity: { minWrites: 0 } }, "journalCapacity"],
   [{ journalCapacity: { targetPercent: 95 } }, "journalCapacity"],
   [{ journalCapacity: { writes: 5 } }, "journalCapacity"],

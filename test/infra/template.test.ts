@@ -14,6 +14,10 @@ const full = synthesize({
   deletionProtection: false,
   ipAllow: "203.0.113.0/24,198.51.100.7",
 });
+const fixed = synthesize({
+  profile: "single",
+  journalCapacity: { minWrites: 30, maxWrites: 30, minReads: 10, maxReads: 10 },
+});
 const provisioned = synthesize({
   profile: "single",
   journalCapacity: '{"minWrites":20,"maxWrites":200,"minReads":3,"targetPercent":80}',
@@ -248,8 +252,13 @@ describe("with journals that are paid by the hour", () => {
     }
   });
 
-  test("nothing scales a table that is paid by the request", () => {
-    templateOf(plain, "single").resourceCountIs("AWS::ApplicationAutoScaling::ScalableTarget", 0);
+  test("nothing scales a table whose bounds are the same, or that is paid by the request", () => {
+    templateOf(fixed, "single").hasResourceProperties("AWS::DynamoDB::Table", {
+      ProvisionedThroughput: { ReadCapacityUnits: 10, WriteCapacityUnits: 30 },
+    });
+    for (const from of [plain, fixed]) {
+      templateOf(from, "single").resourceCountIs("AWS::ApplicationAutoScaling::ScalableTarget", 0);
+    }
   });
 });
 
