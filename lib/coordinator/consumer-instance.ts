@@ -104,6 +104,16 @@ export function heldPartitions(state: GroupJournalState, instance: ConsumerInsta
   return pending === undefined || pending.size === 0 ? assigned : union(assigned, pending);
 }
 
+/** Whether a partition is among those that are held; for who asks about many. */
+export function holderOf(held: Assignment): (topicId: TopicId, partition: number) => boolean {
+  const byTopic = new Map<TopicId, ReadonlySet<number>>();
+  return (topicId, partition) => {
+    const partitions = byTopic.get(topicId) ?? new Set(held.get(topicId));
+    byTopic.set(topicId, partitions);
+    return partitions.has(partition);
+  };
+}
+
 export function setPosition(instance: ConsumerInstance, topicId: TopicId, [partition, offset]: [number, Offset]): void {
   const positions = instance.positions.get(topicId);
   if (positions === undefined) instance.positions.set(topicId, new Map([[partition, offset]]));

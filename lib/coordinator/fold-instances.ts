@@ -5,6 +5,7 @@ import {
   type ConsumerInstance,
   findInstance,
   heldPartitions,
+  holderOf,
   isSubscribed,
   keepPositionsOf,
   setPosition,
@@ -135,8 +136,8 @@ function foldAdvance(command: AdvanceInstanceCommand, scope: InstanceScope): Gro
 }
 
 function holdsAll(positions: readonly InstancePosition[], { state, instance }: InstanceScope): boolean {
-  const held = heldPartitions(state, instance);
-  return positions.every(({ topicId, partitionIndex }) => held.get(topicId)?.includes(partitionIndex) === true);
+  const isHeld = holderOf(heldPartitions(state, instance));
+  return positions.every(({ topicId, partitionIndex }) => isHeld(topicId, partitionIndex));
 }
 
 function setPositions(positions: readonly InstancePosition[], { instance }: InstanceScope): void {

@@ -58,6 +58,15 @@ test("a snapshot brings instances back whole", () => {
   expect(reloaded(groups.state)).toEqual(groups.state);
 });
 
+test("positions of very many partitions are set in little time", () => {
+  const groups = assignedInstance();
+  const all = Array.from({ length: 50_000 }, (_, partition) => partition);
+  groups.assign("i", partitions({ 1: all }));
+  const startMs = performance.now();
+  expect(groups.seek("i", Object.fromEntries(all.map((partition) => [partition, 7])))).toBe("done");
+  expect(performance.now() - startMs).toBeLessThan(500);
+});
+
 describe("a subscription", () => {
   test("is of one kind until it is given up", () => {
     const groups = assignedInstance();

@@ -1,4 +1,5 @@
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
+import { holderOf } from "#lib/coordinator/consumer-instance.ts";
 import type { InstancePosition } from "#lib/coordinator/instance-command.ts";
 import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
 import {
@@ -114,9 +115,10 @@ async function seekTo<T extends NamedPartition>(
     const found = await withTopics(named, call);
     const positions = await resolve(found, config.readCommitted);
     const { assigned } = await findInstanceOf(call);
+    const isHeld = holderOf(assigned);
     for (const { view, topic, partition } of found) {
-      const isHeld = assigned.get(view.topicId)?.includes(partition) === true;
-      if (!isHeld) throw illegalState(`no current assignment for partition ${topic}-${partition}`);
+      if (!isHeld(view.topicId, partition))
+        throw illegalState(`no current assignment for partition ${topic}-${partition}`);
     }
     const clusterSeq = clusterSeqOf(found.map(({ view }) => view));
     const result = await instances.seek(who, { positions, clusterSeq }, signal);
