@@ -99,6 +99,8 @@ function checked(
 }
 
 const ISSUES_SHOWN_MAX = 3;
+/** Of one issue: some repeat the names of all fields that nobody knows, which may be the whole body. */
+const ISSUE_LENGTH_MAX = 500;
 
 /** What is wrong with `what`, for people. */
 export function describeIssues(issues: readonly z.core.$ZodIssue[], what: string): string {
@@ -109,7 +111,8 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[], what: string
 /** `records[3].value: expected base64`. */
 function describeIssue({ path, message }: z.core.$ZodIssue, what: string): string {
   const where = path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("");
-  return `${where === "" ? what : `${what} ${where.replace(/^\./, "")}`}: ${message}`;
+  const text = `${where === "" ? what : `${what} ${where.replace(/^\./, "")}`}: ${message}`;
+  return text.length > ISSUE_LENGTH_MAX ? `${text.slice(0, ISSUE_LENGTH_MAX)}…` : text;
 }
 
 /** A check may bring a number of its own. */

@@ -96,10 +96,17 @@ function timeOf(text: string): TimestampMs {
   return Date.parse(text);
 }
 
-/** The record's bytes. Fails with 422 for base64 that is none. */
+/** Kafka's producers refuse such times too: -1 stands for none, and what lies before it for nothing. */
+function givenTimeOf(text: string): TimestampMs {
+  const timestampMs = timeOf(text);
+  if (timestampMs >= 0) return timestampMs;
+  throw new HttpError({ status: 422, errorCode: 42212, message: `The timestamp ${text} lies before 1970.` });
+}
+
+/** The record's bytes. Fails with 422 for base64 that is none, and for a time that no record can have. */
 export function newRecordOf({ headers, key, value, timestamp }: V3Record, nowMs: TimestampMs): NewRecord {
   return {
-    timestampMs: typeof timestamp === "string" ? timeOf(timestamp) : nowMs,
+    timestampMs: typeof timestamp === "string" ? givenTimeOf(timestamp) : nowMs,
     key: bytesOf(key, "key"),
     value: bytesOf(value, "value"),
     headers: (headers ?? []).map(({ name, value: text }): RecordHeader => {

@@ -147,6 +147,7 @@ test.each([
   [422, "a header that is no base64", '{"headers":[{"name":"h","value":"x"}]}'],
   [422, "a number as text", '{"value":{"type":"STRING","data":1}}'],
   [422, "a time that is none", '{"timestamp":"yesterday"}'],
+  [422, "a time before 1970", '{"timestamp":"1969-12-31T23:59:59.999Z"}'],
   [422, "a partition below 0", '{"partition_id":-1}'],
   [404, "a partition that is not there", '{"partition_id":3}'],
 ])("%i for %s", async (status, _, body) => {
@@ -163,6 +164,14 @@ test("a topic that is not there, another content type and a body that is too lar
   const large = JSON.stringify({ value: json("x".repeat(6 * 1024 * 1024)) });
   await v3.refused(413, "POST", "/topics/orders/records", large);
   await v3.refused(413, "POST", "/topics/orders/records", "{}".repeat(10_001));
+});
+
+test("a refusal does not repeat all that was sent", async () => {
+  const field = "x".repeat(100_000);
+  expect((await v3.refused(422, "POST", "/topics/orders/records", { [field]: 1 })).length).toBeLessThan(1_000);
+  const { body } = await v3.world.post("/consumers/g", { [field]: 1 }, { "content-type": "application/json" });
+  expect(body.error_code).toBe(42204);
+  expect(body.message.length).toBeLessThan(1_000);
 });
 
 test("a body of millions of objects is refused before they are all made", async () => {
