@@ -164,3 +164,31 @@ test("a subscription that no group takes is not kept", async () => {
   expect([status, body.error_code]).toEqual([422, 422]);
   expect((await one.get("subscription")).body).toEqual({ topics: [] });
 });
+
+test("the types of embedded formats are accepted everywhere, as the REST Proxy's clients send them with all calls", async () => {
+  await first.createTopic("typed");
+  await write(first, "typed", ["a"]);
+  const at = "/consumers/typed/instances/i";
+  const partitions = [{ topic: "typed", partition: 0 }];
+  for (const type of ["application/vnd.kafka.json.v2+json", "application/vnd.kafka.binary.v2+json"]) {
+    const format = type.includes("json.v2") ? "json" : "binary";
+    const answers: Record<string, number> = {};
+    const send = async (method: string, path: string, body?: unknown) => {
+      const headers = { accept: type, "content-type": type };
+      const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+      const { status } = await first.json(path, { method, headers, ...sent });
+      answers[`${method} ${path}`] = status;
+    };
+    await send("POST", "/consumers/typed", { name: "i", format, "auto.offset.reset": "earliest" });
+    await send("POST", `${at}/assignments`, { partitions });
+    await send("GET", `${at}/assignments`);
+    await send("GET", `${at}/subscription`);
+    await send("GET", `${at}/records?timeout=0`);
+    await send("POST", `${at}/positions/beginning`, { partitions });
+    await send("POST", `${at}/offsets`);
+    await send("GET", `${at}/offsets`);
+    await send("DELETE", `${at}/subscription`);
+    await send("DELETE", at);
+    expect(Object.values(answers)).toEqual([200, 204, 200, 200, 200, 204, 200, 200, 204, 204]);
+  }
+});

@@ -15,7 +15,7 @@ import {
   movedOn,
 } from "../consumers/find-instance.ts";
 import { clusterSeqOf, OFFSETS_EXAMPLE, offsetsBody, withTopics } from "../consumers/instance-partitions.ts";
-import { consumerBody, consumerExamples } from "../consumers/request-types.ts";
+import { consumerBody, consumerExamples, OF_CONSUMERS } from "../consumers/request-types.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 import { httpErrorOf } from "../error-table.ts";
 import { HttpError } from "../http-error.ts";
@@ -30,8 +30,7 @@ const commitOffsets = endpoint(
   {
     method: "post",
     path: PATH,
-    area: "v2",
-    tag: "consumers",
+    ...OF_CONSUMERS,
     operationId: "commitOffsets",
     summary: "Commit offsets",
     description:
@@ -64,8 +63,7 @@ const showOffsets = endpoint(
   {
     method: "get",
     path: PATH,
-    area: "v2",
-    tag: "consumers",
+    ...OF_CONSUMERS,
     operationId: "showCommittedOffsets",
     summary: "Committed offsets",
     description:

@@ -20,7 +20,7 @@ import {
   partitionsBody,
   withTopics,
 } from "../consumers/instance-partitions.ts";
-import { consumerBody, consumerExamples } from "../consumers/request-types.ts";
+import { consumerBody, consumerExamples, OF_CONSUMERS } from "../consumers/request-types.ts";
 import { endPositions } from "../consumers/reset-positions.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 
@@ -37,8 +37,7 @@ const seek = endpoint(
   {
     method: "post",
     path: PATH,
-    area: "v2",
-    tag: "consumers",
+    ...OF_CONSUMERS,
     operationId: "seekTo",
     summary: "Go on at these offsets",
     params: instanceParams,
@@ -79,8 +78,7 @@ function seekToEndpoint({
   return endpoint(
     {
       method: "post",
-      area: "v2",
-      tag: "consumers",
+      ...OF_CONSUMERS,
       ...spec,
       params: instanceParams,
       body: consumerBody(partitionsBody),

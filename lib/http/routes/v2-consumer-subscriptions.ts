@@ -22,7 +22,7 @@ import {
   partitionsBody,
   withTopics,
 } from "../consumers/instance-partitions.ts";
-import { consumerBody, consumerExamples } from "../consumers/request-types.ts";
+import { consumerBody, consumerExamples, OF_CONSUMERS } from "../consumers/request-types.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 
 // What a consumer instance reads: topics or a pattern, of which its group gives it partitions, or partitions by hand.
@@ -64,8 +64,7 @@ const subscribe = endpoint(
   {
     method: "post",
     path: SUBSCRIPTION_PATH,
-    area: "v2",
-    tag: "consumers",
+    ...OF_CONSUMERS,
     operationId: "subscribeConsumer",
     summary: "Subscribe to topics",
     description:
@@ -103,8 +102,7 @@ const showSubscription = endpoint(
   {
     method: "get",
     path: SUBSCRIPTION_PATH,
-    area: "v2",
-    tag: "consumers",
+    ...OF_CONSUMERS,
     operationId: "showSubscription",
     summary: "The topics that an instance subscribes to",
     params: instanceParams,
@@ -128,8 +126,7 @@ const unsubscribe = endpoint(
   {
     method: "delete",
     path: SUBSCRIPTION_PATH,
-    area: "v2",
-    tag: "consumers",
+    ...OF_CONSUMERS,
     operationId: "unsubscribeConsumer",
     summary: "Give up what an instance reads",
     description: "Topics and partitions alike. With `auto.commit.enable` what it has delivered is committed.",
@@ -148,8 +145,7 @@ const assign = endpoint(
   {
     method: "post",
     path: ASSIGNMENTS_PATH,
-    area: "v2",
-    tag: "consumers",
+    ...OF_CONSUMERS,
     operationId: "assignPartitions",
     summary: "Assign partitions by hand",
     description: "In the place of those that it had. It is no member of its group then, whose offsets it may commit.",
@@ -181,8 +177,7 @@ const showAssignments = endpoint(
   {
     method: "get",
     path: ASSIGNMENTS_PATH,
-    area: "v2",
-    tag: "consumers",
+    ...OF_CONSUMERS,
     operationId: "showAssignments",
     summary: "The partitions that an instance reads",
     params: instanceParams,

@@ -5,7 +5,7 @@ import { INSTANCE_TIMEOUT_MS } from "#lib/util/limits.ts";
 import { groupResource, requireAccess } from "../access.ts";
 import { groupParams, INSTANCE_REFUSALS, instanceError, instanceParams } from "../consumers/find-instance.ts";
 import { instanceConfigBody } from "../consumers/instance-config.ts";
-import { consumerBody, consumerExamples } from "../consumers/request-types.ts";
+import { consumerBody, consumerExamples, OF_CONSUMERS } from "../consumers/request-types.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 import { httpErrorOf } from "../error-table.ts";
 import { HttpError } from "../http-error.ts";
@@ -19,8 +19,7 @@ const createInstance = endpoint(
   {
     method: "post",
     path: "/consumers/{group}",
-    area: "v2",
-    tag: "consumers",
+    ...OF_CONSUMERS,
     operationId: "createConsumer",
     summary: "Make a consumer instance in a group",
     description: `It is forgotten after ${INSTANCE_TIMEOUT_MS / 1_000} s without a call, and its partitions go to others.`,
@@ -65,8 +64,7 @@ const deleteInstance = endpoint(
   {
     method: "delete",
     path: "/consumers/{group}/instances/{instance}",
-    area: "v2",
-    tag: "consumers",
+    ...OF_CONSUMERS,
     operationId: "deleteConsumer",
     summary: "Delete a consumer instance",
     description: "With `auto.commit.enable` what it has delivered is committed. Its partitions go to others at once.",
