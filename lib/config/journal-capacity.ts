@@ -20,7 +20,7 @@ export type JournalCapacity = "on-demand" | ProvisionedCapacity;
 
 /** What DynamoDB gives a table unless asked. */
 const UNITS_MAX = 40_000;
-/** What an account has for nothing each month; a load that doubles from there is followed before anything is refused. */
+/** What an account has for nothing each month. */
 const UNITS_MIN = 25;
 /** About 240 dollars a month for writes, 50 for reads, if they ever stood for a month. */
 const UNITS_BOUND = 500;
