@@ -3,21 +3,34 @@ import { hasPartition } from "#lib/broker/resolve-topics.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { topicNameFault } from "#lib/cluster/topic-names.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { requireAccess, topicResource } from "./access.ts";
+import { type HttpOperation, requireAccess, topicResource } from "./access.ts";
 import type { Call } from "./endpoint.ts";
 import { httpErrorOf } from "./error-table.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpServices } from "./http-services.ts";
 
-/** The topic of that name: 404 with 40401 if there is none, said from a strong read alone. */
+/** On whose behalf something is done. */
+export type Caller = Pick<Call, "principal" | "runtime" | "signal">;
+
+/**
+ * The topic of that name, for who has the right: else 403. 404 with 40401 if there is none, or with 40402 if it lacks the
+ * partition; both are said from a strong read alone.
+ */
 export async function findTopic(
   name: string,
-  { broker }: HttpServices,
-  signal: AbortSignal,
+  operation: HttpOperation,
+  caller: Caller,
   partition = -1,
 ): Promise<TopicView> {
+  requireAccess(caller.principal, operation, topicResource(name));
+  const topic = await lookUp(name, caller, partition);
+  if (partition >= 0) requirePartition(topic, partition);
+  return topic;
+}
+
+async function lookUp(name: string, { runtime, signal }: Caller, partition: number): Promise<TopicView> {
   // Every topic has a partition 0: one that is not known is looked for by a strong read.
-  const find = await findTopics([{ name, partitionIndexes: [Math.max(partition, 0)] }], broker, signal);
+  const find = await findTopics([{ name, partitionIndexes: [Math.max(partition, 0)] }], runtime.broker, signal);
   const found = find(name);
   if (typeof found !== "number") return found;
   if (found === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) throw unknownTopic(name);
@@ -33,23 +46,19 @@ export function successorOf({ name, topicId }: TopicView, { broker }: HttpServic
   return topic?.topicId === topicId ? undefined : topic;
 }
 
-/** On whose behalf something is done. */
-export type Caller = Pick<Call, "principal" | "runtime" | "signal">;
-
 /**
- * The same for producers: a missing topic is made if the broker's `auto.create.topics.enable` says so. The right to write
- * does not do for that, as on Kafka.
+ * The same for producers, who look at partitions themselves: those of a topic that has fewer than `partition` were read
+ * anew. A missing topic is made if the broker's `auto.create.topics.enable` says so. The right to write does not do for
+ * that, as on Kafka.
  */
-export async function findTopicToWrite(
-  name: string,
-  { principal, runtime, signal }: Caller,
-  partition = -1,
-): Promise<TopicView> {
+export async function findTopicToWrite(name: string, caller: Caller, partition = -1): Promise<TopicView> {
+  const { principal, runtime, signal } = caller;
+  requireAccess(principal, "write", topicResource(name));
   const { cluster, topicAdmin } = runtime.broker;
   const known = cluster.topicByName(name);
   if (known !== undefined && partition < known.partitionCount) return known;
   try {
-    return await findTopic(name, runtime, signal, partition);
+    return await lookUp(name, caller, partition);
   } catch (error) {
     const isMissing = error instanceof HttpError && error.errorCode === 40401;
     if (!isMissing || !cluster.brokerFlag("auto.create.topics.enable")) throw error;

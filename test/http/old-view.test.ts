@@ -54,3 +54,20 @@ test("the ends of a topic that was made anew elsewhere are those of the new one"
   const fetched = await worlds.old.json("/v1/topics/clicks/partitions/0/records?offset=latest");
   expect(fetched).toMatchObject({ status: 200, body: { next_offset: 0, records: [] } });
 });
+
+test("a partition that was added elsewhere is written to, for there is such a partition", async () => {
+  await using worlds = await afterRecreation();
+  const { other } = worlds;
+  await other.createTopic("grown");
+  const old = worlds.old;
+  expect((await old.post("/topics/grown", { records: [{ value: 0 }] })).status).toBe(200);
+  const { cluster_id: cluster } = (await other.json("/v3/clusters")).body.data[0];
+  const grown = await other.json(`/v3/clusters/${cluster}/topics/grown`, {
+    method: "PATCH",
+    headers: { "content-type": "application/json" },
+    body: '{"partitions_count":3}',
+  });
+  expect(grown.status).toBe(200);
+  const produced = await old.post("/topics/grown", { records: [{ value: 1, partition: 2 }] });
+  expect(produced).toMatchObject({ status: 200, body: { offsets: [{ partition: 2, offset: 0 }] } });
+});

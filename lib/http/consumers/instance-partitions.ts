@@ -3,8 +3,8 @@ import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import type { Assignment } from "#lib/coordinator/member-types.ts";
 import type { JournalSeq, TopicId } from "#lib/util/branded.ts";
 import { INSTANCE_PARTITIONS_MAX } from "#lib/util/limits.ts";
-import { type HttpOperation, requireAccess, topicResource } from "../access.ts";
-import { type Caller, findTopic, requirePartition } from "../find-topic.ts";
+import { type HttpOperation, topicResource } from "../access.ts";
+import { type Caller, findTopic } from "../find-topic.ts";
 
 // Partitions as bodies name them, and back.
 
@@ -42,22 +42,19 @@ export interface NamedPartition {
 /** Each with its topic. Fails with 403 without the right to read it, with 404 for what is not there. */
 export async function withTopics<T extends NamedPartition>(
   named: readonly T[],
-  { principal, runtime, signal }: Caller,
+  caller: Caller,
 ): Promise<readonly (T & { readonly view: TopicView })[]> {
   const highest = new Map<string, number>();
   for (const { topic, partition } of named) highest.set(topic, Math.max(partition, highest.get(topic) ?? 0));
   const views = new Map<string, TopicView>();
-  for (const topic of highest.keys()) requireAccess(principal, "read", topicResource(topic));
   await Promise.all(
     [...highest].map(async ([topic, partition]) => {
-      views.set(topic, await findTopic(topic, runtime, signal, partition));
+      views.set(topic, await findTopic(topic, "read", caller, partition));
     }),
   );
   return named.flatMap((each) => {
     const view = views.get(each.topic);
-    if (view === undefined) return [];
-    requirePartition(view, each.partition);
-    return [{ ...each, view }];
+    return view === undefined ? [] : [{ ...each, view }];
   });
 }
 

@@ -5,7 +5,7 @@ import { CorruptRecordError } from "#lib/record/errors.ts";
 import type { NewRecord } from "#lib/record/record.ts";
 import { splitBatches } from "#lib/record/record-batch.ts";
 import { HTTP_RECORDS_MAX } from "#lib/util/limits.ts";
-import { CLUSTER, requireAccess, topicResource } from "../access.ts";
+import { CLUSTER, requireAccess } from "../access.ts";
 import { base64Bytes, base64Of } from "../base64.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 import { httpErrorOf } from "../error-table.ts";
@@ -116,7 +116,6 @@ const produceToPartition = endpoint(
     },
   },
   async ({ params, headers: given, body, principal, runtime, signal }) => {
-    requireAccess(principal, "write", topicResource(params.topic));
     const topic = await findTopicToWrite(params.topic, { principal, runtime, signal }, params.partition);
     requirePartition(topic, params.partition);
     const producer = producerOf(given);

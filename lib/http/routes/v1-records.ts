@@ -2,7 +2,6 @@ import { z } from "zod";
 import { FETCHED_RECORDS } from "#lib/runtime/metrics.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import { HTTP_BINARY_BYTES_MAX, HTTP_FETCH_BYTES, HTTP_WAIT_MS_MAX } from "#lib/util/limits.ts";
-import { requireAccess, topicResource } from "../access.ts";
 import { type Call, type Endpoint, endpoint } from "../endpoint.ts";
 import { eventStreamResponse } from "../event-stream.ts";
 import {
@@ -14,7 +13,7 @@ import {
   resolveOffset,
   type StartOffset,
 } from "../fetch-records.ts";
-import { findTopic, requirePartition } from "../find-topic.ts";
+import { findTopic } from "../find-topic.ts";
 import { BINARY_TYPE, EVENT_STREAM_TYPE, JSON_TYPE } from "../media-types.ts";
 import { partitionParams, wholeNumber } from "../parameters.ts";
 import { RECORD_EXAMPLE, RecordSchema, recordJson } from "../record-json.ts";
@@ -123,9 +122,7 @@ const fetchRecords = endpoint(
   },
   async ({ params, query: asked, headers: { "last-event-id": lastEventId }, ...call }) => {
     const { answerType, principal, runtime, request, signal } = call;
-    requireAccess(principal, "read", topicResource(params.topic));
-    const topic = await findTopic(params.topic, runtime, signal, params.partition);
-    requirePartition(topic, params.partition);
+    const topic = await findTopic(params.topic, "read", call, params.partition);
     const readCommitted = asked.isolation === "read_committed";
     const isStream = answerType === EVENT_STREAM_TYPE;
     const start = isStream && lastEventId !== undefined ? lastEventId + 1 : (asked.offset ?? "earliest");

@@ -2,7 +2,6 @@ import { z } from "zod";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { errorMessage } from "#lib/protocol/error-message.ts";
 import { HTTP_RECORDS_MAX } from "#lib/util/limits.ts";
-import { requireAccess, topicResource } from "../access.ts";
 import { base64Bytes, base64Of } from "../base64.ts";
 import { type Call, type Endpoint, endpoint } from "../endpoint.ts";
 import { httpErrorOf, recordErrorCode } from "../error-table.ts";
@@ -114,9 +113,10 @@ const produceToTopic = endpoint(
     refusals: REFUSALS,
   },
   async (call) => {
-    const topic = await topicOf(call, -1);
-    const partitioner = new Partitioner(topic.partitionCount, call.runtime.broker.random);
     const { records } = call.body;
+    const highest = records.reduce((most, { partition }) => Math.max(most, partition ?? -1), -1);
+    const topic = await findTopicToWrite(call.params.topic, call, highest);
+    const partitioner = new Partitioner(topic.partitionCount, call.runtime.broker.random);
     for (const { partition } of records) {
       if (typeof partition === "number") requirePartition(topic, partition);
     }
@@ -141,19 +141,13 @@ const produceToPartition = endpoint(
   },
   async (call) => {
     const { partition } = call.params;
-    const topic = await topicOf(call, partition);
+    const topic = await findTopicToWrite(call.params.topic, call, partition);
     requirePartition(topic, partition);
     return produce(call, topic, () => partition);
   },
 );
 
 export const V2_PRODUCE_ROUTES: readonly Endpoint[] = [produceToTopic, produceToPartition];
-
-async function topicOf(call: Call<{ readonly topic: string }>, partition: number): Promise<TopicView> {
-  const { params, principal } = call;
-  requireAccess(principal, "write", topicResource(params.topic));
-  return findTopicToWrite(params.topic, call, partition);
-}
 
 interface V2Record {
   readonly key?: Uint8Array | null | undefined;

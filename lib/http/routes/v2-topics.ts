@@ -4,10 +4,10 @@ import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { TOPIC_CONFIGS } from "#lib/cluster/topic-configs.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { describeError } from "#lib/runtime/logger.ts";
-import { requireAccess, topicResource } from "../access.ts";
+import { topicResource } from "../access.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 import { httpErrorOf } from "../error-table.ts";
-import { findTopic, requirePartition } from "../find-topic.ts";
+import { findTopic } from "../find-topic.ts";
 import type { HttpServices } from "../http-services.ts";
 import { partitionParams, topicParams } from "../parameters.ts";
 
@@ -69,8 +69,7 @@ const describeTopic = endpoint(
     refusals: { 404: "40401: there is no such topic." },
   },
   async ({ params, runtime, principal, signal }) => {
-    requireAccess(principal, "describe", topicResource(params.topic));
-    const topic = await findTopic(params.topic, runtime, signal);
+    const topic = await findTopic(params.topic, "describe", { principal, runtime, signal });
     return {
       value: { name: topic.name, configs: configsOf(topic, runtime), partitions: partitionsOf(topic, runtime) },
     };
@@ -92,8 +91,8 @@ const listPartitions = endpoint(
     refusals: { 404: "40401: there is no such topic." },
   },
   async ({ params, runtime, principal, signal }) => {
-    requireAccess(principal, "describe", topicResource(params.topic));
-    return { value: partitionsOf(await findTopic(params.topic, runtime, signal), runtime) };
+    const topic = await findTopic(params.topic, "describe", { principal, runtime, signal });
+    return { value: partitionsOf(topic, runtime) };
   },
 );
 
@@ -110,9 +109,7 @@ const describePartition = endpoint(
     refusals: { 404: "40401: there is no such topic; 40402: it has no such partition." },
   },
   async ({ params, runtime, principal, signal }) => {
-    requireAccess(principal, "describe", topicResource(params.topic));
-    const topic = await findTopic(params.topic, runtime, signal, params.partition);
-    requirePartition(topic, params.partition);
+    const topic = await findTopic(params.topic, "describe", { principal, runtime, signal }, params.partition);
     return { value: partitionsOf(topic, runtime)[params.partition] };
   },
 );
@@ -136,9 +133,7 @@ const partitionOffsets = endpoint(
     refusals: { 404: "40401: there is no such topic; 40402: it has no such partition." },
   },
   async ({ params, runtime, principal, signal }) => {
-    requireAccess(principal, "describe", topicResource(params.topic));
-    const topic = await findTopic(params.topic, runtime, signal, params.partition);
-    requirePartition(topic, params.partition);
+    const topic = await findTopic(params.topic, "describe", { principal, runtime, signal }, params.partition);
     const at = { topic: topic.placement, partitionIndex: params.partition };
     const [earliest, latest] = await runtime.broker.offsets.listOffsets(
       [

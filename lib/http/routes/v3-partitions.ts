@@ -2,8 +2,8 @@ import { z } from "zod";
 import { ReplicaNodes } from "#lib/broker/replica-nodes.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { CLUSTER, type HttpPrincipal, requireAccess, topicResource } from "../access.ts";
-import { type Call, type Endpoint, endpoint } from "../endpoint.ts";
-import { findTopic, requirePartition } from "../find-topic.ts";
+import { type Endpoint, endpoint } from "../endpoint.ts";
+import { findTopic } from "../find-topic.ts";
 import type { HttpServices } from "../http-services.ts";
 import { partitionParam } from "../parameters.ts";
 import {
@@ -91,7 +91,7 @@ const listPartitions = endpoint(
   },
   async (call) => {
     const urls = v3Urls(call);
-    const topic = await topicOf(call);
+    const topic = await findTopic(call.params.topic_name, "describe", call);
     const nodes = new ReplicaNodes(call.runtime.broker);
     const data = Array.from({ length: topic.partitionCount }, (_, partition) =>
       partitionData(urls, { topic: topic.name, partition, leader: nodes.of(topic.placement, partition).leaderId }),
@@ -113,7 +113,7 @@ const getPartition = endpoint(
   async (call) => {
     const urls = v3Urls(call);
     const partition = call.params.partition_id;
-    const { name, placement } = await topicOf(call, partition);
+    const { name, placement } = await findTopic(call.params.topic_name, "describe", call, partition);
     const { leaderId: leader } = new ReplicaNodes(call.runtime.broker).of(placement, partition);
     return { value: partitionData(urls, { topic: name, partition, leader }) };
   },
@@ -138,7 +138,7 @@ const listReplicas = endpoint(
   async (call) => {
     const urls = v3Urls(call);
     const partition = call.params.partition_id;
-    const topic = await topicOf(call, partition);
+    const topic = await findTopic(call.params.topic_name, "describe", call, partition);
     const data = replicasOf(topic, partition, new ReplicaNodes(call.runtime.broker)).map((place) =>
       replicaData(urls, { topic: topic.name, partition, place }),
     );
@@ -159,7 +159,7 @@ const getReplica = endpoint(
   async (call) => {
     const urls = v3Urls(call);
     const { partition_id: partition, broker_id: broker } = call.params;
-    const topic = await topicOf(call, partition);
+    const topic = await findTopic(call.params.topic_name, "describe", call, partition);
     const places = replicasOf(topic, partition, new ReplicaNodes(call.runtime.broker));
     const place = places.find((each) => String(each.broker) === broker);
     if (place === undefined)
@@ -202,7 +202,7 @@ const listReassignments = endpoint(
   },
   async (call) => {
     const urls = v3Urls(call);
-    const { name } = await topicOf(call);
+    const { name } = await findTopic(call.params.topic_name, "describe", call);
     return { value: urls.list(REASSIGNMENT_KIND, [], "topics", name, "partitions", "-", "reassignment") };
   },
 );
@@ -220,8 +220,9 @@ const getReassignment = endpoint(
   },
   async (call) => {
     v3Urls(call);
-    const { name } = await topicOf(call, call.params.partition_id);
-    throw notFound(`Partition ${call.params.partition_id} of ${name} is not being reassigned.`);
+    const { topic_name: topic, partition_id: partition } = call.params;
+    const { name } = await findTopic(topic, "describe", call, partition);
+    throw notFound(`Partition ${partition} of ${name} is not being reassigned.`);
   },
 );
 
@@ -247,16 +248,6 @@ export function* replicasAt(brokerId: number, urls: V3Urls, { broker }: HttpServ
       }
     }
   }
-}
-
-async function topicOf(
-  { params, principal, runtime, signal }: Call<{ readonly topic_name: string }>,
-  partition = -1,
-): Promise<TopicView> {
-  requireAccess(principal, "describe", topicResource(params.topic_name));
-  const topic = await findTopic(params.topic_name, runtime, signal, partition);
-  if (partition >= 0) requirePartition(topic, partition);
-  return topic;
 }
 
 function replicasOf({ placement }: TopicView, partition: number, nodes: ReplicaNodes): readonly ReplicaPlace[] {

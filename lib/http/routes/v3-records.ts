@@ -44,9 +44,8 @@ const produceRecords = endpoint(
   },
   async (call) => {
     v3Urls(call);
-    const { params, principal, request } = call;
+    const { params, request } = call;
     const name = params.topic_name;
-    requireAccess(principal, "write", topicResource(name));
     await findTopicToWrite(name, call);
     return isSentInChunks(request) ? produceStream(name, call) : produceBody(name, call);
   },

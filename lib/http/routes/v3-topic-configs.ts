@@ -1,7 +1,6 @@
 import { z } from "zod";
-import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import type { RequestedAlteration } from "#lib/cluster/config-alteration.ts";
-import { type HttpOperation, requireAccess, topicResource } from "../access.ts";
+import { topicResource } from "../access.ts";
 import { type Call, type Endpoint, endpoint } from "../endpoint.ts";
 import { findTopic } from "../find-topic.ts";
 import {
@@ -87,7 +86,7 @@ const listConfigs = endpoint(
   },
   async (call) => {
     const urls = v3Urls(call);
-    const topic = await topicOf(call, "describe");
+    const topic = await findTopic(call.params.topic_name, "describe", call);
     const data = topicConfigs(topic, call.runtime).map((config) => configData(urls, topic.name, config));
     return { value: urls.list(KIND, data, "topics", topic.name, "configs") };
   },
@@ -111,7 +110,7 @@ const listDefaults = endpoint(
   },
   async (call) => {
     const urls = v3Urls(call);
-    const topic = await topicOf(call, "describe");
+    const topic = await findTopic(call.params.topic_name, "describe", call);
     const data = defaultTopicConfigs(topic, call.runtime).map((config) => ({
       ...urls.resource(DEFAULT_KIND, "topics", topic.name, "default-configs", config.name),
       topic_name: topic.name,
@@ -133,7 +132,7 @@ const getConfig = endpoint(
   },
   async (call) => {
     const urls = v3Urls(call);
-    const topic = await topicOf(call, "describe");
+    const topic = await findTopic(call.params.topic_name, "describe", call);
     const config = configNamed(topicConfigs(topic, call.runtime), call.params.name);
     return { value: configData(urls, topic.name, config) };
   },
@@ -207,16 +206,10 @@ export const V3_TOPIC_CONFIG_ROUTES: readonly Endpoint[] = [
 
 type TopicCall = Call<{ readonly cluster_id: string; readonly topic_name: string }>;
 
-async function topicOf(call: TopicCall, operation: HttpOperation): Promise<TopicView> {
-  const { params, principal, runtime, signal } = call;
-  requireAccess(principal, operation, topicResource(params.topic_name));
-  return findTopic(params.topic_name, runtime, signal);
-}
-
 async function alter(call: TopicCall, requested: () => RequestedAlteration, validateOnly = false) {
   v3Urls(call);
   const { runtime, signal } = call;
-  const { name } = await topicOf(call, "alter");
+  const { name } = await findTopic(call.params.topic_name, "alter", call);
   const { topicAdmin } = runtime.broker;
   requireDone(await topicAdmin.alterTopicConfigs(name, requested(), { validateOnly, signal }));
   return {};

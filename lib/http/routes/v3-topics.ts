@@ -136,8 +136,7 @@ const getTopic = endpoint(
   },
   async (call) => {
     const urls = v3Urls(call);
-    requireAccess(call.principal, "describe", topicResource(call.params.topic_name));
-    return { value: topicData(urls, await findTopic(call.params.topic_name, call.runtime, call.signal)) };
+    return { value: topicData(urls, await findTopic(call.params.topic_name, "describe", call)) };
   },
 );
 
@@ -161,7 +160,7 @@ const growTopic = endpoint(
     requireAccess(principal, "alter", topicResource(name));
     const { topicAdmin } = runtime.broker;
     doneOf(await topicAdmin.createPartitions(name, body.partitions_count, { validateOnly: false, signal }));
-    return { value: topicData(urls, await findTopic(name, runtime, signal)) };
+    return { value: topicData(urls, await findTopic(name, "alter", call)) };
   },
 );
 
@@ -184,7 +183,7 @@ const deleteTopic = endpoint(
     if (!cluster.brokerFlag("delete.topic.enable")) throw httpErrorOf(ErrorCode.TOPIC_DELETION_DISABLED);
     // By the newest state: by an old one the name might be another topic's by now.
     await cluster.refresh(signal);
-    const { topicId } = await findTopic(name, runtime, signal);
+    const { topicId } = await findTopic(name, "delete", call);
     doneOf(await topicAdmin.deleteTopic(topicId, signal));
     return {};
   },
