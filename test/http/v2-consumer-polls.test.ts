@@ -121,8 +121,7 @@ test("a topic that is gone takes nothing from the others of the first poll", asy
   await write(first, "stays", ["a"]);
   const one = new RestConsumer([first], "gone", "i");
   await one.create();
-  const partitions = ["goes", "stays"].map((topic) => ({ topic, partition: 0 }));
-  expect((await one.post("assignments", { partitions })).status).toBe(204);
+  await one.subscribe("goes", "stays");
   const other = world.process(1);
   const { cluster_id: cluster } = (await other.json("/v3/clusters")).body.data[0];
   expect((await other.request(`/v3/clusters/${cluster}/topics/goes`, { method: "DELETE" })).status).toBe(204);

@@ -140,8 +140,8 @@ export class InstancePoll {
       offset === undefined ? [] : [{ topicId, partitionIndex, offset }],
     );
     const lost = missing.filter(({ offset }) => offset === undefined);
-    const reset = await resetPositions(lost, view.config, this.#call);
-    await this.#advance(view, [...known, ...reset], false);
+    const reset = await resetPositions(lost, view.config, this.#call).catch(unlessGone);
+    if (reset !== undefined) await this.#advance(view, [...known, ...reset], false);
     // Read again what stands there now.
     return "moved";
   }
@@ -214,6 +214,12 @@ export class InstancePoll {
     this.#canCommit = false;
     return "moved";
   }
+}
+
+/** A topic was deleted elsewhere just now; whoever said so has looked, and the next view of the topics is without it. */
+function unlessGone(error: unknown): undefined {
+  if (error instanceof HttpError && error.errorCode === 40401) return undefined;
+  throw error;
 }
 
 /** A pattern matches whatever there is, and a topic that the caller may not see is not named. */
