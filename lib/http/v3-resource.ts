@@ -85,6 +85,11 @@ export class V3Urls {
   }
 }
 
+/** For long lists: each resource is made when it is its turn. */
+export function* eachOf<T, R>(items: Iterable<T>, resourceOf: (item: T) => R): Generator<R, void, undefined> {
+  for (const item of items) yield resourceOf(item);
+}
+
 const encoder = new TextEncoder();
 const END_OF_LIST = "]}";
 

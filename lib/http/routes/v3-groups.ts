@@ -16,6 +16,7 @@ import {
 import {
   clusterParams,
   EXAMPLE_URLS,
+  eachOf,
   inCluster,
   listSchema,
   NO_CLUSTER,
@@ -107,18 +108,22 @@ const listGroups = endpoint(
     const urls = v3Urls(call);
     const { principal, runtime, signal } = call;
     const { groups, identity } = runtime.broker;
-    const found = await groups.admin.list(signal);
-    if (typeof found === "number") throw httpErrorOf(found);
+    const listed = await groups.admin.list(signal);
+    if (typeof listed === "number") throw httpErrorOf(listed);
     // Connect and others use groups in their own way.
-    const asked = found.filter(
+    const asked = listed.filter(
       ({ groupId, protocolType }) =>
         (protocolType === "consumer" || protocolType === "") && principal.may("describe", groupResource(groupId)),
     );
     const views = await mapInChunks(asked, ADMIN_ITEMS_AT_ONCE_MAX, ({ groupId }) =>
       findGroup(groupId, call).catch(unlessGone),
     );
-    const data = views.flatMap((view) => (view === undefined ? [] : [groupData(urls, view, identity.brokerId)]));
-    return { value: urls.list(KIND, data, GROUPS) };
+    const found = views.filter((view) => view !== undefined);
+    return urls.longList(
+      KIND,
+      eachOf(found, (view) => groupData(urls, view, identity.brokerId)),
+      GROUPS,
+    );
   },
 );
 
@@ -203,10 +208,8 @@ const listAssignments = endpoint(
     const { urls, group } = await groupOf(call);
     const { groupId } = group;
     const { consumerId, assigned } = consumerOf(group, call.params.consumer_id);
-    const data = assigned.map((place) => assignmentData(urls, { groupId, consumerId }, place));
-    return {
-      value: urls.list(ASSIGNMENT_KIND, data, ...[GROUPS, groupId, "consumers", consumerId, "assignments"]),
-    };
+    const data = eachOf(assigned, (place) => assignmentData(urls, { groupId, consumerId }, place));
+    return urls.longList(ASSIGNMENT_KIND, data, ...[GROUPS, groupId, "consumers", consumerId, "assignments"]);
   },
 );
 

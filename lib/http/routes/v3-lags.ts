@@ -3,7 +3,16 @@ import { requireAccess, topicResource } from "../access.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 import { partitionParam, topicParam } from "../parameters.ts";
 import { groupLags, type PartitionLag } from "../v3-groups.ts";
-import { EXAMPLE_URLS, inCluster, listSchema, notFound, Related, resourceSchema, type V3Urls } from "../v3-resource.ts";
+import {
+  EXAMPLE_URLS,
+  eachOf,
+  inCluster,
+  listSchema,
+  notFound,
+  Related,
+  resourceSchema,
+  type V3Urls,
+} from "../v3-resource.ts";
 import { groupOf, groupParams, NO_GROUP } from "./v3-groups.ts";
 
 // How far a group is behind, as the REST Proxy's v3 shows it: in every partition that it has committed an offset of.
@@ -95,8 +104,8 @@ const listLags = endpoint(
     const { urls, group } = await groupOf(call);
     const { groupId } = group;
     const lags = await groupLags(group, call);
-    const data = lags.map((lag) => lagData(urls, groupId, lag));
-    return { value: urls.list(KIND, data, GROUPS, groupId, "lags") };
+    const data = eachOf(lags, (lag) => lagData(urls, groupId, lag));
+    return urls.longList(KIND, data, GROUPS, groupId, "lags");
   },
 );
 

@@ -9,6 +9,7 @@ import { partitionParam } from "../parameters.ts";
 import {
   clusterParams,
   EXAMPLE_URLS,
+  eachOf,
   inCluster,
   listSchema,
   NO_CLUSTER,
@@ -93,10 +94,11 @@ const listPartitions = endpoint(
     const urls = v3Urls(call);
     const topic = await findTopic(call.params.topic_name, "describe", call);
     const nodes = new ReplicaNodes(call.runtime.broker);
-    const data = Array.from({ length: topic.partitionCount }, (_, partition) =>
+    const partitions = Array.from({ length: topic.partitionCount }).keys();
+    const data = eachOf(partitions, (partition) =>
       partitionData(urls, { topic: topic.name, partition, leader: nodes.of(topic.placement, partition).leaderId }),
     );
-    return { value: urls.list(KIND, data, "topics", topic.name, "partitions") };
+    return urls.longList(KIND, data, "topics", topic.name, "partitions");
   },
 );
 

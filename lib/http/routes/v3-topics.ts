@@ -13,6 +13,7 @@ import { JSON_TYPE } from "../media-types.ts";
 import {
   clusterParams,
   EXAMPLE_URLS,
+  eachOf,
   inCluster,
   listSchema,
   NO_CLUSTER,
@@ -81,8 +82,8 @@ const listTopics = endpoint(
     const { cluster } = call.runtime.broker;
     await cluster.refresh(call.signal);
     const shown = cluster.topics().filter(({ name }) => call.principal.may("describe", topicResource(name)));
-    const data = shown.map((topic) => topicData(urls, topic));
-    return { value: urls.list(KIND, data, "topics") };
+    const data = eachOf(shown, (topic) => topicData(urls, topic));
+    return urls.longList(KIND, data, "topics");
   },
 );
 
