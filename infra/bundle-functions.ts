@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync, type Metafile } from "esbuild";
 import { type Architecture, copyNativePackages, NATIVE_PACKAGE_NAMES } from "./native-packages.ts";
@@ -27,6 +28,17 @@ const require = millraceRequire(import.meta.url);`;
  */
 export function bundleFunctions(directory: string, architecture: Architecture): FunctionBundle {
   mkdirSync(directory, { recursive: true });
+  const scratch = mkdtempSync(join(tmpdir(), "millrace-zod-"));
+  try {
+    const metafile = bundleEntries(directory, zodWithoutLocales(scratch));
+    writeFileSync(join(directory, "package.json"), `${JSON.stringify({ type: "module", private: true })}\n`);
+    return { directory, metafile, missingBinaries: copyNativePackages(directory, architecture) };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function bundleEntries(directory: string, zod: string): Metafile {
   const { metafile } = buildSync({
     entryPoints: FUNCTION_NAMES.map((name) => ({ in: entryOf(name), out: name })),
     outdir: directory,
@@ -39,6 +51,7 @@ export function bundleFunctions(directory: string, architecture: Architecture): 
     target: "node24",
     mainFields: ["module", "main"],
     external: [...NATIVE_PACKAGE_NAMES],
+    alias: { zod },
     banner: { js: BANNER },
     // Names stay, so that a stack trace can be read; source maps would be several times the code.
     minifyWhitespace: true,
@@ -48,8 +61,29 @@ export function bundleFunctions(directory: string, architecture: Architecture): 
     logLevel: "error",
     absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
   });
-  writeFileSync(join(directory, "package.json"), `${JSON.stringify({ type: "module", private: true })}\n`);
-  return { directory, metafile, missingBinaries: copyNativePackages(directory, architecture) };
+  return metafile;
+}
+
+/**
+ * Writes a zod without its texts in forty languages, and returns its file. They are a seventh of a function's code, loaded with
+ * every cold start, and bundlers keep them because the library's namespace names them.
+ */
+function zodWithoutLocales(directory: string): string {
+  const home = dirname(createRequire(import.meta.url).resolve("zod"));
+  const from = (file: string) => `from ${JSON.stringify(join(home, "v4", file))};\n`;
+  const whole = ["schemas", "checks", "errors", "parse", "compat"].map(
+    (part) => `export * ${from(`classic/${part}.js`)}`,
+  );
+  const named = [
+    `export * as iso ${from("classic/iso.js")}`,
+    `export * as coerce ${from("classic/coerce.js")}`,
+    `export { toJSONSchema } ${from("core/json-schema-processors.js")}`,
+    `export { config, globalRegistry, registry, NEVER, prettifyError, treeifyError, util } ${from("core/index.js")}`,
+  ];
+  writeFileSync(join(directory, "parts.js"), [...whole, ...named].join(""));
+  const index = join(directory, "index.js");
+  writeFileSync(index, 'import * as z from "./parts.js";\nexport * from "./parts.js";\nexport { z, z as default };\n');
+  return index;
 }
 
 const bundles = new Map<Architecture, FunctionBundle>();

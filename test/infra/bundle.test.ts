@@ -26,6 +26,12 @@ test("holds nothing that only the command line, the gateway or tests need", () =
   expect(imported).not.toContain("sqlite");
 });
 
+test("holds one of zod's languages", () => {
+  const included = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs));
+  const locales = included.filter((path) => path.includes("zod/v4/locales/"));
+  expect(locales.map((path) => path.replace(/.*\//, ""))).toEqual(["en.js"]);
+});
+
 test("has native packages of the function's platform or none, never those of this machine", () => {
   const modules = join(directory, "node_modules");
   const binaries = existsSync(modules)
