@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FUNCTION_VIEW_MS_MAX, JOURNAL_POLL_MS } from "#lib/util/limits.ts";
-import { DeployedFunctions, type FunctionEnvironmentUnderTest, type HttpAnswer } from "./environments.ts";
+import { FUNCTION_VIEW_MS_MAX } from "#lib/util/limits.ts";
+import { offsetsIn, produce, sleep, values } from "./door-calls.ts";
+import { DeployedFunctions } from "./environments.ts";
 
 // Each environment is a process under AWS's own runtime client, so two of them are two processes of the deployment.
-
-const JSON_V2 = { "content-type": "application/vnd.kafka.json.v2+json", accept: "application/vnd.kafka.v2+json" };
 
 let deployed: DeployedFunctions;
 
@@ -13,29 +12,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => deployed[Symbol.asyncDispose]());
-
-function produce(door: FunctionEnvironmentUnderTest, topic: string, value: unknown): Promise<HttpAnswer> {
-  const body = JSON.stringify({ records: [{ value }] });
-  return door.request({ method: "POST", path: `/topics/${topic}`, headers: JSON_V2, body });
-}
-
-/**
- * The values of partition 0, which were produced as JSON, up to where nothing more comes. A fetch that has something to
- * answer answers that at once, and one that has nothing may be a little behind: twice nothing is the end.
- */
-async function values(door: FunctionEnvironmentUnderTest, topic: string): Promise<readonly unknown[]> {
-  const found: unknown[] = [];
-  for (let empty = 0; empty < 2; ) {
-    const path = `/v1/topics/${topic}/partitions/0/records`;
-    const answer = await door.request({ path, query: `offset=${found.length}` });
-    expect(answer.status).toBe(200);
-    const { records } = answer.json as { records: { value: string }[] };
-    empty = records.length === 0 ? empty + 1 : 0;
-    if (records.length === 0) await sleep(JOURNAL_POLL_MS);
-    for (const { value } of records) found.push(JSON.parse(Buffer.from(value, "base64").toString()));
-  }
-  return found;
-}
 
 describe("doors", () => {
   test("a cold produce is acknowledged, a warm one too, and another function reads both", async () => {
@@ -99,9 +75,9 @@ describe("doors", () => {
       for (const value of ["a", "b", "c"]) await produce(writer, topic, value);
       await sleep(1_500);
       sleeper.lambda.thaw();
-      const { status, json } = await frozen;
-      expect(status).toBe(200);
-      const [{ offset } = { offset: -1 }] = (json as { offsets: { offset: number }[] }).offsets;
+      const answer = await frozen;
+      expect(answer.status).toBe(200);
+      const [offset = -1] = offsetsIn(answer);
       const all = await values(writer, topic);
       expect(all[offset]).toBe("frozen");
       expect([...all].sort()).toEqual(["a", "b", "before", "c", "frozen", "warm"]);
@@ -146,7 +122,3 @@ describe("schedules", () => {
     expect(await expirer.scheduled()).toMatchObject({ kind: "ran", found: 0 });
   });
 });
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
