@@ -10,6 +10,7 @@ import {
   isSubscribed,
 } from "../consumer-instance.ts";
 import type { GroupOutcome } from "../group-outcome.ts";
+import type { GroupJournalState } from "../group-state.ts";
 import { GROUP_FEATURE_LEVEL } from "../group-state-machine.ts";
 import type { InstanceCommand, InstancePosition } from "../instance-command.ts";
 import { instanceExpiryKey } from "../instance-expiries.ts";
@@ -37,19 +38,22 @@ export interface Committer {
 export class InstanceCalls {
   readonly #access: GroupAccess;
   readonly #membership: InstanceMembership;
+  readonly #instancesMax: number;
 
-  constructor(access: GroupAccess, consumers: ConsumerCalls) {
+  /** `instancesMax` bounds those of one journal. */
+  constructor(access: GroupAccess, consumers: ConsumerCalls, instancesMax = GROUP_INSTANCES_MAX) {
     this.#access = access;
     this.#membership = new InstanceMembership(consumers);
+    this.#instancesMax = instancesMax;
   }
 
   /** DUPLICATE_RESOURCE if there is one of that name; POLICY_VIOLATION if there are too many. */
   create(who: InstanceName, config: InstanceConfig, signal: AbortSignal): Promise<ErrorCode> {
     return this.#access.limited(signal, async (limited) => {
       const journal = await this.#access.journalOf(who.groupId, limited);
-      let count = 0;
-      for (const ofGroup of journal.state.instances.values()) count += ofGroup.size;
-      if (count >= GROUP_INSTANCES_MAX) return ErrorCode.POLICY_VIOLATION;
+      // By an old view there may be more than there are.
+      if (this.#isFull(journal.state)) await journal.readBarrier(limited);
+      if (this.#isFull(journal.state)) return ErrorCode.POLICY_VIOLATION;
       await journal.raiseFeatureLevel(GROUP_FEATURE_LEVEL, limited);
       const outcome = await this.#access.propose({ kind: "create-instance", ...who, config }, limited);
       this.#access.watches.heard(who.groupId, who.instanceId);
@@ -152,6 +156,12 @@ export class InstanceCalls {
     const member = instance === undefined || !isSubscribed(instance) ? undefined : instanceMember(state, instance);
     if (member === undefined) return { memberId: "", generationIdOrMemberEpoch: -1 };
     return { memberId: member.memberId, generationIdOrMemberEpoch: member.memberEpoch };
+  }
+
+  #isFull({ instances }: GroupJournalState): boolean {
+    let count = 0;
+    for (const ofGroup of instances.values()) count += ofGroup.size;
+    return count >= this.#instancesMax;
   }
 
   async #touch(instance: ConsumerInstance, signal: AbortSignal): Promise<void> {
