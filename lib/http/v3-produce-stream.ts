@@ -82,6 +82,7 @@ class ProduceSteps {
   readonly #intake: RecordIntake;
   readonly #gone = new AbortController();
   #isOpen = true;
+  #hasLostKey = false;
 
   constructor(topicName: string, call: ProduceCall, intake: RecordIntake) {
     this.#topicName = topicName;
@@ -108,7 +109,7 @@ class ProduceSteps {
     const idle = broker.clock.schedule(settings.requestMsMax, this.#stop);
     const run = await this.#intake.take();
     idle.cancel();
-    if (run === undefined || this.isLeft) {
+    if (run === undefined || this.isLeft || this.#hasLostKey) {
       this.#end();
       return undefined;
     }
@@ -119,8 +120,12 @@ class ProduceSteps {
     const { principal, runtime } = this.#call;
     using limit = timeLimit(runtime.broker.clock, runtime.settings.requestMsMax, this.#gone.signal);
     try {
-      // The stream may outlive its key.
-      await principal.requireValid?.();
+      // The stream may outlive its key: then this is its last group.
+      await principal.requireValid?.().catch((error: unknown) => {
+        this.#hasLostKey = true;
+        this.#stop();
+        throw error;
+      });
       return await produceEach(records, this.#topicName, { principal, runtime, signal: limit.signal });
     } catch (error) {
       return records.map(() => httpErrorFrom(error));

@@ -1,7 +1,8 @@
 import { request } from "node:http";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { HttpServer } from "#lib/gateway/http-server.ts";
-import { OPEN_ACCESS } from "#lib/http/access.ts";
+import { type HttpAuthenticator, OPEN_ACCESS } from "#lib/http/access.ts";
+import { HttpError } from "#lib/http/http-error.ts";
 import { MetricRegistry } from "#lib/runtime/metric-registry.ts";
 import { HTTP_PRODUCE_STREAMS_MAX } from "#lib/util/limits.ts";
 import { figure } from "./http-world.ts";
@@ -264,6 +265,35 @@ test("a client that does not read its answers is not read from", async () => {
   const { body: offsets } = await v3.world.json("/topics/unread/partitions/0/offsets");
   expect(offsets.end_offset).toBe(0);
   await response.body?.cancel();
+});
+
+test("a stream ends with 401 once its key is deleted, and writes nothing more", async () => {
+  let isDeleted = false;
+  const auth: HttpAuthenticator = {
+    authenticate: async () => ({
+      name: "test",
+      may: () => true,
+      requireValid: async () => {
+        if (isDeleted) throw new HttpError({ status: 401, errorCode: 40101, message: "Unauthorized." });
+      },
+    }),
+  };
+  await using guarded = await V3World.start({ auth });
+  await guarded.world.createTopic("t");
+  const pipe = new TransformStream<Uint8Array, Uint8Array>();
+  const headers = { "content-type": "application/json", "transfer-encoding": "chunked" };
+  const init = { method: "POST", headers, body: pipe.readable, duplex: "half" as const };
+  const { body } = await guarded.world.request(guarded.path("/topics/t/records"), init);
+  const [sender, answers] = [pipe.writable.getWriter(), body?.getReader()];
+  const codes: number[] = [];
+  for (const value of [1, 2, 3]) {
+    sender.write(Buffer.from(record(value))).catch(() => {});
+    const { value: line } = (await answers?.read()) ?? {};
+    if (line !== undefined) codes.push(JSON.parse(Buffer.from(line).toString()).error_code);
+    isDeleted = true;
+  }
+  expect(codes).toEqual([200, 401]);
+  expect((await guarded.world.json("/v1/topics/t/partitions/0/records")).body.high_watermark).toBe(1);
 });
 
 test("so many streams at once and no more", async () => {
