@@ -293,6 +293,7 @@ test("a stream ends with 401 once its key is deleted, and writes nothing more", 
     isDeleted = true;
   }
   expect(codes).toEqual([200, 401]);
+  isDeleted = false;
   expect((await guarded.world.json("/v1/topics/t/partitions/0/records")).body.high_watermark).toBe(1);
 });
 
