@@ -108,3 +108,28 @@ test("a GET may say in its body which offsets it asks for, as the REST Proxy's c
   expect((await send("GET", `${path}/offsets`)).text).toBe(asked.text);
   await server.stop(AbortSignal.timeout(2_000));
 });
+
+test("bodies of GETs that do not come hold up no others", async () => {
+  await using broker = await startMemoryBroker();
+  const settings = { listener: { host: "127.0.0.1", port: 0 }, connectionsMax: 100 };
+  const services = { broker: broker.broker.services, auth: OPEN_ACCESS, telemetry: new MetricRegistry() };
+  const server = new HttpServer(settings, services);
+  const port = await server.start();
+  const headers = { "content-type": "application/vnd.kafka.binary.v2+json" };
+  const send = (path: string, body: string) =>
+    fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body, signal: AbortSignal.timeout(3_000) });
+  await send("/topics/t", '{"records":[{"value":"YQ=="}]}');
+  await send("/consumers/g", '{"name":"i"}');
+  const slow = Array.from({ length: 8 }, () => {
+    const path = "/consumers/g/instances/i/offsets";
+    const sent = httpRequest({ host: "127.0.0.1", port, path, headers: { ...headers, "content-length": "60" } });
+    sent.on("error", () => {});
+    sent.flushHeaders();
+    return sent;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const records = Array.from({ length: 200 }, () => ({ value: "YWFh".repeat(100) }));
+  expect((await send("/topics/t", JSON.stringify({ records }))).status).toBe(200);
+  for (const each of slow) each.destroy();
+  await server.stop(AbortSignal.timeout(2_000));
+});

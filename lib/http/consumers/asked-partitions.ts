@@ -57,7 +57,9 @@ export async function askedPartitions(
 async function fromBody({ request, getBody, runtime, signal }: InstanceCall) {
   if (getBody === undefined) return undefined;
   // As a request that may have a body, so that the same limits hold.
-  const carrier = new Request(request.url, { method: "POST", body: getBody, duplex: "half" });
+  const length = request.headers.get("content-length");
+  const headers = length === null ? {} : { "content-length": length };
+  const carrier = new Request(request.url, { method: "POST", headers, body: getBody, duplex: "half" });
   using received = await readBody(carrier, runtime.settings.bodyBytesMax, runtime.bodies, signal);
   if (received.bytes.byteLength === 0) return undefined;
   const parsed = partitionsBody.safeParse(parseJsonBody(received.bytes, JSON.parse));
