@@ -1,6 +1,7 @@
 import type { ByteGrant } from "#lib/log/fetch-budget.ts";
 import { abortable } from "#lib/runtime/deadline.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
+import { HTTP_SMALL_BODY_BYTES_MAX } from "#lib/util/limits.ts";
 import type { BodyGrants } from "./body-budget.ts";
 import { HttpError } from "./http-error.ts";
 
@@ -18,11 +19,18 @@ export async function readBody(
 ): Promise<ReceivedBody> {
   const declared = declaredLength(request);
   if (declared !== undefined && declared > bytesMax) throw tooLarge(bytesMax, `${declared}`);
-  const grant = await budget.acquire(declared ?? bytesMax, signal);
+  let grant = await budget.acquire(declared ?? Math.min(bytesMax, HTTP_SMALL_BODY_BYTES_MAX), signal);
+  // A body without a declared length may be any: a small one until it shows.
+  const grow = async (): Promise<void> => {
+    const larger = await budget.acquire(bytesMax, signal);
+    grant[Symbol.dispose]();
+    grant = larger;
+    // Nobody waits for it any more.
+    if (signal.aborted) grant[Symbol.dispose]();
+  };
   try {
-    const bytes = await abortable(readAll(request, bytesMax, declared), signal);
+    const bytes = await abortable(readAll(request, bytesMax, { declared, grow }), signal);
     if (bytes.byteLength > bytesMax) throw tooLarge(bytesMax, `${bytes.byteLength}`);
-    // A body without a declared length may have been any.
     grant.shrinkTo(bytes.byteLength);
     return received(bytes, grant);
   } catch (error) {
@@ -34,10 +42,10 @@ export async function readBody(
 async function readAll(
   request: Request,
   bytesMax: number,
-  declared: number | undefined,
+  { declared, grow }: { readonly declared: number | undefined; readonly grow: () => Promise<void> },
 ): Promise<Uint8Array<ArrayBuffer>> {
   // With a declared length the front hands over no more than that.
-  return declared === undefined ? readCounted(request, bytesMax) : new Uint8Array(await request.arrayBuffer());
+  return declared === undefined ? readCounted(request, bytesMax, grow) : new Uint8Array(await request.arrayBuffer());
 }
 
 function received(bytes: Uint8Array, grant: ByteGrant): ReceivedBody {
@@ -49,7 +57,12 @@ function declaredLength(request: Request): number | undefined {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-async function readCounted(request: Request, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+/** Calls `grow` once, when the body is no small one. */
+async function readCounted(
+  request: Request,
+  bytesMax: number,
+  grow: () => Promise<void>,
+): Promise<Uint8Array<ArrayBuffer>> {
   const reader = request.body?.getReader();
   if (reader === undefined) return new Uint8Array();
   const chunks: Uint8Array[] = [];
@@ -57,12 +70,14 @@ async function readCounted(request: Request, bytesMax: number): Promise<Uint8Arr
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return joinChunks(chunks);
+    const wasSmall = byteLength <= HTTP_SMALL_BODY_BYTES_MAX;
     byteLength += value.byteLength;
     if (byteLength > bytesMax) {
       // What else comes is thrown away by the front.
       reader.cancel().catch(() => {});
       throw tooLarge(bytesMax, `more than ${bytesMax}`);
     }
+    if (wasSmall && byteLength > HTTP_SMALL_BODY_BYTES_MAX) await grow();
     chunks.push(value);
   }
 }

@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
 import { readBody } from "#lib/http/body.ts";
+import { BodyBudget } from "#lib/http/body-budget.ts";
 import { checkBody } from "#lib/http/check-request.ts";
 import { DEFAULT_HTTP_SETTINGS } from "#lib/http/http-services.ts";
 import { V2_PRODUCE_ROUTES } from "#lib/http/routes/v2-produce.ts";
 import { ByteBudget } from "#lib/log/fetch-budget.ts";
 import { defined } from "#lib/util/assert.ts";
+import { HTTP_BODY_BYTES_MAX } from "#lib/util/limits.ts";
 import { HttpWorld } from "./http-world.ts";
 
 const NEVER = new AbortController().signal;
@@ -34,6 +36,29 @@ test("a body counts until its request is done, and one without a length as much 
     expect(bodies.usedBytes).toBe(text.length + second.bytes.byteLength);
   }
   expect(bodies.usedBytes).toBe(0);
+});
+
+test("bodies without a length that do not come hold up none that do", async () => {
+  const bodies = new BodyBudget();
+  const of = (chunks: readonly Uint8Array[], isWhole: boolean) => {
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const chunk of chunks) controller.enqueue(chunk);
+        if (isWhole) controller.close();
+      },
+    });
+    return new Request("http://a/topics/t", { method: "POST", body, duplex: "half" });
+  };
+  const over = new AbortController();
+  const bytesMax = HTTP_BODY_BYTES_MAX;
+  const slow = Array.from({ length: 20 }, () =>
+    readBody(of([new Uint8Array(10)], false), bytesMax, bodies, over.signal),
+  );
+  const large = of([new Uint8Array(100_000), new Uint8Array(1_000_000)], true);
+  using received = await readBody(large, bytesMax, bodies, AbortSignal.timeout(2_000));
+  expect(received.bytes.byteLength).toBe(1_100_000);
+  over.abort();
+  for (const { status } of await Promise.allSettled(slow)) expect(status).toBe("rejected");
 });
 
 test.each([
