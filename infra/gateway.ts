@@ -7,6 +7,8 @@ import * as elb from "aws-cdk-lib/aws-elasticloadbalancingv2";
 import * as iam from "aws-cdk-lib/aws-iam";
 import * as logs from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
+import type { GatewayAddress } from "#lib/config/deploy-settings.ts";
+import { BrokerNames, connectCheck } from "./broker-names.ts";
 import type { JournalTable } from "./journal-table.ts";
 import type { Architecture } from "./native-packages.ts";
 import type { Stores } from "./stores.ts";
@@ -17,11 +19,20 @@ export interface GatewayProps {
   readonly architecture: Architecture;
   /** Brokers with ids 0 to n - 1; broker k is homed at store k mod the number of stores. */
   readonly brokers: number;
+  /** `dns`: clients reach each broker itself, by a name in the VPC; nothing is charged by the byte within a zone. */
+  readonly address: GatewayAddress;
+  /** With `dns`: what the names end with, such as `kafka.internal`; `STACK.internal` where none is given. */
+  readonly domain?: string;
   /** Where clients are. One is made where none is given: it costs nothing by itself. */
   readonly vpc?: ec2.IVpc;
-  /** What runs; built from the checkout by infra/gateway/Dockerfile where none is given, which needs Docker. */
+  /** What runs, with `node` in its path; built from the checkout by infra/gateway/Dockerfile where none is given, which needs Docker. */
   readonly image?: ecs.ContainerImage;
 }
+
+/** What clients are told to go to. */
+type Front =
+  | { readonly kind: "load balancer"; readonly loadBalancer: elb.NetworkLoadBalancer }
+  | { readonly kind: "names"; readonly names: BrokerNames };
 
 /** Broker k has this port plus k, at the load balancer and in its container. */
 const FIRST_PORT = 9092;
@@ -32,15 +43,15 @@ const STOP_SECONDS = 30;
 
 /**
  * Kafka clients' way in, inside a VPC: one service of one task for each broker, for a broker is told from the others by its
- * address, and one port each on one internal load balancer. Not to be reached from outside: the Kafka door has neither TLS
- * nor SASL here.
+ * address, which is a port on one internal load balancer or a name of its own. Not to be reached from outside: the Kafka door
+ * has neither TLS nor SASL here.
  */
 export class Gateway extends Construct {
   /** For `bootstrap.servers`. */
   readonly bootstrapServers: string;
   readonly vpc: ec2.IVpc;
   readonly #props: GatewayProps;
-  readonly #loadBalancer: elb.NetworkLoadBalancer;
+  readonly #front: Front;
   readonly #cluster: ecs.Cluster;
   readonly #role: iam.Role;
 
@@ -60,7 +71,10 @@ export class Gateway extends Construct {
     props.stores.grantUse(this.#role);
     props.journals.grantAppend(this.#role);
     props.journals.grantTrim(this.#role);
-    this.#loadBalancer = this.#newLoadBalancer();
+    this.#front =
+      props.address === "dns"
+        ? { kind: "names", names: new BrokerNames(this, "Names", { vpc: this.vpc, domain: props.domain }) }
+        : { kind: "load balancer", loadBalancer: this.#newLoadBalancer() };
     const image = props.image ?? imageFromCheckout(props.architecture);
     for (let brokerId = 0; brokerId < props.brokers; brokerId++) this.#addBroker(brokerId, image);
     const addresses = Array.from({ length: props.brokers }, (_, brokerId) => this.#addressOf(brokerId));
@@ -68,7 +82,9 @@ export class Gateway extends Construct {
   }
 
   #addressOf(brokerId: number): string {
-    return `${this.#loadBalancer.loadBalancerDnsName}:${FIRST_PORT + brokerId}`;
+    const front = this.#front;
+    const host = front.kind === "names" ? front.names.hostOf(brokerId) : front.loadBalancer.loadBalancerDnsName;
+    return `${host}:${FIRST_PORT + brokerId}`;
   }
 
   /** Subnets with a route out and no way in; S3 and DynamoDB are reached inside AWS, without a charge. */
@@ -97,11 +113,7 @@ export class Gateway extends Construct {
       allowAllOutbound: false,
     });
     const ports = ec2.Port.tcpRange(FIRST_PORT, FIRST_PORT + this.#props.brokers - 1);
-    securityGroup.addIngressRule(ec2.Peer.ipv4(this.vpc.vpcCidrBlock), ports, "Kafka clients of the VPC");
-    Validations.of(securityGroup).acknowledge({
-      id: "AwsSolutions-EC23",
-      reason: "The one rule names the VPC's own range, which is known at deployment only; the check cannot read it.",
-    });
+    this.#allowVpc(securityGroup, ports);
     const loadBalancer = new elb.NetworkLoadBalancer(this, "LoadBalancer", {
       vpc: this.vpc,
       internetFacing: false,
@@ -115,6 +127,14 @@ export class Gateway extends Construct {
     return loadBalancer;
   }
 
+  #allowVpc(securityGroup: ec2.SecurityGroup, ports: ec2.Port): void {
+    securityGroup.addIngressRule(ec2.Peer.ipv4(this.vpc.vpcCidrBlock), ports, "Kafka clients of the VPC");
+    Validations.of(securityGroup).acknowledge({
+      id: "AwsSolutions-EC23",
+      reason: "The one rule names the VPC's own range, which is known at deployment only; the check cannot read it.",
+    });
+  }
+
   #addBroker(brokerId: number, image: ecs.ContainerImage): void {
     const port = FIRST_PORT + brokerId;
     const taskDefinition = this.#newTaskDefinition(brokerId, image);
@@ -122,7 +142,9 @@ export class Gateway extends Construct {
       vpc: this.vpc,
       description: `Millrace: broker ${brokerId}`,
     });
-    securityGroup.connections.allowFrom(this.#loadBalancer, ec2.Port.tcp(port), "The load balancer");
+    const front = this.#front;
+    if (front.kind === "names") this.#allowVpc(securityGroup, ec2.Port.tcp(port));
+    else securityGroup.connections.allowFrom(front.loadBalancer, ec2.Port.tcp(port), "The load balancer");
     const hasPrivateSubnets = this.vpc.privateSubnets.length > 0;
     const service = new ecs.FargateService(this, `Broker${brokerId}`, {
       cluster: withoutGaps<ecs.ICluster>(this.#cluster),
@@ -135,9 +157,18 @@ export class Gateway extends Construct {
       assignPublicIp: !hasPrivateSubnets,
       vpcSubnets: { subnetType: hasPrivateSubnets ? ec2.SubnetType.PRIVATE_WITH_EGRESS : ec2.SubnetType.PUBLIC },
       securityGroups: [securityGroup],
+      ...(front.kind === "names" ? { cloudMapOptions: front.names.optionsOf(brokerId) } : {}),
     });
+    if (front.kind === "load balancer") this.#addListener(front.loadBalancer, { brokerId, service });
+  }
+
+  #addListener(
+    loadBalancer: elb.NetworkLoadBalancer,
+    { brokerId, service }: { readonly brokerId: number; readonly service: ecs.FargateService },
+  ): void {
+    const port = FIRST_PORT + brokerId;
     const target = service.loadBalancerTarget({ containerName: "broker", containerPort: port });
-    this.#loadBalancer.addListener(`Kafka${brokerId}`, { port, protocol: elb.Protocol.TCP }).addTargets("Broker", {
+    loadBalancer.addListener(`Kafka${brokerId}`, { port, protocol: elb.Protocol.TCP }).addTargets("Broker", {
       port,
       protocol: elb.Protocol.TCP,
       targets: [target],
@@ -179,6 +210,7 @@ export class Gateway extends Construct {
         ...["--kafka", `0.0.0.0:${port}`, "--advertise", this.#addressOf(brokerId)],
       ],
       portMappings: [{ containerPort: port }],
+      ...(this.#front.kind === "names" ? { healthCheck: connectCheck(port) } : {}),
       logging: ecs.LogDrivers.awsLogs({ logGroup, streamPrefix: "broker" }),
       stopTimeout: Duration.seconds(STOP_SECONDS),
       readonlyRootFilesystem: true,

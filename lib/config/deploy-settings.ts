@@ -7,6 +7,9 @@ import { SettingsError } from "./serve-settings.ts";
 export const DEPLOY_PROFILES = ["single", "replicated", "express"] as const;
 export type DeployProfile = (typeof DEPLOY_PROFILES)[number];
 
+export const GATEWAY_ADDRESSES = ["load-balancer", "dns"] as const;
+export type GatewayAddress = (typeof GATEWAY_ADDRESSES)[number];
+
 /** What `cdk deploy -c NAME=VALUE` and the context of cdk.json may say. */
 export interface DeploySettings {
   /** The profiles whose stacks are made; context calls them `profile`. */
@@ -30,8 +33,10 @@ export interface DeploySettings {
   readonly deletionProtection: boolean;
   /** `on-demand`: the table is paid by the request; else by the hour, within bounds. */
   readonly journalCapacity: JournalCapacity;
-  /** Brokers on Fargate behind an internal load balancer; 0: no gateway. */
+  /** Brokers on Fargate for Kafka clients of a VPC; 0: no gateway. */
   readonly gatewayBrokers: number;
+  /** How Kafka clients of the VPC reach a broker: through a load balancer, or at its own address by a private name. */
+  readonly gatewayAddress: GatewayAddress;
   /** Zone ids of the directory buckets, such as `use1-az4`; by store id. */
   readonly expressZones: readonly string[];
 }
@@ -67,6 +72,7 @@ const schema = z.object({
   deletionProtection: flag.default(true),
   journalCapacity: journalCapacity.default("on-demand"),
   gatewayBrokers: z.coerce.number().int().min(0).max(BROKERS_MAX).default(0),
+  gatewayAddress: z.enum(GATEWAY_ADDRESSES).default("load-balancer"),
   expressZones: list(z.string().regex(/^[a-z0-9]+-az\d+$/, "expected zone ids such as use1-az4")).default([
     "use1-az4",
     "use1-az5",

@@ -17,6 +17,7 @@ test("without a word there is a stack for each profile, with keys, alarms and a 
     deletionProtection: true,
     journalCapacity: "on-demand",
     gatewayBrokers: 0,
+    gatewayAddress: "load-balancer",
     expressZones: ["use1-az4", "use1-az5", "use1-az6"],
   });
 });
@@ -41,6 +42,7 @@ test.each([
   [{ architecture: "mips" }, "architecture"],
   [{ httpApi: "yes" }, "httpApi"],
   [{ gatewayBrokers: "-1" }, "gatewayBrokers"],
+  [{ gatewayAddress: "carrier pigeon" }, "gatewayAddress"],
   [{ expressZones: "us-east-1a" }, "expressZones"],
   [{ journalCapacity: "plenty" }, "journalCapacity"],
   [{ journalCapacity: "5" }, "journalCapacity"],

@@ -18,6 +18,7 @@ const fixed = synthesize({
   profile: "single",
   journalCapacity: { minWrites: 30, maxWrites: 30, minReads: 10, maxReads: 10 },
 });
+const named = synthesize({ profile: "replicated", gatewayBrokers: 3, gatewayAddress: "dns" });
 const provisioned = synthesize({
   profile: "single",
   journalCapacity: '{"minWrites":20,"maxWrites":200,"minReads":3,"targetPercent":80}',
@@ -341,6 +342,61 @@ describe("with everything that can be asked for", () => {
 
   test("the dashboard is there", () => {
     template.resourceCountIs("AWS::CloudWatch::Dashboard", 1);
+  });
+});
+
+describe("with brokers that are reached by their names", () => {
+  const template = templateOf(named, "replicated");
+
+  test("there is no load balancer, and each broker has a name in the VPC and tells clients of it", () => {
+    template.resourceCountIs("AWS::ElasticLoadBalancingV2::LoadBalancer", 0);
+    template.hasResourceProperties("AWS::ServiceDiscovery::PrivateDnsNamespace", {
+      Name: "millrace-replicated.internal",
+    });
+    const names = Object.values(template.findResources("AWS::ServiceDiscovery::Service"));
+    expect(names.map(({ Properties }) => Properties.Name).toSorted()).toEqual(["broker-0", "broker-1", "broker-2"]);
+    for (const { Properties } of names) expect(Properties.DnsConfig.DnsRecords).toEqual([{ TTL: 10, Type: "A" }]);
+    const services = Object.values(template.findResources("AWS::ECS::Service"));
+    for (const { Properties } of services) expect(Properties.ServiceRegistries).toHaveLength(1);
+    expect(services).toHaveLength(3);
+    const tasks = Object.values(template.findResources("AWS::ECS::TaskDefinition"));
+    for (const [brokerId, { Properties }] of tasks.entries()) {
+      const command = Properties.ContainerDefinitions[0].Command;
+      const advertised = command[command.indexOf("--advertise") + 1];
+      expect(advertised).toBe(`broker-${brokerId}.millrace-replicated.internal:${9092 + brokerId}`);
+    }
+  });
+
+  test("the VPC resolves private names", () => {
+    template.hasResourceProperties("AWS::EC2::VPC", { EnableDnsSupport: true, EnableDnsHostnames: true });
+  });
+
+  test("no resolver keeps for long that a broker which is being replaced has no address", () => {
+    template.hasResourceProperties("AWS::ServiceDiscovery::PrivateDnsNamespace", {
+      Properties: { DnsProperties: { SOA: { TTL: 10 } } },
+    });
+  });
+
+  test("a broker that takes no connections is found out by its container's check", () => {
+    const tasks = Object.values(template.findResources("AWS::ECS::TaskDefinition"));
+    for (const [brokerId, { Properties }] of tasks.entries()) {
+      const { Command, Retries } = Properties.ContainerDefinitions[0].HealthCheck;
+      expect(Command.slice(0, 3)).toEqual(["CMD", "node", "-e"]);
+      expect(Command[3]).toContain(`connect(${9092 + brokerId}, `);
+      expect(Retries).toBe(3);
+    }
+    const registries = Object.values(template.findResources("AWS::ServiceDiscovery::Service"));
+    for (const { Properties } of registries) expect(Properties.HealthCheckCustomConfig).toBeDefined();
+  });
+
+  test("a broker takes connections from the VPC alone, at its own port", () => {
+    const groups = Object.values(template.findResources("AWS::EC2::SecurityGroup"));
+    const rules = groups.flatMap(({ Properties }) => Properties.SecurityGroupIngress ?? []);
+    expect(rules.map(({ FromPort, ToPort }) => [FromPort, ToPort])).toEqual(
+      [9092, 9093, 9094].map((port) => [port, port]),
+    );
+    for (const { CidrIp } of rules) expect(JSON.stringify(CidrIp)).toMatch(/CidrBlock/);
+    template.resourceCountIs("AWS::EC2::SecurityGroupIngress", 0);
   });
 });
 
