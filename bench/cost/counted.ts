@@ -35,6 +35,8 @@ const DAY_SECONDS = 86_400;
 /** What infra deploys for each broker. */
 const BROKER_CPUS = 1;
 const BROKER_GB = 2;
+/** How long an answer may be kept. */
+const NAME_SECONDS = 10;
 
 /** Requests as in this stretch, for a month of it. */
 export function requestsAMonthUsd({ lines, seconds }: Pick<Counted, "lines" | "seconds">): number {
@@ -73,21 +75,22 @@ export function brokersAMonthUsd(brokers: number): number {
   return brokers * HOURS_A_MONTH * (BROKER_CPUS * cpuHour + BROKER_GB * gbHour);
 }
 
-/**
- * One network load balancer between brokers and all their clients, and the brokers' addresses. Its units are those of TCP: one for each GB
- * an hour, in whichever direction; connections do not count before there are 100,000 of them.
- */
-export function frontAMonthUsd({ producedBytes, seconds }: Counted, front: Front): number {
+/** One network load balancer between brokers and all their clients. TCP takes a unit for each GB an hour, in whichever direction. */
+export function loadBalancerAMonthUsd({ producedBytes, seconds }: Counted, consumers: number): number {
   const { hour, unitHour, unitBytes } = AWS_PRICES.networkLoadBalancer;
-  const bytesAnHour = (producedBytes / seconds) * 3_600 * (1 + front.consumers);
-  const perHour = hour + (bytesAnHour / unitBytes) * unitHour + front.brokers * AWS_PRICES.publicAddressHour;
-  return perHour * HOURS_A_MONTH;
+  const bytesAnHour = (producedBytes / seconds) * 3_600 * (1 + consumers);
+  return (hour + (bytesAnHour / unitBytes) * unitHour) * HOURS_A_MONTH;
 }
 
-export interface Front {
-  readonly brokers: number;
-  /** Each reads everything. */
-  readonly consumers: number;
+/** A name for each broker, which every client looks up as often as the answer is too old: more than clients that stay connected. */
+export function namesAMonthUsd({ brokers, clients }: { readonly brokers: number; readonly clients: number }): number {
+  const { zoneMonth, query } = AWS_PRICES.route53;
+  return zoneMonth + (brokers * clients * MONTH_MS * query) / (NAME_SECONDS * 1_000);
+}
+
+/** Each broker has one, however clients reach it. */
+export function addressesAMonthUsd(brokers: number): number {
+  return brokers * AWS_PRICES.publicAddressHour * HOURS_A_MONTH;
 }
 
 /** Each copy of what is kept at any time. */

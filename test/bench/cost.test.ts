@@ -2,8 +2,10 @@ import { expect, test } from "vitest";
 import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
 import { journalId } from "#lib/util/branded.ts";
 import {
+  addressesAMonthUsd,
   capacityAMonthUsd,
-  frontAMonthUsd,
+  loadBalancerAMonthUsd,
+  namesAMonthUsd,
   requestsAMonthUsd,
   requestsBesideTableAMonthUsd,
   storageAMonthUsd,
@@ -69,9 +71,26 @@ test("trims are priced by what was appended", () => {
   expect(trimsAMonthUsd(counted)).toBeCloseTo((10 * 730 * 3_600 * 0.625) / 1e6, 6);
 });
 
-test("a load balancer is charged for each gigabyte of producers and consumers, beside its own hours and addresses", () => {
+test("a load balancer is charged for each gigabyte of producers and consumers, beside its own hours", () => {
   const counted = { lines: [], appendedUnits: 0, producedBytes: 10e6, seconds: 1 };
   // 10 MB/s in and 30 MB/s out are 144 units of a GB an hour each.
-  const expected = 730 * (0.0225 + 144 * 0.006 + 2 * 0.005);
-  expect(frontAMonthUsd(counted, { brokers: 2, consumers: 3 })).toBeCloseTo(expected, 6);
+  expect(loadBalancerAMonthUsd(counted, 3)).toBeCloseTo(730 * (0.0225 + 144 * 0.006), 6);
+});
+
+test("names are charged for their zone and by the query, and addresses by the hour", () => {
+  // A month of 730 hours is 262,800 times ten seconds.
+  expect(namesAMonthUsd({ brokers: 3, clients: 4 })).toBeCloseTo(0.5 + (12 * 262_800 * 0.4) / 1e6, 9);
+  expect(addressesAMonthUsd(3)).toBeCloseTo(3 * 3.65, 9);
+});
+
+test("the goals of 10 MB/s are borne by the brokers that are reached by their names", async () => {
+  const wants = (name: string): boolean => /^10 MB.s/.test(name) && name.includes("goal");
+  const measured = await costSuite.run({ isSmall: true, repeats: 1, wants, say: () => {} });
+  const goals = measured.map(({ name, reference }) => [name.replace(/^.*: /, ""), reference]);
+  expect(goals).toEqual([
+    ["requests, trims, brokers, names and addresses; goal", [430]],
+    ["the same through a load balancer; not the goal's", []],
+    ["requests, trims, brokers, names and addresses; goal", [900]],
+    ["the same through a load balancer; not the goal's", []],
+  ]);
 });

@@ -22,6 +22,8 @@ export interface AwsPrices {
   readonly fargate: { readonly cpuHour: number; readonly gbHour: number };
   /** By itself, and per capacity unit; one unit of TCP are so many bytes an hour, both directions together. */
   readonly networkLoadBalancer: { readonly hour: number; readonly unitHour: number; readonly unitBytes: number };
+  /** A hosted zone, each of the first 25; and its answers to queries. Tasks that ECS registers with Cloud Map are free. */
+  readonly route53: { readonly zoneMonth: number; readonly query: number };
   /** Of IPv4. */
   readonly publicAddressHour: number;
   /** Of CloudWatch, with a period of a minute or more. */
@@ -51,6 +53,8 @@ export const AWS_PRICES: AwsPrices = {
     "https://aws.amazon.com/lambda/pricing/",
     "https://aws.amazon.com/fargate/pricing/",
     "https://aws.amazon.com/elasticloadbalancing/pricing/",
+    "https://aws.amazon.com/route53/pricing/",
+    "https://aws.amazon.com/cloud-map/pricing/",
     "https://aws.amazon.com/vpc/pricing/",
     "https://aws.amazon.com/cloudwatch/pricing/",
   ],
@@ -72,6 +76,7 @@ export const AWS_PRICES: AwsPrices = {
   lambda: { request: 0.2 / 1e6, gbSecond: 0.000_013_333_4 },
   fargate: { cpuHour: 0.032_38, gbHour: 0.003_56 },
   networkLoadBalancer: { hour: 0.0225, unitHour: 0.006, unitBytes: GB },
+  route53: { zoneMonth: 0.5, query: 0.4 / 1e6 },
   publicAddressHour: 0.005,
   alarmMonth: 0.1,
 };
