@@ -8,21 +8,45 @@ import { PLANTED_BUGS } from "./planted-bugs.ts";
 import PLANTED_SEEDS from "./planted-seeds.json" with { type: "json" };
 import { runSchedule } from "./schedule.ts";
 
-// npm run sim -- --seeds N --from S [--minutes M] [--trace] [--hashes] [--world log|groups|all]    default: all
-// npm run sim -- --planted NAME|all [--seeds N] [--from S] [--record]    writes the files of planted seeds
+const HELP = `npm run sim -- [options]
+  --seeds N        so many schedules of each world (default 2000)
+  --from S         the first seed (default 1)
+  --minutes M      ends after so long, whatever is left
+  --world NAME     log, groups or all (default)
+  --trace          says all that happens, for a single seed
+  --hashes         the hash of each trace, to compare two processes
+  --planted NAME   looks for the first seed that finds a planted bug, or all of them
+  --record         writes what was found to the files of planted seeds
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string", default: "2000" },
-    from: { type: "string", default: "1" },
-    minutes: { type: "string" },
-    trace: { type: "boolean", default: false },
-    planted: { type: "string" },
-    record: { type: "boolean", default: false },
-    world: { type: "string", default: "all" },
-    hashes: { type: "boolean", default: false },
-  },
-});
+Replaying a failure: npm run sim -- --world WORLD --seeds 1 --from SEED --trace
+`;
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        seeds: { type: "string", default: "2000" },
+        from: { type: "string", default: "1" },
+        minutes: { type: "string" },
+        trace: { type: "boolean", default: false },
+        planted: { type: "string" },
+        record: { type: "boolean", default: false },
+        world: { type: "string", default: "all" },
+        hashes: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+const values = options();
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 
 interface Result {
   readonly violations: readonly string[];
