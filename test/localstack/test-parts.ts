@@ -27,7 +27,7 @@ export const INSTALLED_FOR: Readonly<Record<Target, readonly PartName[]>> = {
 export const TEST_PARTS: readonly TestPart[] = [
   {
     name: "runtime",
-    what: "functions as processes under AWS's own runtime client: cold, warm, frozen, streaming",
+    what: "functions as processes under AWS's own runtime client: cold, warm, streaming, frozen up to past their time limits",
     budgetMinutes: 2,
     target: "nothing",
     paths: ["test/localstack/lambda/", "test/functions/"],
@@ -55,7 +55,7 @@ export const TEST_PARTS: readonly TestPart[] = [
   },
   {
     name: "deployed",
-    what: "cdk deploy of the real app, then its functions over their URLs, its schedules, the gateway beside them",
+    what: "cdk deploy of the real app, then v2 and v3 over its functions' URLs, its schedules, the gateway beside them",
     budgetMinutes: 5,
     target: "deployed",
     paths: ["test/localstack/deployed/"],

@@ -1,4 +1,12 @@
-import { type FunctionConfiguration, InvokeCommand, LambdaClient, paginateListFunctions } from "@aws-sdk/client-lambda";
+import {
+  type FunctionConfiguration,
+  GetFunctionUrlConfigCommand,
+  InvokeCommand,
+  LambdaClient,
+  paginateListFunctions,
+  UpdateFunctionConfigurationCommand,
+  waitUntilFunctionUpdatedV2,
+} from "@aws-sdk/client-lambda";
 import { callUrl, REGION, type UrlRequest } from "../cloud.ts";
 
 // What the tests of the deployed app share. `npm run test:localstack -- --only deployed` deploys it and sets the variables.
@@ -22,17 +30,34 @@ export interface JsonAnswer {
   readonly json: unknown;
 }
 
+export interface AppRequest extends UrlRequest {
+  readonly json?: unknown;
+  /** Of one function, in place of the app's. */
+  readonly url?: string;
+  /** The answer is one JSON text a line, and becomes their list. */
+  readonly inLines?: boolean;
+}
+
 /** Calls the deployed app by its URL, with the key of this run unless the headers say otherwise. */
-export async function call(path: string, options: UrlRequest & { readonly json?: unknown } = {}): Promise<JsonAnswer> {
-  const { json, ...request } = options;
-  const response = await callUrl(ENDPOINT, new URL(path, APP_URL).href, {
+export async function call(path: string, options: AppRequest = {}): Promise<JsonAnswer> {
+  const { json, url = APP_URL, inLines = false, ...request } = options;
+  const response = await callUrl(ENDPOINT, new URL(path, url).href, {
     ...request,
     ...(json === undefined ? {} : { body: JSON.stringify(json) }),
     headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json", ...options.headers },
   });
   const text = response.body.toString();
   const contentType = response.headers["content-type"] ?? "";
-  return { status: response.status, contentType, json: contentType.includes("json") ? JSON.parse(text) : text };
+  // A function URL gives answers without a body a content type of its own.
+  const isJson = contentType.includes("json") && text !== "";
+  const parsed = (): unknown =>
+    inLines
+      ? text
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line))
+      : JSON.parse(text);
+  return { status: response.status, contentType, json: isJson ? parsed() : text };
 }
 
 /** The value at a path of names and indexes in an answer, whatever it is. */
@@ -62,6 +87,41 @@ export async function functionsOf(client: LambdaClient): Promise<readonly Functi
   const functions: FunctionConfiguration[] = [];
   for await (const page of paginateListFunctions({ client }, {})) functions.push(...(page.Functions ?? []));
   return functions.filter((each) => each.Environment?.Variables?.["MILLRACE_TABLE"] === TABLE);
+}
+
+/** A function that serves the app over a URL of its own, in environments of its own. */
+export interface Door {
+  readonly functionName: string;
+  readonly url: string;
+}
+
+export async function doorsOf(client: LambdaClient, ...names: readonly string[]): Promise<readonly Door[]> {
+  const functions = await functionsOf(client);
+  return await Promise.all(
+    names.map(async (name) => {
+      const FunctionName = functions.find(({ Handler }) => Handler === `${name}.handler`)?.FunctionName;
+      if (FunctionName === undefined) throw new Error(`there is no function ${name}`);
+      const { FunctionUrl = "" } = await client.send(new GetFunctionUrlConfigCommand({ FunctionName }));
+      return { functionName: FunctionName, url: FunctionUrl };
+    }),
+  );
+}
+
+/** Ends all environments of a function, whatever they hold, as every change of its configuration does. */
+export async function discardEnvironments(client: LambdaClient, functionName: string): Promise<void> {
+  const Description = `Environments from ${new Date().toISOString()} on`;
+  await client.send(new UpdateFunctionConfigurationCommand({ FunctionName: functionName, Description }));
+  await waitUntilFunctionUpdatedV2({ client, maxWaitTime: 60, minDelay: 1 }, { FunctionName: functionName });
+}
+
+/** The log streams of a function: one for each environment that has answered a call. */
+export async function environmentsOf(functionName: string): Promise<readonly string[]> {
+  const input = { logGroupName: `/aws/lambda/${functionName}` };
+  const { logStreams } = Object.assign(
+    { logStreams: [] },
+    await callService("Logs_20140328.DescribeLogStreams", "application/x-amz-json-1.1", input),
+  );
+  return logStreams.map((stream) => String(at(stream, "logStreamName")));
 }
 
 export interface Invoked {
