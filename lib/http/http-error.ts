@@ -11,6 +11,9 @@ export interface HttpErrorOptions {
   readonly cause?: unknown;
 }
 
+/** Names and values that a client has sent may be as long as its body, and stand in messages all the same. */
+const MESSAGE_LENGTH_MAX = 2_000;
+
 /** An answer that says no. */
 export class HttpError extends LogError {
   override readonly name = "HttpError";
@@ -21,7 +24,8 @@ export class HttpError extends LogError {
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor({ status, errorCode = status, message, headers = {}, details = {}, cause }: HttpErrorOptions) {
-    super(message, cause === undefined ? undefined : { cause });
+    const text = message.length > MESSAGE_LENGTH_MAX ? `${message.slice(0, MESSAGE_LENGTH_MAX)}…` : message;
+    super(text, cause === undefined ? undefined : { cause });
     this.kind = status >= 500 ? "unavailable" : "invalid";
     this.status = status;
     this.errorCode = errorCode;

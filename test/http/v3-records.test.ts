@@ -171,6 +171,8 @@ test("a refusal does not repeat all that was sent", async () => {
   expect((await v3.refused(422, "POST", "/topics/orders/records", { [field]: 1 })).length).toBeLessThan(1_000);
   const { body } = await v3.world.post("/consumers/g", { [field]: 1 }, { "content-type": "application/json" });
   expect(body.error_code).toBe(42204);
+  const topic = { topic_name: "made", configs: [{ name: field, value: "1" }] };
+  expect((await v3.refused(400, "POST", "/topics", topic)).length).toBeLessThan(3_000);
   expect(body.message.length).toBeLessThan(1_000);
 });
 

@@ -52,7 +52,8 @@ const createInstance = endpoint(
       throw new HttpError({ status: 409, errorCode: 40902, message });
     }
     if (error === ErrorCode.POLICY_VIOLATION) {
-      throw new HttpError({ status: 503, errorCode: 50304, message: "There are too many consumer instances." });
+      const message = "There are too many consumer instances.";
+      throw new HttpError({ status: 503, errorCode: 50304, message, headers: { "retry-after": "5" } });
     }
     if (error !== ErrorCode.NONE) throw httpErrorOf(error);
     const path = `/consumers/${encodeURIComponent(groupId)}/instances/${encodeURIComponent(instanceId)}`;
