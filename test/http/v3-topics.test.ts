@@ -72,6 +72,13 @@ test("a topic is made, grown and deleted", async () => {
   await v3.refused(404, "DELETE", "/topics/made");
 });
 
+test("topics stay where deleting them is off, which is 403 with the reason", async () => {
+  await using kept = await V3World.start({ brokerConfigs: { "delete.topic.enable": "false" } });
+  await kept.world.createTopic("orders");
+  expect(await kept.refused(403, "DELETE", "/topics/orders")).toContain("cannot be deleted");
+  expect((await kept.get("/topics/orders")).status).toBe(200);
+});
+
 test("what is only validated is not made", async () => {
   const asked = { topic_name: "thought", partitions_count: 4, validate_only: true };
   const { status, body } = await v3.send("POST", "/topics", asked);
