@@ -3,6 +3,7 @@ import { hasPartition } from "#lib/broker/resolve-topics.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { topicNameFault } from "#lib/cluster/topic-names.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { describeError } from "#lib/runtime/logger.ts";
 import { type HttpOperation, requireAccess, topicResource } from "./access.ts";
 import type { Call } from "./endpoint.ts";
 import { httpErrorOf } from "./error-table.ts";
@@ -23,9 +24,22 @@ export async function findTopic(
   partition = -1,
 ): Promise<TopicView> {
   requireAccess(caller.principal, operation, topicResource(name));
+  // Whoever wants to see what a topic is like may have changed that a moment ago, through another process.
+  if (operation === "describe") await readTopicsOn(caller);
   const topic = await lookUp(name, caller, partition);
   if (partition >= 0) requirePartition(topic, partition);
   return topic;
+}
+
+/** Has the topics shown as they are now, or as far as they are known while the journal cannot be read. */
+export async function readTopicsOn({ runtime, signal }: Pick<Caller, "runtime" | "signal">): Promise<void> {
+  const { cluster, logger } = runtime.broker;
+  try {
+    await cluster.refresh(signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    logger.warn("the cluster journal cannot be read", { error: describeError(error) });
+  }
 }
 
 async function lookUp(name: string, { runtime, signal }: Caller, partition: number): Promise<TopicView> {

@@ -71,3 +71,25 @@ test("a partition that was added elsewhere is written to, for there is such a pa
   const produced = await old.post("/topics/grown", { records: [{ value: 1, partition: 2 }] });
   expect(produced).toMatchObject({ status: 200, body: { offsets: [{ partition: 2, offset: 0 }] } });
 });
+
+test("what was altered elsewhere is shown, and what was deleted there is not", async () => {
+  await using worlds = await afterRecreation();
+  const { old, other } = worlds;
+  const { cluster_id: cluster } = (await other.json("/v3/clusters")).body.data[0];
+  const path = `/v3/clusters/${cluster}/topics/clicks`;
+  const alter = async (method: string, at: string, body: string) => {
+    const init = { method, headers: { "content-type": "application/json" }, body };
+    expect((await other.json(`${path}${at}`, init)).status).toBeLessThan(300);
+  };
+  expect((await old.json(path)).body.partitions_count).toBe(1);
+  await alter("PATCH", "", '{"partitions_count":3}');
+  expect((await old.json(path)).body.partitions_count).toBe(3);
+  await alter("PATCH", "", '{"partitions_count":4}');
+  expect((await old.json(`${path}/partitions`)).body.data).toHaveLength(4);
+  await alter("PUT", "/configs/retention.ms", '{"value":"1000"}');
+  expect((await old.json(`${path}/configs/retention.ms`)).body.value).toBe("1000");
+  await alter("PUT", "/configs/retention.ms", '{"value":"2000"}');
+  expect((await old.json("/topics/clicks")).body.configs["retention.ms"]).toBe("2000");
+  expect((await other.request(path, { method: "DELETE" })).status).toBe(204);
+  expect((await old.json(`${path}/configs`)).status).toBe(404);
+});

@@ -3,11 +3,10 @@ import { ReplicaNodes } from "#lib/broker/replica-nodes.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { TOPIC_CONFIGS } from "#lib/cluster/topic-configs.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { describeError } from "#lib/runtime/logger.ts";
 import { topicResource } from "../access.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 import { httpErrorOf } from "../error-table.ts";
-import { findTopic } from "../find-topic.ts";
+import { findTopic, readTopicsOn } from "../find-topic.ts";
 import type { HttpServices } from "../http-services.ts";
 import { partitionParams, topicParams } from "../parameters.ts";
 
@@ -37,15 +36,8 @@ const listTopics = endpoint(
     },
   },
   async ({ runtime, principal, signal }) => {
-    const { cluster, logger } = runtime.broker;
-    try {
-      await cluster.refresh(signal);
-    } catch (error) {
-      // The list as far as it is known is more use than none.
-      signal.throwIfAborted();
-      logger.warn("the cluster journal cannot be read", { error: describeError(error) });
-    }
-    const names = cluster.topics().map(({ name }) => name);
+    await readTopicsOn({ runtime, signal });
+    const names = runtime.broker.cluster.topics().map(({ name }) => name);
     return { value: names.filter((name) => principal.may("describe", topicResource(name))) };
   },
 );
