@@ -9,7 +9,7 @@ import { HttpWorld, type HttpWorldOptions, type JsonAnswer } from "./http-world.
 export class ConsumerWorld implements AsyncDisposable {
   readonly #clock = new SystemClock();
   readonly #journals = new MemoryJournalService(this.#clock);
-  readonly #objects = new MemoryObjectService(this.#clock);
+  readonly objects = new MemoryObjectService(this.#clock);
   readonly #processes: HttpWorld[] = [];
 
   static async start(count = 2, options: HttpWorldOptions = {}): Promise<ConsumerWorld> {
@@ -24,7 +24,7 @@ export class ConsumerWorld implements AsyncDisposable {
       ...options,
       brokerId,
       journal: new MemoryJournal(this.#journals, NO_JOURNAL_FAULTS, `broker-${brokerId}`),
-      store: new MemoryObjectStore(this.#objects, { clock: this.#clock }),
+      store: new MemoryObjectStore(this.objects, { clock: this.#clock }),
     });
     this.#processes.push(process);
     return process;

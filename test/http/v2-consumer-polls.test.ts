@@ -191,3 +191,19 @@ test("the types of embedded formats are accepted everywhere, as the REST Proxy's
     expect(Object.values(answers)).toEqual([200, 204, 200, 200, 200, 204, 200, 200, 204, 204]);
   }
 });
+
+test("partitions whose records are lost hold up no others", async () => {
+  await using lossy = await ConsumerWorld.start(2);
+  const [writer, reader] = [lossy.process(0), lossy.process(1)];
+  await writer.createTopic("t", 3);
+  await write(writer, "t", ["kept"], 2);
+  const kept = new Set(lossy.objects.objects.keys());
+  for (const partition of [0, 1]) await write(writer, "t", ["x".repeat(50_000)], partition);
+  for (const key of lossy.objects.objects.keys()) if (!kept.has(key)) lossy.objects.delete(key);
+  const one = new RestConsumer([reader], "g", "i");
+  await one.create();
+  await one.assign("t", 0, 1, 2);
+  expect(await one.values("timeout=0&max_bytes=1000")).toEqual(["kept"]);
+  const { status, body } = await one.get("records?timeout=0&max_bytes=1000");
+  expect([status, body.error_code]).toEqual([503, 50302]);
+});

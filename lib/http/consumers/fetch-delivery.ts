@@ -32,14 +32,47 @@ export interface FetchedDelivery {
 
 const GONE: readonly ErrorCode[] = [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID];
 
-/** Fetches from the positions of the view. Partitions whose position is gone begin anew by `auto.offset.reset`. */
+/** How many times a fetch goes without partitions that have failed. */
+const FETCHES_MAX = 8;
+
+type FetchCall = Pick<InstanceCall, "runtime" | "signal">;
+
+interface Fetched extends FetchedDelivery {
+  /** Partitions that cannot be read at the moment, and why one of them cannot. */
+  readonly failed: ReadonlySet<PlacedPartition>;
+  readonly failure: ErrorCode;
+}
+
+/**
+ * Fetches from the positions of the view. Partitions whose position is gone begin anew by `auto.offset.reset`. One that
+ * cannot be read may have had the whole answer to itself: then the others are fetched without it, and it is an error only
+ * where they have nothing.
+ */
 export async function fetchDelivery(
   placed: readonly PlacedPartition[],
   options: FetchDeliveryOptions,
-  call: Pick<InstanceCall, "runtime" | "signal">,
+  call: FetchCall,
 ): Promise<FetchedDelivery> {
-  const { bytesMax, waitMs, view, signal } = options;
+  let found = await fetchOnce(placed, options, call);
+  const { failure } = found;
+  let rest = placed;
+  for (let fetches = 1; found.delivery.positions.length === 0 && found.failed.size > 0; fetches++) {
+    const { failed } = found;
+    rest = rest.filter((partition) => !failed.has(partition));
+    if (rest.length === 0 || fetches === FETCHES_MAX) break;
+    found = await fetchOnce(rest, { ...options, waitMs: 0 }, call);
+  }
+  if (failure !== ErrorCode.NONE && found.delivery.positions.length === 0) throw httpErrorOf(failure);
+  return found;
+}
+
+async function fetchOnce(
+  placed: readonly PlacedPartition[],
+  { bytesMax, waitMs, view, signal }: FetchDeliveryOptions,
+  call: FetchCall,
+): Promise<Fetched> {
   const { broker, settings } = call.runtime;
+  const { fetchBytesMin: bytesMin, readCommitted, format } = view.config;
   const fetched = await broker.fetcher.fetch(
     placed.map(({ topic, partitionIndex, offset }) => ({
       topic: topic.placement,
@@ -47,31 +80,26 @@ export async function fetchDelivery(
       fetchOffset: offset ?? 0,
       bytesMax,
     })),
-    {
-      bytesMax,
-      bytesMin: view.config.fetchBytesMin,
-      waitMsMax: waitMs,
-      readCommitted: view.config.readCommitted,
-      signal,
-    },
+    { bytesMax, bytesMin, waitMsMax: waitMs, readCommitted, signal },
   );
-  const writer = new DeliveryWriter(view.config.format, settings.bodyBytesMax);
+  const writer = new DeliveryWriter(format, settings.bodyBytesMax);
   const outOfRange: PlacedPartition[] = [];
   const goneTopicIds: TopicId[] = [];
+  const failed = new Set<PlacedPartition>();
   let failure: ErrorCode = ErrorCode.NONE;
   for (const [index, partition] of placed.entries()) {
     const found = fetched[index];
     const error = found?.error ?? ErrorCode.UNKNOWN_SERVER_ERROR;
     if (error === ErrorCode.OFFSET_OUT_OF_RANGE) outOfRange.push(partition);
     else if (GONE.includes(error)) goneTopicIds.push(partition.topicId);
-    else if (error !== ErrorCode.NONE) failure = error;
-    else if (found !== undefined) writer.add(partition, found);
+    else if (error !== ErrorCode.NONE) {
+      failed.add(partition);
+      failure = error;
+    } else if (found !== undefined) writer.add(partition, found);
   }
   const reset = await resetPositions(outOfRange, view.config, call);
   const { texts } = writer;
-  const positions = [...writer.positions, ...reset];
-  if (positions.length === 0 && failure !== ErrorCode.NONE) throw httpErrorOf(failure);
-  return { delivery: { texts, positions }, goneTopicIds };
+  return { delivery: { texts, positions: [...writer.positions, ...reset] }, goneTopicIds, failed, failure };
 }
 
 /** Collects records until the answer is full, or one of them cannot be shown: that one is for the next poll to tell. */
