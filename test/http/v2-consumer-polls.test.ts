@@ -207,3 +207,20 @@ test("partitions whose records are lost hold up no others", async () => {
   const { status, body } = await one.get("records?timeout=0&max_bytes=1000");
   expect([status, body.error_code]).toEqual([503, 50302]);
 });
+
+test("a poll of an instance that is made anew meanwhile takes nothing from the new one", async () => {
+  await first.createTopic("anew");
+  const one = consumer("i", "anew");
+  await one.create();
+  await one.assign("anew", 0);
+  await one.poll();
+  const polling = one.get("records?timeout=5000");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await one.delete();
+  await one.create();
+  await one.assign("anew", 0);
+  await write(first, "anew", ["a"]);
+  const { status, body } = await polling;
+  expect([status, body.error_code]).toEqual([404, 40403]);
+  expect(await one.values()).toEqual(["a"]);
+});

@@ -4,7 +4,7 @@ import type { InstanceResult } from "#lib/coordinator/shell/instance-calls.ts";
 import type { InstanceView } from "#lib/coordinator/shell/instance-view.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
-import type { TopicId } from "#lib/util/branded.ts";
+import type { JournalSeq, TopicId } from "#lib/util/branded.ts";
 import { INSTANCE_POLL_ATTEMPTS_MAX, INSTANCE_POLL_CHANGES_MAX } from "#lib/util/limits.ts";
 import { type HttpPrincipal, requireAccess, topicResource } from "../access.ts";
 import { httpErrorOf } from "../error-table.ts";
@@ -34,6 +34,7 @@ export class InstancePoll {
   readonly #call: InstanceCall;
   readonly #options: PollOptions;
   readonly #deadlineMs: number;
+  readonly #createdSeq: JournalSeq;
   /** What the client had got when it called. */
   readonly #deliveries: number;
   /** Partitions of topics that are gone. */
@@ -43,6 +44,7 @@ export class InstancePoll {
   constructor(view: InstanceView, options: PollOptions, call: InstanceCall) {
     this.#call = call;
     this.#options = options;
+    this.#createdSeq = view.createdSeq;
     this.#deliveries = view.deliveries;
     this.#deadlineMs = call.runtime.broker.clock.monotonicMs() + options.waitMs;
   }
@@ -91,6 +93,8 @@ export class InstancePoll {
   async #viewNow(): Promise<InstanceView> {
     const view = await this.#instances.viewNow(this.#who, this.#call.signal);
     if (typeof view === "number") throw instanceError(view, this.#call.params);
+    // One that was made anew under the name is its new client's.
+    if (view.createdSeq !== this.#createdSeq) throw instanceError(ErrorCode.UNKNOWN_MEMBER_ID, this.#call.params);
     return view;
   }
 
