@@ -25,7 +25,8 @@ export const schemathesisSuite: Suite = {
   nightlyBudgetMinutes: 20,
   what: "the HTTP door against its own OpenAPI document",
   async run(facts, { target, isNightly }) {
-    if (target !== "millrace") throw new SkippedError("Kafka has no HTTP door");
+    // Kafka has no HTTP door.
+    if (target === "kafka") return;
     const command = await provideSchemathesis();
     const directory = mkdtempSync(join(tmpdir(), "millrace-schemathesis-"));
     const { url, clusterId, stop } = await startServer(directory);
