@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -28,14 +28,9 @@ const require = millraceRequire(import.meta.url);`;
  */
 export function bundleFunctions(directory: string, architecture: Architecture): FunctionBundle {
   mkdirSync(directory, { recursive: true });
-  const scratch = mkdtempSync(join(tmpdir(), "millrace-zod-"));
-  try {
-    const metafile = bundleEntries(directory, zodWithoutLocales(scratch));
-    writeFileSync(join(directory, "package.json"), `${JSON.stringify({ type: "module", private: true })}\n`);
-    return { directory, metafile, missingBinaries: copyNativePackages(directory, architecture) };
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
+  const metafile = bundleEntries(directory, zodWithoutLocales());
+  writeFileSync(join(directory, "package.json"), `${JSON.stringify({ type: "module", private: true })}\n`);
+  return { directory, metafile, missingBinaries: copyNativePackages(directory, architecture) };
 }
 
 function bundleEntries(directory: string, zod: string): Metafile {
@@ -68,8 +63,9 @@ function bundleEntries(directory: string, zod: string): Metafile {
  * Writes a zod without its texts in forty languages, and returns its file. They are a seventh of a function's code, loaded with
  * every cold start, and bundlers keep them because the library's namespace names them.
  */
-function zodWithoutLocales(directory: string): string {
+function zodWithoutLocales(): string {
   const home = dirname(createRequire(import.meta.url).resolve("zod"));
+  const directory = cacheBeside(home);
   const from = (file: string) => `from ${JSON.stringify(join(home, "v4", file))};\n`;
   const whole = ["schemas", "checks", "errors", "parse", "compat"].map(
     (part) => `export * ${from(`classic/${part}.js`)}`,
@@ -80,10 +76,33 @@ function zodWithoutLocales(directory: string): string {
     `export { toJSONSchema } ${from("core/json-schema-processors.js")}`,
     `export { config, globalRegistry, registry, NEVER, prettifyError, treeifyError, util } ${from("core/index.js")}`,
   ];
-  writeFileSync(join(directory, "parts.js"), [...whole, ...named].join(""));
+  writeWhole(join(directory, "parts.js"), [...whole, ...named].join(""));
   const index = join(directory, "index.js");
-  writeFileSync(index, 'import * as z from "./parts.js";\nexport * from "./parts.js";\nexport { z, z as default };\n');
+  writeWhole(index, 'import * as z from "./parts.js";\nexport * from "./parts.js";\nexport { z, z as default };\n');
   return index;
+}
+
+/**
+ * Where tools keep what they make of packages. The names of shared code come from the paths in it too: with one that is new each
+ * time, every deployment would replace every function.
+ */
+function cacheBeside(packageDirectory: string): string {
+  const directory = join(packageDirectory, "..", ".cache", "millrace-zod");
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.W_OK);
+    return directory;
+  } catch {
+    // Somebody else has installed the packages.
+    return mkdtempSync(join(tmpdir(), "millrace-zod-"));
+  }
+}
+
+/** Another process may be reading it, or writing the same. */
+function writeWhole(file: string, text: string): void {
+  const own = `${file}.${process.pid}`;
+  writeFileSync(own, text);
+  renameSync(own, file);
 }
 
 const bundles = new Map<Architecture, FunctionBundle>();

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -30,6 +30,20 @@ test("holds one of zod's languages", () => {
   const included = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs));
   const locales = included.filter((path) => path.includes("zod/v4/locales/"));
   expect(locales.map((path) => path.replace(/.*\//, ""))).toEqual(["en.js"]);
+});
+
+test("the same sources make the same bundle, so that a deployment changes no function without need", () => {
+  const again = mkdtempSync(join(tmpdir(), "millrace-bundle-"));
+  try {
+    bundleFunctions(again, "arm64");
+    const contents = (of: string) =>
+      readdirSync(of)
+        .filter((name) => name.endsWith(".mjs"))
+        .map((name) => [name, readFileSync(join(of, name), "utf8").length]);
+    expect(contents(again)).toEqual(contents(directory));
+  } finally {
+    rmSync(again, { recursive: true, force: true });
+  }
 });
 
 test("has native packages of the function's platform or none, never those of this machine", () => {
