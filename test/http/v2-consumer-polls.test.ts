@@ -1,8 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { JournalFaultPlan } from "#lib/adapters/memory/journal-fault.ts";
+import { MemoryJournal } from "#lib/adapters/memory/memory-journal.ts";
+import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
+import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import type { HttpAuthenticator } from "#lib/http/access.ts";
 import { HttpError } from "#lib/http/http-error.ts";
+import { journalOfPartition } from "#lib/log/partition-directory.ts";
 import { buildBatch } from "#lib/record/batch-builder.ts";
 import { sumBatch } from "#lib/record/record-batch.ts";
+import { defined } from "#lib/util/assert.ts";
 import { GROUP_MEMBER_BYTES_MAX } from "#lib/util/limits.ts";
 import { ConsumerWorld, RestConsumer, write } from "./consumer-world.ts";
 import { HttpWorld } from "./http-world.ts";
@@ -223,4 +229,27 @@ test("a poll of an instance that is made anew meanwhile takes nothing from the n
   const { status, body } = await polling;
   expect([status, body.error_code]).toEqual([404, 40403]);
   expect(await one.values()).toEqual(["a"]);
+});
+
+test("a partition whose journal does not answer holds up no others at the beginning", async () => {
+  const away = { journal: "" };
+  const faults: JournalFaultPlan = {
+    next: ({ journal }) => (journal === away.journal ? { kind: "failure" } : undefined),
+  };
+  const journal = new MemoryJournal(new MemoryJournalService(new SystemClock()), faults, "broker-0");
+  await using alone = await HttpWorld.start({ journal });
+  await alone.createTopic("t", 2);
+  const one = new RestConsumer([alone], "g", "i");
+  await one.create({ "auto.offset.reset": "latest" });
+  await one.assign("t", 0, 1);
+  const { placement } = defined(alone.broker.broker.services.cluster.topicByName("t"));
+  away.journal = `log-${journalOfPartition(placement, 0)}`;
+  const { status, body } = await one.get("records?timeout=20000");
+  expect([status, body.error_code]).toEqual([503, 50302]);
+  await write(alone, "t", ["a"], 1);
+  expect(await one.values()).toEqual(["a"]);
+  away.journal = "";
+  expect(await one.values()).toEqual([]);
+  await write(alone, "t", ["b"], 0);
+  expect(await one.values()).toEqual(["b"]);
 });

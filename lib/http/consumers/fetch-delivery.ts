@@ -9,7 +9,7 @@ import { offsetBehind, recordsFrom, type UnreadableBatch } from "../fetch-record
 import { HttpError } from "../http-error.ts";
 import type { InstanceCall } from "./find-instance.ts";
 import { recordText } from "./record-texts.ts";
-import { type PlacedPartition, resetPositions } from "./reset-positions.ts";
+import { isGone, type PlacedPartition, resetPositions } from "./reset-positions.ts";
 
 export interface FetchDeliveryOptions {
   readonly view: InstanceView;
@@ -29,8 +29,6 @@ export interface FetchedDelivery {
   readonly delivery: Delivery;
   readonly goneTopicIds: readonly TopicId[];
 }
-
-const GONE: readonly ErrorCode[] = [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID];
 
 /** How many times a fetch goes without partitions that have failed. */
 const FETCHES_MAX = 8;
@@ -87,19 +85,24 @@ async function fetchOnce(
   const goneTopicIds: TopicId[] = [];
   const failed = new Set<PlacedPartition>();
   let failure: ErrorCode = ErrorCode.NONE;
+  const note = (partition: PlacedPartition, error: ErrorCode) => {
+    if (isGone(error)) goneTopicIds.push(partition.topicId);
+    else {
+      failed.add(partition);
+      failure = error;
+    }
+  };
   for (const [index, partition] of placed.entries()) {
     const found = fetched[index];
     const error = found?.error ?? ErrorCode.UNKNOWN_SERVER_ERROR;
     if (error === ErrorCode.OFFSET_OUT_OF_RANGE) outOfRange.push(partition);
-    else if (GONE.includes(error)) goneTopicIds.push(partition.topicId);
-    else if (error !== ErrorCode.NONE) {
-      failed.add(partition);
-      failure = error;
-    } else if (found !== undefined) writer.add(partition, found);
+    else if (error !== ErrorCode.NONE) note(partition, error);
+    else if (found !== undefined) writer.add(partition, found);
   }
   const reset = await resetPositions(outOfRange, view.config, call);
-  const { texts } = writer;
-  return { delivery: { texts, positions: [...writer.positions, ...reset] }, goneTopicIds, failed, failure };
+  for (const [partition, error] of reset.failed) note(partition, error);
+  const positions = [...writer.positions, ...reset.positions];
+  return { delivery: { texts: writer.texts, positions }, goneTopicIds, failed, failure };
 }
 
 /** Collects records until the answer is full, or one of them cannot be shown: that one is for the next poll to tell. */

@@ -1,7 +1,7 @@
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import type { InstancePosition } from "#lib/coordinator/instance-command.ts";
 import type { InstanceResult } from "#lib/coordinator/shell/instance-calls.ts";
-import type { InstanceView } from "#lib/coordinator/shell/instance-view.ts";
+import type { InstanceView, ViewedPartition } from "#lib/coordinator/shell/instance-view.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import type { JournalSeq, TopicId } from "#lib/util/branded.ts";
@@ -12,7 +12,7 @@ import { HttpError } from "../http-error.ts";
 import { type FetchedDelivery, fetchDelivery } from "./fetch-delivery.ts";
 import { type InstanceCall, instanceError, movedOn } from "./find-instance.ts";
 import { clusterSeqOf } from "./instance-partitions.ts";
-import { type PlacedPartition, resetPositions } from "./reset-positions.ts";
+import { isGone, type PlacedPartition, resetPositions } from "./reset-positions.ts";
 
 export interface PollOptions {
   readonly bytesMax: number;
@@ -39,6 +39,9 @@ export class InstancePoll {
   readonly #deliveries: number;
   /** Partitions of topics that are gone. */
   readonly #gone = new Set<TopicId>();
+  /** Partitions of which nobody can say now where to begin, and why. */
+  readonly #unready = new Set<string>();
+  #failure: ErrorCode = ErrorCode.NONE;
   #canCommit = true;
 
   constructor(view: InstanceView, options: PollOptions, call: InstanceCall) {
@@ -76,6 +79,7 @@ export class InstancePoll {
         continue;
       }
       if (await this.#commit()) continue;
+      if (this.#failure !== ErrorCode.NONE) throw httpErrorOf(this.#failure);
       if (found.isOver) return [];
     }
     throw movedOn();
@@ -125,7 +129,8 @@ export class InstancePoll {
     }
     const placed = view.partitions.flatMap((partition): readonly PlacedPartition[] => {
       const topic = topics.get(partition.topicId);
-      return topic === undefined || this.#gone.has(partition.topicId) ? [] : [{ ...partition, topic }];
+      const isLeftOut = this.#gone.has(partition.topicId) || this.#unready.has(keyOf(partition));
+      return topic === undefined || isLeftOut ? [] : [{ ...partition, topic }];
     });
     // Whoever came last in an answer that was full comes first before long. Versions would not do: a client that commits
     // after each poll raises them by two, and of two partitions one would never come first.
@@ -144,8 +149,16 @@ export class InstancePoll {
       offset === undefined ? [] : [{ topicId, partitionIndex, offset }],
     );
     const lost = missing.filter(({ offset }) => offset === undefined);
-    const reset = await resetPositions(lost, view.config, this.#call).catch(unlessGone);
-    if (reset !== undefined) await this.#advance(view, [...known, ...reset], false);
+    const { positions: reset, failed } = await resetPositions(lost, view.config, this.#call);
+    for (const [partition, error] of failed) {
+      // Deleted elsewhere just now: whoever said so has looked.
+      if (isGone(error)) this.#gone.add(partition.topicId);
+      else {
+        this.#unready.add(keyOf(partition));
+        this.#failure = error;
+      }
+    }
+    if (known.length + reset.length > 0) await this.#advance(view, [...known, ...reset], false);
     // Read again what stands there now.
     return "moved";
   }
@@ -160,7 +173,8 @@ export class InstancePoll {
       await this.#commit();
       return "changed";
     }
-    const leftMs = runtime.stopping.aborted ? 0 : Math.max(0, this.#deadlineMs - clock.monotonicMs());
+    const isShort = runtime.stopping.aborted || this.#failure !== ErrorCode.NONE;
+    const leftMs = isShort ? 0 : Math.max(0, this.#deadlineMs - clock.monotonicMs());
     // What has been delivered is committed before a wait, not after it.
     const waitMs = this.#mayCommit(view) ? 0 : leftMs;
     const changed = waitMs > 0 ? this.#watch(view) : undefined;
@@ -220,10 +234,8 @@ export class InstancePoll {
   }
 }
 
-/** A topic was deleted elsewhere just now; whoever said so has looked, and the next view of the topics is without it. */
-function unlessGone(error: unknown): undefined {
-  if (error instanceof HttpError && error.errorCode === 40401) return undefined;
-  throw error;
+function keyOf({ topicId, partitionIndex }: ViewedPartition): string {
+  return `${topicId} ${partitionIndex}`;
 }
 
 /** A pattern matches whatever there is, and a topic that the caller may not see is not named. */
