@@ -1,9 +1,10 @@
 import { JournalPoller } from "#lib/log/journal-poller.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
-import { abortable, TimeLimitError, timeLimit } from "#lib/runtime/deadline.ts";
+import { abortable, TimeLimitError } from "#lib/runtime/deadline.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
+import { SharedTimeLimits } from "#lib/runtime/shared-time-limits.ts";
 import { SingleFlight } from "#lib/runtime/single-flight.ts";
 import type { JournalId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
@@ -37,6 +38,7 @@ export class GroupAccess implements Disposable {
   readonly random: Random;
   readonly watches: GroupWatches;
   readonly #options: GroupAccessOptions;
+  readonly #limits: SharedTimeLimits;
   readonly #waiters = new GroupWaiters();
   readonly #poller: JournalPoller;
   readonly #freshening = new SingleFlight<JournalId, void>();
@@ -49,6 +51,7 @@ export class GroupAccess implements Disposable {
     this.topics = options.topics;
     this.clock = options.clock;
     this.random = options.random;
+    this.#limits = new SharedTimeLimits(options.clock, GROUP_REQUEST_MS_MAX);
     this.#options = options;
     this.watches = new GroupWatches({ ...options, isShared: pollMs > 0 });
     this.#poller = new JournalPoller({ ...options, pollMs });
@@ -118,7 +121,7 @@ export class GroupAccess implements Disposable {
 
   /** Runs `work` with a limit to how long the journals may take. What fails is answered by an error that clients retry. */
   async limited<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T | ErrorCode> {
-    using limit = timeLimit(this.clock, GROUP_REQUEST_MS_MAX, signal);
+    using limit = this.#limits.enter(signal);
     try {
       return await work(limit.signal);
     } catch (error) {
@@ -132,6 +135,7 @@ export class GroupAccess implements Disposable {
     for (const stop of this.#stopListening) stop();
     this.watches[Symbol.dispose]();
     this.#poller[Symbol.dispose]();
+    this.#limits[Symbol.dispose]();
   }
 
   #errorOf(error: unknown): ErrorCode {

@@ -1,0 +1,104 @@
+import type { Clock, ScheduledCall } from "./clock.ts";
+import { type TimeLimit, TimeLimitError } from "./deadline.ts";
+import { sharedAbortController } from "./shared-abort.ts";
+
+/** Calls that begin within so much of the time share one limit. */
+const SHARE = 1 / 20;
+
+/**
+ * Time limits for calls that are many and mostly end soon: those with one parent that begin shortly after each other get the
+ * same signal, so that a call costs no timer, no controller and no listener of its own. A call gets its whole time, and up to
+ * a twentieth more.
+ */
+export class SharedTimeLimits implements Disposable {
+  readonly #clock: Clock;
+  readonly #ms: number;
+  readonly #live = new Set<SharedLimit>();
+  readonly #newest = new WeakMap<AbortSignal, SharedLimit>();
+
+  constructor(clock: Clock, ms: number) {
+    this.#clock = clock;
+    this.#ms = ms;
+  }
+
+  /** Dispose of it when the work is done. */
+  enter(parent: AbortSignal): TimeLimit {
+    if (parent.aborted) return { signal: parent, [Symbol.dispose]() {} };
+    const nowMs = this.#clock.monotonicMs();
+    let limit = this.#newest.get(parent);
+    if (limit === undefined || nowMs >= limit.closesAtMs) {
+      limit?.retire();
+      limit = this.#begin(parent);
+      this.#newest.set(parent, limit);
+    }
+    return limit.enter();
+  }
+
+  #begin(parent: AbortSignal): SharedLimit {
+    const limit: SharedLimit = new SharedLimit(this.#clock, this.#ms, {
+      parent,
+      onEnd: () => this.#live.delete(limit),
+    });
+    this.#live.add(limit);
+    return limit;
+  }
+
+  /** Leaves no timer behind; calls under way have no limit any more. */
+  [Symbol.dispose](): void {
+    for (const limit of this.#live) limit.end();
+  }
+}
+
+interface Relation {
+  readonly parent: AbortSignal;
+  readonly onEnd: () => void;
+}
+
+/** Kept for the next call while it is the newest, and after that as long as a call uses it. */
+class SharedLimit {
+  readonly closesAtMs: number;
+  readonly #controller = sharedAbortController();
+  readonly #relation: Relation;
+  readonly #onAbort: () => void;
+  readonly #timer: ScheduledCall;
+  #users = 0;
+  #isRetired = false;
+  /** All who enter leave once each. */
+  readonly #pass: TimeLimit;
+
+  constructor(clock: Clock, ms: number, relation: Relation) {
+    const { parent } = relation;
+    this.closesAtMs = clock.monotonicMs() + ms * SHARE;
+    this.#relation = relation;
+    this.#timer = clock.schedule(ms * (1 + SHARE), () => this.#abort(new TimeLimitError(ms)));
+    this.#onAbort = () => this.#abort(parent.reason);
+    parent.addEventListener("abort", this.#onAbort, { once: true });
+    this.#pass = { signal: this.#controller.signal, [Symbol.dispose]: () => this.#leave() };
+  }
+
+  enter(): TimeLimit {
+    this.#users += 1;
+    return this.#pass;
+  }
+
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#users === 0) this.end();
+  }
+
+  end(): void {
+    this.#timer.cancel();
+    this.#relation.parent.removeEventListener("abort", this.#onAbort);
+    this.#relation.onEnd();
+  }
+
+  #abort(reason: unknown): void {
+    this.#controller.abort(reason);
+    this.end();
+  }
+
+  #leave(): void {
+    this.#users -= 1;
+    if (this.#isRetired && this.#users === 0) this.end();
+  }
+}
