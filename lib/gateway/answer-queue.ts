@@ -71,7 +71,8 @@ export class AnswerQueue {
   }
 
   async #write(answer: Answer, borrowed: Borrowed): Promise<void> {
-    if (answer === "none" || this.#socket.destroyed) return;
+    // It may have been ended by an answer before: what follows would cut off what is still on its way.
+    if (answer === "none" || this.#socket.writableEnded || this.#socket.destroyed) return;
     if (answer === "close") {
       // Not only our half: the client must learn of it, and what it sends from here on is not served.
       this.#socket.destroySoon();
@@ -86,6 +87,7 @@ export class AnswerQueue {
     if (sent !== undefined) await sent.promise;
     else if (!flowing && !this.#socket.destroyed) await drained(this.#socket);
   }
+
   /** Corked, all answers of one turn leave in one writev, and none of their chunks is copied. */
   #cork(): void {
     if (this.#socket.writableCorked > 0) return;

@@ -143,6 +143,39 @@ test("answers that are ready in one turn leave with one call of the system", asy
   socket.destroy();
 });
 
+test("after an answer that ends the connection nothing is sent, and what was ready before it arrives", async () => {
+  const { client, socket, parts, answers } = await connected();
+  client.resume();
+  const errors: unknown[] = [];
+  socket.on("error", (error) => errors.push(error));
+  const ready = deferred<void>();
+  const options = { borrowed: new Borrowed(), onWritten() {} };
+  const later = lent(100, 3);
+  answers.push(
+    ready.promise.then(() => [Uint8Array.of(1)]),
+    options,
+  );
+  answers.push(
+    ready.promise.then(() => "close" as const),
+    options,
+  );
+  answers.push(
+    ready.promise.then(() => [Uint8Array.of(2)]),
+    options,
+  );
+  answers.push(
+    ready.promise.then(() => [later.bytes]),
+    later.options,
+  );
+  ready.resolve();
+  await answers.idle();
+  expect(later.events).toEqual(["given back", "written"]);
+  await expect.poll(() => socket.closed).toBe(true);
+  await expect.poll(() => [...Buffer.concat(parts)]).toEqual([1]);
+  expect(errors).toEqual([]);
+  client.destroy();
+});
+
 test("small answers to a client that does not read are sent from memory that is still theirs", async () => {
   const { client, socket, parts, answers } = await connected();
   const all = Array.from({ length: 1_500 }, (_, at) => lent(10_000, at % 200));
