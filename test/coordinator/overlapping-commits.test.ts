@@ -24,7 +24,8 @@ async function committer() {
   return {
     world,
     journal,
-    admit: (resolve: ResolveCommit) => coordinator.offsets.admit(administrator, resolve, NEVER),
+    admit: (resolve: ResolveCommit, memberId = "") =>
+      coordinator.offsets.admit({ ...administrator, memberId }, resolve, NEVER),
     async committed() {
       const offsets = await world.run(coordinator.offsets.fetch(GROUP, NOT_A_MEMBER, NEVER));
       return typeof offsets === "number" ? offsets : defined(offsets.get(TOPIC)?.get(0)).offset;
@@ -74,6 +75,15 @@ test("a commit from an old view of the cluster looks again, but never steps behi
   const during = await admit(async () => commitOf(5));
   expect(await world.run(Promise.all([slow.answer, during.answer]))).toEqual([COORDINATOR_NOT_AVAILABLE, NONE]);
   expect(await committed()).toBe(5);
+});
+
+test("members look again beside each other: what one commits is no other's to set back", async () => {
+  const { world, journal, admit } = await committer();
+  const drop = { kind: "drop-topic", topicId: topicIdOf(9), clusterSeq: DROP_SEQ } as const;
+  await world.run(journal.propose(drop, { lane: "test", signal: NEVER }));
+  const late: ResolveCommit = async (isStale) => commitOf(1, isStale ? DROP_SEQ : DROP_SEQ - 1);
+  const [one, other] = [await admit(late, "one"), await admit(late, "other")];
+  expect(await world.run(Promise.all([one.answer, other.answer]))).toEqual([NONE, NONE]);
 });
 
 test("a commit that finds nothing to do, or fails at once, holds up nobody", async () => {

@@ -38,7 +38,7 @@ const NOTHING: CommittedOffsets = new Map();
 /** OffsetCommit and OffsetFetch. */
 export class OffsetCalls {
   readonly #access: GroupAccess;
-  /** Of each group with commits under way, the one that was placed last. */
+  /** Of each member with commits under way, on whatever connections, the one that was placed last. */
   readonly #lastPlaced = new Map<string, object>();
 
   constructor(access: GroupAccess) {
@@ -78,13 +78,15 @@ export class OffsetCalls {
     const { groupId, memberId } = request;
     const journal = await this.#access.journalOf(groupId, signal);
     const ticket = {};
+    // Of other members' partitions it commits nothing anyway, so these may go first.
+    const committer = `${groupId} ${memberId}`;
     try {
       for (let attempt = 0; attempt < GROUP_ATTEMPTS_MAX; attempt++) {
         const resolved = await resolve(attempt > 0, journal.nowMs());
         if (resolved.topics.length === 0) return ErrorCode.NONE;
         // Behind a later commit it would set offsets back.
-        if (attempt > 0 && this.#lastPlaced.get(groupId) !== ticket) break;
-        this.#lastPlaced.set(groupId, ticket);
+        if (attempt > 0 && this.#lastPlaced.get(committer) !== ticket) break;
+        this.#lastPlaced.set(committer, ticket);
         const command = { kind: "commit-offsets", ...request, ...resolved } as const;
         const proposed = journal.propose(command, { lane: LANE, signal });
         placed.resolve();
@@ -96,7 +98,7 @@ export class OffsetCalls {
       }
       return ErrorCode.COORDINATOR_NOT_AVAILABLE;
     } finally {
-      if (this.#lastPlaced.get(groupId) === ticket) this.#lastPlaced.delete(groupId);
+      if (this.#lastPlaced.get(committer) === ticket) this.#lastPlaced.delete(committer);
     }
   }
 
