@@ -6,7 +6,7 @@ import type { ConsumerGroup, ConsumerMember, Holder } from "./consumer-group.ts"
 
 type Held = Pick<ConsumerMember, "assigned" | "pendingRevocation">;
 
-/** A member is new in the group: it holds what it has since its present epoch, or since those that a snapshot says. */
+/** A member is new in the group: it holds what it has since its present epoch, or since those that are known. */
 export function addToIndexes(group: ConsumerGroup, member: ConsumerMember, epochs: readonly number[] = []): void {
   if (member.instanceId !== undefined) group.staticMembers.set(member.instanceId, member.memberId);
   let at = 0;

@@ -1,7 +1,7 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { difference } from "./assignment-sets.ts";
 import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
-import { addToIndexes, changeIndexes, removeFromIndexes } from "./consumer-group-index.ts";
+import { addToIndexes, changeIndexes, heldEpochs, removeFromIndexes } from "./consumer-group-index.ts";
 import type { Assignment } from "./member-types.ts";
 
 // Who is in a consumer group, and what its members may say they are.
@@ -111,11 +111,13 @@ export function replaceStaticMember(group: ConsumerGroup, old: ConsumerMember, m
     state: "Stable",
     pendingRevocation: new Map(),
   };
+  // Under the id that it had, it holds what it keeps no longer than before. Assigned partitions come first in both.
+  const epochs = heldEpochs(group, old);
   removeFromIndexes(group, old);
   renameKey(group.members, [old.memberId, memberId], replacement);
   const target = group.targetAssignment.get(old.memberId);
   if (target !== undefined) renameKey(group.targetAssignment, [old.memberId, memberId], target);
-  addToIndexes(group, replacement);
+  addToIndexes(group, replacement, epochs);
   return replacement;
 }
 

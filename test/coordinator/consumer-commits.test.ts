@@ -162,6 +162,24 @@ describe("a commit of a member of a consumer group", () => {
     expect(groups.brief(commit("a", since, 0))).toBe("done");
   });
 
+  test("counts from then too when a static member has come back under its id since", () => {
+    const groups = new FoldedConsumers();
+    groups.beat(heartbeatOf("a", { instanceId: "i" }));
+    groups.reconcileAll();
+    const { memberEpoch: first } = groups.consumerMember("a");
+    groups.beat(heartbeatOf("b"));
+    groups.setTarget({ a: partitions({ 1: [0, 1] }), b: partitions({ 1: [2, 3] }) });
+    groups.reconcileAll();
+    expect(groups.brief(commit("b", groups.consumerMember("b").memberEpoch, 2))).toBe("done");
+    groups.beat(beatOf("b", -1));
+    groups.reconcileAll();
+    groups.beat(beatOf("a", -2, { instanceId: "i" }));
+    const { memberEpoch: last } = groups.beat(heartbeatOf("a", { instanceId: "i" }));
+    expect(groups.brief(commit("a", first, 2))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", first, 0))).toBe("done");
+    expect(groups.brief(commit("a", last, 2))).toBe("done");
+  });
+
   test("is judged alike after a snapshot", () => {
     const { groups, since, now } = sharedGroup();
     groups.state = reloaded(groups.state);
