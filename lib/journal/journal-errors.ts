@@ -73,3 +73,13 @@ export class StateClosedError extends LogError {
     super(`journal ${journal}: closed`);
   }
 }
+
+/** More commands wait for the journal than this process holds for it: this one was not queued, and nothing will happen. */
+export class QueueFullError extends LogError {
+  override readonly name = "QueueFullError";
+  override readonly kind = "unavailable";
+
+  constructor(journal: JournalId, commandsMax: number) {
+    super(`journal ${journal}: ${commandsMax} commands wait for it already`);
+  }
+}

@@ -17,7 +17,7 @@ import {
 import { Committer } from "./committer.ts";
 import type { FoldedCommand } from "./folded-state.ts";
 import type { Journal } from "./journal.ts";
-import { StateClosedError, UnknownOutcomeError } from "./journal-errors.ts";
+import { QueueFullError, StateClosedError, UnknownOutcomeError } from "./journal-errors.ts";
 import { JournalFollower } from "./journal-follower.ts";
 import type { JournalObjects } from "./journal-objects.ts";
 import { encodeObjectRef } from "./journal-objects.ts";
@@ -40,6 +40,8 @@ export interface ReplicatedStateOptions<State, Command, Outcome> {
   readonly logger: Logger;
   /** Records after which a snapshot may be due; the default suits a journal service that is paid by the request. */
   readonly snapshotRecordsMin?: number;
+  /** Commands that may wait at once. */
+  readonly queuedCommandsMax?: number;
 }
 
 const COMMAND_ID_BYTES = 16;
@@ -181,7 +183,9 @@ export class ReplicatedState<State, Command, Outcome>
     try {
       signal.throwIfAborted();
       this.#follower.checkRunning();
-      assert(this.#queuedCount < QUEUED_COMMANDS_MAX, "too many commands are queued");
+      const { queuedCommandsMax = QUEUED_COMMANDS_MAX } = this.#options;
+      // As many connections as there may be, each with as many requests under way, can bring more than fit in memory.
+      if (this.#queuedCount >= queuedCommandsMax) throw new QueueFullError(this.id, queuedCommandsMax);
       const encoded = this.#encode(command);
       const proposal =
         encoded.byteLength <= RECORD_COMMANDS_BYTES_MAX

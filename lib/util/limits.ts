@@ -25,7 +25,7 @@ export const JOURNAL_READ_ATTEMPTS_MAX = 5;
 /** Between tries after a throttle or a repeated failure. */
 export const JOURNAL_BACK_OFF_MS_MIN = 10;
 export const JOURNAL_BACK_OFF_MS_MAX = 1_000;
-/** Commands that may wait in one journal's lanes in one process; who queues more has lost count. */
+/** Commands that may wait in one journal's lanes in one process; one more is refused, to be sent again. */
 export const QUEUED_COMMANDS_MAX = 100_000;
 /** Buffers that are used again and again are given back when they have grown beyond this. */
 export const SCRATCH_BYTES_MAX = 1 * MIB;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { UnknownOutcomeError } from "#lib/journal/journal-errors.ts";
+import { QueueFullError, UnknownOutcomeError } from "#lib/journal/journal-errors.ts";
 import { add } from "../support/counter-machine.ts";
 import { FaultList, inLane, JOURNAL, NEVER, World } from "./support.ts";
 
@@ -55,5 +55,16 @@ describe("proposing (J1, J2)", () => {
     await world.clock.advance(60_000);
     await world.run(state.readBarrier(NEVER));
     expect(state.state.counters.get("a")).toBe(1);
+  });
+
+  test("what finds the queue full is refused as unavailable, and the others go on", async () => {
+    const world = new World();
+    const state = world.process({ journal: world.service.connect(), queuedCommandsMax: 2 });
+    await world.run(state.open(NEVER));
+    const [first, second, third] = ["a", "b", "c"].map((name) => state.propose(add(name), inLane("x")));
+    await expect(third).rejects.toThrow(QueueFullError);
+    await expect(third).rejects.toMatchObject({ kind: "unavailable" });
+    expect(await world.run(Promise.all([first, second]))).toMatchObject([{ seq: 1 }, { seq: 1 }]);
+    expect(await world.run(state.propose(add("c"), inLane("x")))).toMatchObject({ seq: 2 });
   });
 });

@@ -60,8 +60,11 @@ export class World {
     readonly featureLevel?: number;
     readonly clock?: Clock;
     readonly objects?: JournalObjects;
+    readonly queuedCommandsMax?: number;
   }): CounterJournal {
+    const { queuedCommandsMax } = options;
     return new ReplicatedState({
+      ...(queuedCommandsMax === undefined ? {} : { queuedCommandsMax }),
       id: JOURNAL,
       machine: counterMachine(options.featureLevel ?? 1),
       journal: options.journal,
