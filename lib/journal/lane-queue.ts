@@ -12,13 +12,14 @@ export interface Place<Item> {
  * does not hold up the others (J7).
  */
 export class LaneQueue<Item> {
-  readonly #lanes = new Map<string, Place<Item>[]>();
+  /** Sets, for all that wait may be given up at once, each from wherever it stands. */
+  readonly #lanes = new Map<string, Set<Place<Item>>>();
 
   reserve(lane: string): Place<Item> {
     const place: Place<Item> = { lane, item: undefined, isRemoved: false };
     const places = this.#lanes.get(lane);
-    if (places === undefined) this.#lanes.set(lane, [place]);
-    else places.push(place);
+    if (places === undefined) this.#lanes.set(lane, new Set([place]));
+    else places.add(place);
     return place;
   }
 
@@ -31,10 +32,7 @@ export class LaneQueue<Item> {
   remove(place: Place<Item>): void {
     place.isRemoved = true;
     const places = this.#lanes.get(place.lane);
-    const at = places?.indexOf(place) ?? -1;
-    if (places === undefined || at < 0) return;
-    places.splice(at, 1);
-    if (places.length === 0) this.#lanes.delete(place.lane);
+    if (places?.delete(place) === true && places.size === 0) this.#lanes.delete(place.lane);
   }
 
   /**
@@ -44,9 +42,12 @@ export class LaneQueue<Item> {
   take(accept: (item: Item) => boolean): Place<Item>[] {
     const taken: Place<Item>[] = [];
     for (const [lane, places] of this.#lanes) {
-      const { count, isFull } = countReady(places, accept);
-      taken.push(...places.splice(0, count));
-      if (places.length === 0) this.#lanes.delete(lane);
+      const { ready, isFull } = readyOf(places, accept);
+      for (const place of ready) {
+        places.delete(place);
+        taken.push(place);
+      }
+      if (places.size === 0) this.#lanes.delete(lane);
       if (!isFull) continue;
       this.#lanes.delete(lane);
       this.#lanes.set(lane, places);
@@ -57,10 +58,9 @@ export class LaneQueue<Item> {
 
   /** Puts taken places back to the fronts of their lanes, in their order. */
   putBack(places: readonly Place<Item>[]): void {
-    for (const place of places.toReversed()) {
-      const lane = this.#lanes.get(place.lane);
-      if (lane === undefined) this.#lanes.set(place.lane, [place]);
-      else lane.unshift(place);
+    for (const lane of new Set(places.map((place) => place.lane).toReversed())) {
+      const back = places.filter((place) => place.lane === lane);
+      this.#lanes.set(lane, new Set([...back, ...(this.#lanes.get(lane) ?? [])]));
     }
   }
 
@@ -78,12 +78,12 @@ export class LaneQueue<Item> {
   }
 }
 
-function countReady<Item>(places: readonly Place<Item>[], accept: (item: Item) => boolean) {
-  let count = 0;
+function readyOf<Item>(places: Iterable<Place<Item>>, accept: (item: Item) => boolean) {
+  const ready: Place<Item>[] = [];
   for (const place of places) {
     if (place.item === undefined) break;
-    if (!accept(place.item)) return { count, isFull: true };
-    count++;
+    if (!accept(place.item)) return { ready, isFull: true };
+    ready.push(place);
   }
-  return { count, isFull: false };
+  return { ready, isFull: false };
 }
