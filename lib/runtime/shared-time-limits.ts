@@ -14,6 +14,8 @@ export class SharedTimeLimits implements Disposable {
   readonly #clock: Clock;
   readonly #ms: number;
   readonly #live = new Set<SharedLimit>();
+  /** Those that may still be shared, the oldest first. */
+  readonly #open = new Set<SharedLimit>();
   readonly #newest = new WeakMap<AbortSignal, SharedLimit>();
 
   constructor(clock: Clock, ms: number) {
@@ -27,7 +29,7 @@ export class SharedTimeLimits implements Disposable {
     const nowMs = this.#clock.monotonicMs();
     let limit = this.#newest.get(parent);
     if (limit === undefined || nowMs >= limit.closesAtMs) {
-      limit?.retire();
+      this.#retireUntil(nowMs);
       limit = this.#begin(parent);
       this.#newest.set(parent, limit);
     }
@@ -37,10 +39,23 @@ export class SharedTimeLimits implements Disposable {
   #begin(parent: AbortSignal): SharedLimit {
     const limit: SharedLimit = new SharedLimit(this.#clock, this.#ms, {
       parent,
-      onEnd: () => this.#live.delete(limit),
+      onEnd: () => {
+        this.#live.delete(limit);
+        this.#open.delete(limit);
+      },
     });
     this.#live.add(limit);
+    this.#open.add(limit);
     return limit;
+  }
+
+  /** Also those of other parents, most of which never call again: a request over HTTP is one. */
+  #retireUntil(nowMs: number): void {
+    for (const limit of this.#open) {
+      if (nowMs < limit.closesAtMs) return;
+      this.#open.delete(limit);
+      limit.retire();
+    }
   }
 
   /** Leaves no timer behind; calls under way have no limit any more. */
@@ -54,7 +69,7 @@ interface Relation {
   readonly onEnd: () => void;
 }
 
-/** Kept for the next call while it is the newest, and after that as long as a call uses it. */
+/** Kept for the next call until later ones begin that cannot share it, and after that as long as a call uses it. */
 class SharedLimit {
   readonly closesAtMs: number;
   readonly #controller = sharedAbortController();

@@ -76,3 +76,16 @@ test("leaves nothing behind when its parent aborts, or when it is disposed of", 
   limits[Symbol.dispose]();
   expect([clock.timerCount, other.signal.aborted, limit.signal.aborted]).toEqual([0, false, true]);
 });
+
+test("those of parents that call once go as soon as later ones begin, and not only when their time is over", async () => {
+  const clock = new ManualClock();
+  const limits = new SharedTimeLimits(clock, 1_000);
+  const busy = limits.enter(new AbortController().signal);
+  for (let count = 0; count < 100; count++) limits.enter(new AbortController().signal)[Symbol.dispose]();
+  await clock.advance(50);
+  using late = limits.enter(new AbortController().signal);
+  expect(clock.timerCount).toBe(2);
+  busy[Symbol.dispose]();
+  expect(clock.timerCount).toBe(1);
+  expect(late.signal.aborted).toBe(false);
+});
