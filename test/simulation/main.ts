@@ -1,41 +1,16 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { runGroupSchedule } from "./groups/group-schedule.ts";
 import { PLANTED_GROUP_BUGS } from "./groups/planted-group-bugs.ts";
 import PLANTED_GROUP_SEEDS from "./groups/planted-group-seeds.json" with { type: "json" };
+import { HELP, simulationOptions, type WorldName } from "./options.ts";
 import { PLANTED_BUGS } from "./planted-bugs.ts";
 import PLANTED_SEEDS from "./planted-seeds.json" with { type: "json" };
 import { runSchedule } from "./schedule.ts";
 
-const HELP = `npm run sim -- [options]
-  --seeds N        so many schedules of each world (default 2000)
-  --from S         the first seed (default 1)
-  --minutes M      ends after so long, whatever is left
-  --world NAME     log, groups or all (default)
-  --trace          says all that happens, for a single seed
-  --hashes         the hash of each trace, to compare two processes
-  --planted NAME   looks for the first seed that finds a planted bug, or all of them
-  --record         writes what was found to the files of planted seeds
-
-Replaying a failure: npm run sim -- --world WORLD --seeds 1 --from SEED --trace
-`;
-
 function options() {
   try {
-    return parseArgs({
-      options: {
-        seeds: { type: "string", default: "2000" },
-        from: { type: "string", default: "1" },
-        minutes: { type: "string" },
-        trace: { type: "boolean", default: false },
-        planted: { type: "string" },
-        record: { type: "boolean", default: false },
-        world: { type: "string", default: "all" },
-        hashes: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    }).values;
+    return simulationOptions(process.argv.slice(2));
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
     process.exit(2);
@@ -55,8 +30,6 @@ interface Result {
   readonly profile: string;
 }
 
-const WORLDS = ["log", "groups"] as const;
-type WorldName = (typeof WORLDS)[number];
 type Run = (seed: number, options: { readonly onTrace?: (line: string) => void }) => Promise<Result>;
 const RUNS: Readonly<Record<WorldName, Run>> = { log: runSchedule, groups: runGroupSchedule };
 
@@ -97,9 +70,7 @@ async function main(): Promise<number> {
   let undecidedCount = 0;
   let count = 0;
   let shownMs = startedMs;
-  const worlds = WORLDS.filter((world) => values.world === "all" || values.world === world);
-  if (worlds.length === 0) throw new Error(`there is no world ${values.world}: ${WORLDS.join(", ")} or all`);
-  const progresses = worlds.map((world): Progress => ({ world, nextSeed: from, spentMs: 0 }));
+  const progresses = values.worlds.map((world): Progress => ({ world, nextSeed: from, spentMs: 0 }));
   while (Date.now() < deadlineMs) {
     const progress = nextOf(progresses, endSeed);
     if (progress === undefined) break;
@@ -187,13 +158,9 @@ async function findPlanted(planted: PlantedWorld, wanted: string): Promise<numbe
 }
 
 async function findAllPlanted(wanted: string): Promise<boolean> {
-  const all = PLANTED.flatMap(({ names }) => names);
-  if (wanted !== "all" && !all.includes(wanted)) {
-    throw new Error(`no planted bug is called ${wanted}: ${all.join(", ")}`);
-  }
   let missedCount = 0;
   for (const planted of PLANTED) missedCount += await findPlanted(planted, wanted);
-  const count = wanted === "all" ? all.length : 1;
+  const count = wanted === "all" ? PLANTED.flatMap(({ names }) => names).length : 1;
   console.log(`${count - missedCount} found, ${missedCount} missed`);
   return missedCount === 0;
 }
