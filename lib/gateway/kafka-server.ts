@@ -3,7 +3,7 @@ import type { ApiRouter } from "#lib/broker/api-router.ts";
 import type { ListenerInfo } from "#lib/broker/request-context.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
-import { RECEIVED_BYTES_MAX, SOCKET_READ_BYTES_MAX } from "#lib/util/limits.ts";
+import { RECEIVED_BYTES_MAX, SOCKET_READ_BYTES_MAX, TIMER_MS_MAX } from "#lib/util/limits.ts";
 import { adoptSocket } from "./adopted-socket.ts";
 import { Connection } from "./connection.ts";
 import { FrameMemory } from "./frame-memory.ts";
@@ -37,9 +37,6 @@ export interface BoundListener {
   readonly host: string;
   readonly port: number;
 }
-
-/** The longest time that Node's timers take. */
-const TIMER_MS_MAX = 0x7fff_ffff;
 
 /** Accepts Kafka clients on every listener and serves them until it is stopped. */
 export class KafkaServer {

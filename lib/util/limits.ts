@@ -5,6 +5,9 @@ import { assert } from "./assert.ts";
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
 
+/** The longest time that Node's timers take; they ring at once if it is longer. */
+export const TIMER_MS_MAX = 0x7fff_ffff;
+
 // Journals (docs/ARCHITECTURE.md section 2)
 /** Larger records are split between commands; one larger command goes to an object. DynamoDB items end at 400 KB. */
 export const JOURNAL_RECORD_BYTES_MAX = 256 * KIB;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
 import { CoordinatorWorld } from "./coordinator-world.ts";
 import { NEVER } from "./group-world.ts";
 import { TestConsumer } from "./test-consumer.ts";
@@ -46,4 +47,26 @@ test("a process that does not know of a longer session time-out yet looks before
     expect(member.error).toBe(ErrorCode.NONE);
   }
   expect(stale).toEqual(longer);
+});
+
+test("a session time-out of weeks, watched from another process, is waited for within what a timer takes", async () => {
+  const world = new CoordinatorWorld();
+  const settings = { [SESSION]: 2 ** 31 - 1 };
+  const waits: number[] = [];
+  const { clock } = world;
+  const watching: Clock = {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    sleep: (ms, signal) => clock.sleep(ms, signal),
+    endOfTurn: () => clock.endOfTurn(),
+    schedule(ms, action) {
+      waits.push(ms);
+      return clock.schedule(ms, action);
+    },
+  };
+  const member = new TestConsumer(world.start(settings), "a");
+  await world.run(member.beat());
+  await world.run(world.start(settings, undefined, watching).coordinator.observeAll(NEVER));
+  // Node's timers ring at once when they are to wait for longer.
+  expect(Math.max(...waits)).toBe(2 ** 31 - 1);
 });

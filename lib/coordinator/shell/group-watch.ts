@@ -1,5 +1,5 @@
 import type { Clock, ScheduledCall } from "#lib/runtime/clock.ts";
-import { EXPIRY_RETRY_MS } from "#lib/util/limits.ts";
+import { EXPIRY_RETRY_MS, TIMER_MS_MAX } from "#lib/util/limits.ts";
 import type { Expiry } from "../classic-expiries.ts";
 
 export interface GroupWatchOptions {
@@ -148,7 +148,8 @@ export class GroupWatch {
     this.#timer = undefined;
     if (dueMs === Number.POSITIVE_INFINITY) return;
     this.#timerDueMs = dueMs;
-    this.#timer = this.#options.clock.schedule(dueMs - this.#options.clock.monotonicMs(), () => this.#ring());
+    const waitMs = Math.min(dueMs - this.#options.clock.monotonicMs(), TIMER_MS_MAX);
+    this.#timer = this.#options.clock.schedule(waitMs, () => this.#ring());
   }
 
   #ring(): void {
