@@ -67,7 +67,14 @@ function remedyFor(error: unknown, { aws, dataDir }: ServeSettings): string {
     return `\nmillrace: choose another address with --${error.door} HOST:PORT${orNone}, or stop what has this one`;
   }
   if (error instanceof LockFileError) return `\nmillrace: check that ${dataDir} may be written by this user`;
+  if (aws === undefined && isMkdirFailure(error)) {
+    return `\nmillrace: name another with --data-dir, or let this user make or write the directory ${dataDir}`;
+  }
   if (!(error instanceof CorruptRecordError || error instanceof DivergenceError)) return "";
   if (aws !== undefined) return "\nmillrace: restore the table to a time before the damage (point-in-time recovery)";
   return `\nmillrace: to see all that is damaged run: millrace doctor --data-dir ${dataDir}; then restore the directory from a backup`;
+}
+
+function isMkdirFailure(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error && error.syscall === "mkdir";
 }

@@ -41,7 +41,7 @@ function isSystemError(error: unknown): error is Error {
 /** What to do next, where the text does not say it. */
 function hintFor(error: Error): string {
   if (error instanceof ConnectionLostError) {
-    return "\nIs the broker running? Start one with: npm start; or name another with --bootstrap-server HOST:PORT";
+    return "\nIs the broker running? Start one with: npm start; or name another with --bootstrap-server HOST:PORT or --url URL";
   }
   if (!(error instanceof KafkaError)) return "";
   switch (error.code) {
