@@ -1,7 +1,10 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, expect, test } from "vitest";
+import { z } from "zod";
+import { defined } from "#lib/util/assert.ts";
 import { bundleFunctions, FUNCTION_NAMES } from "../../infra/bundle-functions.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "millrace-bundle-"));
@@ -30,6 +33,20 @@ test("holds one of zod's languages", () => {
   const included = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs));
   const locales = included.filter((path) => path.includes("zod/v4/locales/"));
   expect(locales.map((path) => path.replace(/.*\//, ""))).toEqual(["en.js"]);
+});
+
+test("has all of zod that it calls: the bundler does not miss what is left out, a function would", async () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const paths = Object.keys(metafile.inputs);
+  const ours = paths.filter((path) => /^(?:lib|functions)\//.test(path)).map((path) => join(root, path));
+  // What stands before parameters is a type, and so is what zod itself does not have.
+  const called = ours.flatMap((path) =>
+    [...readFileSync(path, "utf8").matchAll(/\bz\s*\.(?!core\.\$)(\w+)\b(?!<)/g)].map(([, name = ""]) => name),
+  );
+  const index = defined(paths.find((path) => path.endsWith("millrace-zod/index.js")));
+  const zod: object = (await import(pathToFileURL(join(root, index)).href)).z;
+  expect(called.length).toBeGreaterThan(200);
+  expect([...new Set(called)].filter((name) => name in z && !(name in zod))).toEqual([]);
 });
 
 test("the same sources make the same bundle, so that a deployment changes no function without need", () => {
