@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
 /**
@@ -6,10 +6,32 @@ import { dirname, resolve } from "node:path";
  * lost all the same if its own name is. Throws the system's errors.
  */
 export function makeDataDirectory(path: string): void {
-  const last = resolve(path);
-  const first = mkdirSync(last, { recursive: true });
-  if (first === undefined) return;
-  for (let made = last; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
+  // One by one: `mkdir` with `recursive` tries for ever where the system says that a parent is not there though it is, as
+  // below /proc.
+  const missing: string[] = [];
+  for (let at = resolve(path); !isDirectory(at); at = dirname(at)) missing.push(at);
+  for (const directory of missing.toReversed()) {
+    makeUnlessThere(directory);
+    syncFolder(dirname(directory));
+  }
+}
+
+/** Also false where nobody can tell: making it says why. */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return dirname(path) === path;
+  }
+}
+
+/** Another process may have made it just now. */
+function makeUnlessThere(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (!isDirectory(path)) throw error;
+  }
 }
 
 function syncFolder(path: string): void {

@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { BrokerId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
+import { makeDataDirectory } from "./data-directory.ts";
 
 // One process per broker id and data directory. The lock is an exclusive transaction on a small SQLite file, which is a
 // lock of the operating system on that file: it ends with the process however it dies, so a restart after kill -9 need
@@ -51,7 +52,7 @@ export class ProcessLock implements Disposable {
     const pidPath = join(dataDirectory, `broker-${brokerId}.pid`);
     let database: DatabaseSync | undefined;
     try {
-      mkdirSync(dataDirectory, { recursive: true });
+      makeDataDirectory(dataDirectory);
       database = new DatabaseSync(path, { timeout: 0 });
       // Nothing is ever written, so no journal file need lie beside it.
       database.exec("PRAGMA journal_mode = MEMORY");

@@ -19,3 +19,13 @@ test("a file in its place is an error", () => {
   writeFileSync(path, "");
   expect(() => makeDataDirectory(path)).toThrow("EEXIST");
 });
+
+test("a file above it is an error of making, so that the advice fits", () => {
+  const path = join(ROOT, "file-above");
+  writeFileSync(path, "");
+  expect(() => makeDataDirectory(join(path, "a", "b"))).toThrow(expect.objectContaining({ syscall: "mkdir" }));
+});
+
+test.runIf(process.platform === "linux")("where the system makes no directories it fails at once", () => {
+  expect(() => makeDataDirectory("/proc/nope/data")).toThrow(expect.objectContaining({ syscall: "mkdir" }));
+});
