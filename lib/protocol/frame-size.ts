@@ -33,7 +33,23 @@ export class FrameSizeReader {
     this.#size = 0;
     this.#sizeBytes = 0;
     if (size < 0) throw new ProtocolError(`frame of ${size} bytes`);
-    if (size > this.#frameBytesMax) throw new ProtocolError(`frame of ${size} bytes is over ${this.#frameBytesMax}`);
+    if (size > this.#frameBytesMax) {
+      throw new ProtocolError(`frame of ${size} bytes is over ${this.#frameBytesMax}${otherProtocol(size)}`);
+    }
     return { size, end: at };
   }
+}
+
+/** What four bytes are that somebody sends who means another door. */
+const OTHER_PROTOCOLS: readonly [name: string, starts: readonly string[]][] = [
+  ["HTTP", ["HTTP", "GET ", "POST", "PUT ", "HEAD", "DELE", "OPTI", "PATC"]],
+  ["TLS", ["\u0016\u0003\u0001\u0000", "\u0016\u0003\u0001\u0001", "\u0016\u0003\u0001\u0002"]],
+];
+
+function otherProtocol(size: number): string {
+  const bytes = Buffer.alloc(SIZE_BYTES);
+  bytes.writeInt32BE(size);
+  const start = bytes.toString("latin1");
+  const found = OTHER_PROTOCOLS.find(([, starts]) => starts.includes(start));
+  return found === undefined ? "" : `: the other side speaks ${found[0]}, not Kafka's protocol`;
 }

@@ -77,3 +77,12 @@ test("a size alone makes nobody allocate what it promises", () => {
   expect(splitters[0]?.heldBytes).toBe(1);
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20 * MIB);
 });
+
+test.each([
+  ["HTTP/1.1 400 Bad Request", "the other side speaks HTTP"],
+  ["POST /topics HTTP/1.1", "the other side speaks HTTP"],
+  ["\u0016\u0003\u0001\u0002\u0000\u0001", "the other side speaks TLS"],
+  ["zzzz", "is over 104857600$"],
+])("a size that is the beginning of %j says so", (text, message) => {
+  expect(() => new FrameSplitter(104_857_600).push(Buffer.from(text, "latin1"))).toThrow(new RegExp(message));
+});
