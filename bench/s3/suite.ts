@@ -26,7 +26,7 @@ const MEMORY_DISK = "/dev/shm";
 /** Five repeats of what is produced stay in that memory until the end. */
 const SIZES: Sizes = { ...SMALL_SIZES, produceBytes: 500_000_000, consumeBytes: 1_000_000_000 };
 /** V8's flag of `millrace serve` (bin/serve.ts). */
-const HEAP_FLAG = "--heap-growing-percent=100";
+const HEAP_FLAG = "--heap-growing-percent=300";
 
 const PRODUCE = "produce 1 KiB, 6 partitions; goal";
 const CONSUME = "consume, 6 partitions; goal";
