@@ -76,6 +76,6 @@ test.concurrent("a data directory that cannot be made is told, exit status 1", a
   const { code, stdout, stderr } = await refusal({ dataDir });
   expect([code, stdout]).toEqual([1, ""]);
   expect(stderr).toContain(dataDir);
-  expect(stderr).toContain("ENOTDIR");
+  expect(stderr).toContain(`file already exists, mkdir '${directory.file("in-the-way")}'`);
   expect(stderr).not.toContain("    at ");
 });
