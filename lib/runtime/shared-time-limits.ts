@@ -1,6 +1,5 @@
-import type { Clock, ScheduledCall } from "./clock.ts";
-import { type TimeLimit, TimeLimitError } from "./deadline.ts";
-import { sharedAbortController } from "./shared-abort.ts";
+import type { Clock } from "./clock.ts";
+import { type TimeLimit, timeLimit } from "./deadline.ts";
 
 /** Calls that begin within so much of the time share one limit. */
 const SHARE = 1 / 20;
@@ -37,12 +36,11 @@ export class SharedTimeLimits implements Disposable {
   }
 
   #begin(parent: AbortSignal): SharedLimit {
-    const limit: SharedLimit = new SharedLimit(this.#clock, this.#ms, {
-      parent,
-      onEnd: () => {
-        this.#live.delete(limit);
-        this.#open.delete(limit);
-      },
+    const closesAtMs = this.#clock.monotonicMs() + this.#ms * SHARE;
+    const own = timeLimit(this.#clock, this.#ms * (1 + SHARE), parent);
+    const limit: SharedLimit = new SharedLimit(own, closesAtMs, () => {
+      this.#live.delete(limit);
+      this.#open.delete(limit);
     });
     this.#live.add(limit);
     this.#open.add(limit);
@@ -64,31 +62,22 @@ export class SharedTimeLimits implements Disposable {
   }
 }
 
-interface Relation {
-  readonly parent: AbortSignal;
-  readonly onEnd: () => void;
-}
-
 /** Kept for the next call until later ones begin that cannot share it, and after that as long as a call uses it. */
 class SharedLimit {
   readonly closesAtMs: number;
-  readonly #controller = sharedAbortController();
-  readonly #relation: Relation;
-  readonly #onAbort: () => void;
-  readonly #timer: ScheduledCall;
+  readonly #limit: TimeLimit;
+  readonly #onEnd: () => void;
   #users = 0;
   #isRetired = false;
   /** All who enter leave once each. */
   readonly #pass: TimeLimit;
 
-  constructor(clock: Clock, ms: number, relation: Relation) {
-    const { parent } = relation;
-    this.closesAtMs = clock.monotonicMs() + ms * SHARE;
-    this.#relation = relation;
-    this.#timer = clock.schedule(ms * (1 + SHARE), () => this.#abort(new TimeLimitError(ms)));
-    this.#onAbort = () => this.#abort(parent.reason);
-    parent.addEventListener("abort", this.#onAbort, { once: true });
-    this.#pass = { signal: this.#controller.signal, [Symbol.dispose]: () => this.#leave() };
+  constructor(limit: TimeLimit, closesAtMs: number, onEnd: () => void) {
+    this.#limit = limit;
+    this.closesAtMs = closesAtMs;
+    this.#onEnd = onEnd;
+    limit.signal.addEventListener("abort", () => this.end(), { once: true });
+    this.#pass = { signal: limit.signal, [Symbol.dispose]: () => this.#leave() };
   }
 
   enter(): TimeLimit {
@@ -102,14 +91,8 @@ class SharedLimit {
   }
 
   end(): void {
-    this.#timer.cancel();
-    this.#relation.parent.removeEventListener("abort", this.#onAbort);
-    this.#relation.onEnd();
-  }
-
-  #abort(reason: unknown): void {
-    this.#controller.abort(reason);
-    this.end();
+    this.#limit[Symbol.dispose]();
+    this.#onEnd();
   }
 
   #leave(): void {
