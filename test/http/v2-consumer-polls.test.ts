@@ -3,14 +3,13 @@ import type { JournalFaultPlan } from "#lib/adapters/memory/journal-fault.ts";
 import { MemoryJournal } from "#lib/adapters/memory/memory-journal.ts";
 import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
-import type { HttpAuthenticator } from "#lib/http/access.ts";
-import { HttpError } from "#lib/http/http-error.ts";
 import { journalOfPartition } from "#lib/log/partition-directory.ts";
 import { buildBatch } from "#lib/record/batch-builder.ts";
 import { sumBatch } from "#lib/record/record-batch.ts";
 import { defined } from "#lib/util/assert.ts";
 import { GROUP_MEMBER_BYTES_MAX } from "#lib/util/limits.ts";
 import { ConsumerWorld, RestConsumer, write } from "./consumer-world.ts";
+import { DeletableKey } from "./deletable-key.ts";
 import { HttpWorld } from "./http-world.ts";
 
 // What polls do at the edges: none of it may lose a record or hold up others for good.
@@ -63,17 +62,8 @@ test("each partition comes first in its turn, also for who commits after each po
 });
 
 test("a long poll whose key is deleted meanwhile ends with 401 and takes nothing", async () => {
-  let isDeleted = false;
-  const auth: HttpAuthenticator = {
-    authenticate: async () => ({
-      name: "test",
-      may: () => true,
-      requireValid: async () => {
-        if (isDeleted) throw new HttpError({ status: 401, errorCode: 40101, message: "Unauthorized." });
-      },
-    }),
-  };
-  await using guarded = await HttpWorld.start({ auth });
+  const key = new DeletableKey();
+  await using guarded = await HttpWorld.start({ auth: key.auth });
   await guarded.createTopic("t");
   const one = new RestConsumer([guarded], "g", "i");
   await one.create();
@@ -81,10 +71,10 @@ test("a long poll whose key is deleted meanwhile ends with 401 and takes nothing
   await one.poll();
   const polling = one.get("records?timeout=5000");
   await new Promise((resolve) => setTimeout(resolve, 50));
-  isDeleted = true;
+  key.isDeleted = true;
   await write(guarded, "t", ["a"]);
   expect((await polling).body.error_code).toBe(40101);
-  isDeleted = false;
+  key.isDeleted = false;
   expect(await one.values()).toEqual(["a"]);
 });
 

@@ -1,10 +1,10 @@
 import { request } from "node:http";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { HttpServer } from "#lib/gateway/http-server.ts";
-import { type HttpAuthenticator, OPEN_ACCESS } from "#lib/http/access.ts";
-import { HttpError } from "#lib/http/http-error.ts";
+import { OPEN_ACCESS } from "#lib/http/access.ts";
 import { MetricRegistry } from "#lib/runtime/metric-registry.ts";
 import { HTTP_PRODUCE_STREAMS_MAX } from "#lib/util/limits.ts";
+import { DeletableKey } from "./deletable-key.ts";
 import { figure } from "./http-world.ts";
 import { V3World } from "./v3-world.ts";
 
@@ -268,17 +268,8 @@ test("a client that does not read its answers is not read from", async () => {
 });
 
 test("a stream ends with 401 once its key is deleted, and writes nothing more", async () => {
-  let isDeleted = false;
-  const auth: HttpAuthenticator = {
-    authenticate: async () => ({
-      name: "test",
-      may: () => true,
-      requireValid: async () => {
-        if (isDeleted) throw new HttpError({ status: 401, errorCode: 40101, message: "Unauthorized." });
-      },
-    }),
-  };
-  await using guarded = await V3World.start({ auth });
+  const key = new DeletableKey();
+  await using guarded = await V3World.start({ auth: key.auth });
   await guarded.world.createTopic("t");
   const pipe = new TransformStream<Uint8Array, Uint8Array>();
   const headers = { "content-type": "application/json", "transfer-encoding": "chunked" };
@@ -290,10 +281,10 @@ test("a stream ends with 401 once its key is deleted, and writes nothing more", 
     sender.write(Buffer.from(record(value))).catch(() => {});
     const { value: line } = (await answers?.read()) ?? {};
     if (line !== undefined) codes.push(JSON.parse(Buffer.from(line).toString()).error_code);
-    isDeleted = true;
+    key.isDeleted = true;
   }
   expect(codes).toEqual([200, 401]);
-  isDeleted = false;
+  key.isDeleted = false;
   expect((await guarded.world.json("/v1/topics/t/partitions/0/records")).body.high_watermark).toBe(1);
 });
 

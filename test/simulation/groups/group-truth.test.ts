@@ -1,32 +1,22 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { GroupCommand } from "#lib/coordinator/group-command.ts";
-import { beatOf, FoldedConsumers, heartbeatOf } from "../../coordinator/consumer-fixtures.ts";
+import { beatOf, heartbeatOf } from "../../coordinator/consumer-fixtures.ts";
 import { commitOf, GROUP } from "../../coordinator/group-fixtures.ts";
-import { Scheduler } from "../scheduler.ts";
+import { FoldedTruth } from "./folded-truth.ts";
 import { TOPIC_ID } from "./group-names.ts";
-import { GroupTruth } from "./group-truth.ts";
 
 describe("a commit that goes back behind another member's", () => {
-  let groups: FoldedConsumers;
-  let truth: GroupTruth;
-  let problems: string[];
-
+  let folded: FoldedTruth;
   beforeEach(() => {
-    groups = new FoldedConsumers();
-    problems = [];
-    const options = { scheduler: new Scheduler(), problems, consumerSessionMs: 0, retentionMs: 0 };
-    truth = new GroupTruth(GROUP, { ...options, recordAtMs: () => 0 });
+    folded = new FoldedTruth();
   });
 
-  function fold(command: GroupCommand): void {
-    const before = truth.before(groups.state.groups.get(GROUP), command);
-    const outcome = groups.fold(command);
-    truth.after(groups.state.groups.get(GROUP), command, outcome, before);
-  }
+  const fold = (command: GroupCommand) => folded.fold(command);
 
   /** Joins, is the only member, and gets partition 0. Returns since which epoch. */
   function join(memberId: string): number {
     fold(heartbeatOf(memberId));
+    const { groups } = folded;
     const { createdSeq } = groups.group;
     const target = [{ memberId, partitions: new Map([[TOPIC_ID, [0]]]) }];
     fold({ kind: "set-target-assignment", groupId: GROUP, createdSeq, groupEpoch: groups.consumer.groupEpoch, target });
@@ -36,7 +26,7 @@ describe("a commit that goes back behind another member's", () => {
 
   function commit(memberId: string, offset: number, metadata: string): void {
     const partition = { partitionIndex: 0, offset, leaderEpoch: -1, metadata, expiresAtMs: -1 };
-    const generationIdOrMemberEpoch = groups.consumerMember(memberId).memberEpoch;
+    const generationIdOrMemberEpoch = folded.groups.consumerMember(memberId).memberEpoch;
     const topics = [{ topicId: TOPIC_ID, partitions: [partition] }];
     fold(commitOf(offset, { memberId, generationIdOrMemberEpoch, topics }));
   }
@@ -53,6 +43,6 @@ describe("a commit that goes back behind another member's", () => {
       return epoch;
     });
     expect(since[1]).toBe(since[0]);
-    expect(problems).toEqual([`checkNoRetreat: ${GROUP} goes from b of the first back to a of the first`]);
+    expect(folded.problems).toEqual([`checkNoRetreat: ${GROUP} goes from b of the first back to a of the first`]);
   });
 });
