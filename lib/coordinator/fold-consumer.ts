@@ -8,11 +8,11 @@ import type {
   MetadataChangedCommand,
   SetTargetAssignmentCommand,
 } from "./consumer-command.ts";
-import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
+import type { ConsumerGroup } from "./consumer-group.ts";
 import { LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, memberFor, setMember, subscribedRegexes } from "./consumer-members.ts";
 import { raiseGroupEpoch, removeConsumerMembers } from "./consumer-removal.ts";
 import { foldHeartbeatOrJoin } from "./fold-consumer-heartbeat.ts";
-import type { CommitOffsetsCommand, ExpireMemberCommand } from "./group-command.ts";
+import type { ExpireMemberCommand } from "./group-command.ts";
 import type { GroupOutcome } from "./group-outcome.ts";
 import { DONE, type GroupScope, MOVED, refused } from "./group-scope.ts";
 import type { GroupJournalState } from "./group-state.ts";
@@ -118,50 +118,4 @@ export function foldExpireConsumerMember(
   if (member === undefined || member.seenSeq !== command.seenSeq) return MOVED;
   removeConsumerMembers(consumer, [member.memberId], scope);
   return DONE;
-}
-
-/**
- * Whether a commit is the group's to take: NONE, or why not. It may come at an epoch that the member has left since, if the
- * member already held then what it commits for, and holds it still (KIP-1251).
- */
-export function checkConsumerCommit(command: CommitOffsetsCommand, consumer: ConsumerGroup): ErrorCode {
-  const { memberId, generationIdOrMemberEpoch: memberEpoch, knowsMemberEpochs } = command;
-  // Administrators set the offsets of a group that nobody is in.
-  if (memberEpoch < 0 && consumer.members.size === 0) return ErrorCode.NONE;
-  const member = consumer.members.get(memberId);
-  if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
-  const isClassic = member.classic !== undefined;
-  if (!isClassic && !knowsMemberEpochs) return ErrorCode.UNSUPPORTED_VERSION;
-  if (mayCommit(command, member, consumer)) return ErrorCode.NONE;
-  return isClassic ? ErrorCode.ILLEGAL_GENERATION : ErrorCode.STALE_MEMBER_EPOCH;
-}
-
-/**
- * Whether the member has held all of it since the epoch that it shows, or before. What it has given up, or an older self of the
- * same id had, others may have by now: a late commit would move their offsets back. Topics that nobody in the group reads are
- * free to it at its present epoch. (Kafka 4.3 takes whatever comes at the present epoch.)
- */
-function mayCommit(
-  { generationIdOrMemberEpoch: shown, topics }: CommitOffsetsCommand,
-  member: ConsumerMember,
-  { holders }: ConsumerGroup,
-): boolean {
-  if (shown > member.memberEpoch) return false;
-  const isPresent = shown === member.memberEpoch && !awaitsFirstTarget(member);
-  return topics.every(({ topicId, partitions }) => {
-    const held = holders.get(topicId);
-    if (held === undefined) return isPresent;
-    return partitions.every(({ partitionIndex }) => {
-      const holder = held.get(partitionIndex);
-      return holder?.memberId === member.memberId && holder.sinceEpoch <= shown;
-    });
-  });
-}
-
-/**
- * Whether the member has joined, and no target knows of it yet. Until then it stands at the epoch of the target before, which
- * may be that of an older self of the same id.
- */
-function awaitsFirstTarget({ memberEpoch, subscriptionEpoch, assigned, pendingRevocation }: ConsumerMember): boolean {
-  return memberEpoch < subscriptionEpoch && assigned.size === 0 && pendingRevocation.size === 0;
 }

@@ -3,7 +3,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { TopicId } from "#lib/util/branded.ts";
 import type { ClassicGroup } from "./classic-group.ts";
 import { checkMember } from "./classic-members.ts";
-import { checkConsumerCommit } from "./fold-consumer.ts";
+import { checkConsumerCommit, isSuperseded } from "./consumer-commits.ts";
 import type { CommitOffsetsCommand, CommitPartition, DeleteOffsetsCommand } from "./group-command.ts";
 import type { GroupOutcome } from "./group-outcome.ts";
 import { createGroup, DONE, type GroupScope, MOVED, refused } from "./group-scope.ts";
@@ -23,7 +23,10 @@ export function foldCommitOffsets(
   if (standing === undefined && commitsNothing) return DONE;
   const group = standing ?? createGroup(state, command.groupId, context).group;
   for (const { topicId, partitions } of command.topics) {
-    for (const partition of partitions) keepOffset(group, topicId, committed(partition, context));
+    for (const partition of partitions) {
+      if (isSuperseded(command, { topicId, partition }, group)) continue;
+      keepOffset(group, topicId, committed(partition, context));
+    }
   }
   noteCommitter(command, group, context);
   return DONE;

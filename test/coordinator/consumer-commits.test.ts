@@ -4,8 +4,17 @@ import { beatOf, FoldedConsumers, heartbeatOf, partitions } from "./consumer-fix
 import { commitOf, GROUP, reloaded, TOPIC, topicIdOf } from "./group-fixtures.ts";
 
 function commit(memberId: string, memberEpoch: number, ...list: readonly number[]): CommitOffsetsCommand {
-  const said = { offset: 7, leaderEpoch: -1, metadata: "", expiresAtMs: -1 };
-  return commitOf(7, {
+  return commitAt(7, memberId, memberEpoch, list);
+}
+
+function commitAt(
+  offset: number,
+  memberId: string,
+  memberEpoch: number,
+  list: readonly number[],
+): CommitOffsetsCommand {
+  const said = { offset, leaderEpoch: -1, metadata: "", expiresAtMs: -1 };
+  return commitOf(offset, {
     memberId,
     generationIdOrMemberEpoch: memberEpoch,
     topics: [{ topicId: TOPIC, partitions: list.map((partitionIndex) => ({ ...said, partitionIndex })) }],
@@ -71,7 +80,7 @@ describe("a commit of a member of a consumer group", () => {
     expect(groups.brief(commit("a", now, 0, 1))).toBe("done");
   });
 
-  test("of an older self in a group that is no more is refused at the same epoch, unless it is for what the member holds", () => {
+  test("of an older self in a group that is no more sets back at the same epoch only what the member holds", () => {
     const { groups, now } = sharedGroup();
     groups.beat(beatOf("a", -1));
     groups.beat(beatOf("b", -1));
@@ -79,24 +88,30 @@ describe("a commit of a member of a consumer group", () => {
     expect(share(groups, "b", "a").now).toBe(now);
     expect(groups.consumerMember("a")).toMatchObject({ state: "Stable", assigned: partitions({ 1: [2, 3] }) });
     expect(groups.brief(commit("b", now, 0))).toBe("done");
-    expect(groups.brief(commit("a", now, 0))).toBe("STALE_MEMBER_EPOCH");
-    expect(groups.brief(commit("a", now, 1, 2))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commitAt(6, "a", now, [0]))).toBe("done");
+    expect(groups.offset(0)).toBe(7);
     // Nor when the other one is gone, for its offset stands.
     groups.beat(beatOf("b", -1));
-    expect(groups.brief(commit("a", now, 0))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commitAt(6, "a", now, [0]))).toBe("done");
+    expect(groups.offset(0)).toBe(7);
     // Nothing tells these from those of the present one.
     expect(groups.brief(commit("a", now, 2, 3))).toBe("done");
+    expect(groups.brief(commitAt(6, "a", now, [2]))).toBe("done");
+    expect(groups.offset(2)).toBe(6);
   });
 
-  test("is refused at its epoch while the member waits for others to give up what it commits for", () => {
+  test("sets nothing back at its epoch while the member waits for others to give up what it commits for", () => {
     const { groups } = sharedGroup();
     groups.beat(heartbeatOf("c"));
     groups.setTarget({ a: partitions({ 1: [0] }), b: partitions({ 1: [2, 3] }), c: partitions({ 1: [1] }) });
     const { memberEpoch } = groups.beat(beatOf("c", groups.consumerMember("c").memberEpoch));
     expect(groups.consumerMember("c").state).toBe("UnreleasedPartitions");
-    expect(groups.brief(commit("c", memberEpoch, 1))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commit("a", groups.consumerMember("a").memberEpoch, 1))).toBe("done");
+    expect(groups.brief(commitAt(6, "c", memberEpoch, [1]))).toBe("done");
+    expect(groups.offset(1)).toBe(7);
     groups.reconcileAll();
-    expect(groups.brief(commit("c", memberEpoch, 1))).toBe("done");
+    expect(groups.brief(commitAt(6, "c", memberEpoch, [1]))).toBe("done");
+    expect(groups.offset(1)).toBe(6);
   });
 
   test("is taken as a whole or not at all", () => {
@@ -118,7 +133,7 @@ describe("a commit of a member of a consumer group", () => {
     expect(groups.brief(commit("a", now, 1))).toBe("STALE_MEMBER_EPOCH");
   });
 
-  test("is refused for what the member has given up although it stays at its epoch to give up more", () => {
+  test("counts at its epoch for what the member has given up only if it goes further than what is committed", () => {
     const { groups, now } = sharedGroup();
     groups.beat(heartbeatOf("c"));
     groups.setTarget({ a: partitions({ 1: [0] }), b: partitions({ 1: [2, 3] }), c: partitions({ 1: [1] }) });
@@ -129,14 +144,18 @@ describe("a commit of a member of a consumer group", () => {
     groups.beat(beatOf("a", now, { owned: partitions({ 1: [0] }) }));
     expect(groups.consumerMember("a")).toMatchObject({ memberEpoch: now, pendingRevocation: partitions({ 1: [0] }) });
     // Nobody has it yet, then another one has, then that one is gone.
-    expect(groups.brief(commit("a", now, 1))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commitAt(6, "a", now, [1]))).toBe("done");
+    expect(groups.offset(1)).toBe(7);
     const { memberEpoch } = groups.beat(beatOf("c", groups.consumerMember("c").memberEpoch));
-    expect(groups.brief(commit("c", memberEpoch, 1))).toBe("done");
-    expect(groups.brief(commit("a", now, 0, 1))).toBe("STALE_MEMBER_EPOCH");
+    expect(groups.brief(commitAt(9, "c", memberEpoch, [1]))).toBe("done");
+    expect(groups.brief(commitAt(8, "a", now, [0, 1]))).toBe("done");
+    expect([groups.offset(0), groups.offset(1)]).toEqual([8, 9]);
     groups.beat(beatOf("c", -1));
     groups.state = reloaded(groups.state);
-    expect(groups.brief(commit("a", now, 1))).toBe("STALE_MEMBER_EPOCH");
-    expect(groups.brief(commit("a", now, 0))).toBe("done");
+    expect(groups.brief(commitAt(8, "a", now, [1]))).toBe("done");
+    expect(groups.offset(1)).toBe(9);
+    expect(groups.brief(commitAt(10, "a", now, [0, 1]))).toBe("done");
+    expect([groups.offset(0), groups.offset(1)]).toEqual([10, 10]);
   });
 
   test("is taken for a topic that nobody reads, also while the member gives up partitions", () => {

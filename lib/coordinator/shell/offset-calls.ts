@@ -78,7 +78,7 @@ export class OffsetCalls {
     const { groupId, memberId } = request;
     const journal = await this.#access.journalOf(groupId, signal);
     const ticket = {};
-    // Of other members' partitions it commits nothing anyway, so these may go first.
+    // Other members may go first: their commits never set back what this one holds.
     const committer = `${groupId} ${memberId}`;
     try {
       for (let attempt = 0; attempt < GROUP_ATTEMPTS_MAX; attempt++) {

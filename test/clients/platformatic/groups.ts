@@ -46,7 +46,23 @@ export async function checkGroups(facts: Facts, broker: Broker, admin: Admin): P
       await admin.deleteGroups({ groups: [groupId] });
       equal(await typeOf(), undefined);
     });
+    await facts.check(`${groupProtocol}: no stream ends in an error when a member joins amid records`, () =>
+      checkJoinAmidRecords(broker, groupProtocol),
+    );
   }
+}
+
+async function checkJoinAmidRecords(broker: Broker, groupProtocol: "classic" | "consumer"): Promise<void> {
+  const groupId = `platformatic-amid-${groupProtocol}`;
+  const topic = await newTopic(broker, groupId, { partitions: PARTITIONS });
+  await using _ = produceOn(broker, topic);
+  await using one = await joinGroup(broker, { topic, groupId, groupProtocol });
+  await eventually("one member has all", async () => isShared([one]), 20_000);
+  await using other = await joinGroup(broker, { topic, groupId, groupProtocol });
+  await eventually("both have partitions", async () => isShared([one, other]), 20_000);
+  // What it gave up it may still hold records of, and commits them.
+  const before = one.seen.length;
+  await eventually("the first one goes on", async () => one.seen.length > before + 200, 20_000);
 }
 
 /** Whether so many records came, and no offset is missing. There may be more: this client's producer sends again what failed for some. */
@@ -90,6 +106,20 @@ async function joinGroup(
     async [Symbol.asyncDispose]() {
       await stream.close();
       await consumer.close(true);
+    },
+  };
+}
+
+/** Produces until its scope ends. */
+function produceOn(broker: Broker, topic: string): AsyncDisposable {
+  const stop = new AbortController();
+  const done = (async () => {
+    while (!stop.signal.aborted) await produce(broker, topic, 40);
+  })();
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await done;
     },
   };
 }

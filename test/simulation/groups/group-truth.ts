@@ -24,6 +24,12 @@ export interface GroupTruthOptions {
   readonly recordAtMs: (seq: JournalSeq) => number;
 }
 
+interface CommitPlace {
+  readonly memberId: string;
+  readonly topicId: TopicId;
+  readonly partitionIndex: number;
+}
+
 /** What a command that is taken must agree with: the group as it was before. */
 interface Before {
   readonly createdSeq: JournalSeq;
@@ -160,7 +166,7 @@ export class GroupTruth {
 
   #noteCommits(command: CommitOffsetsCommand, before: Before): void {
     const { memberId, generationIdOrMemberEpoch: generation } = command;
-    const isPresent = generation === before.generation && !this.#isOthers(command);
+    const isPresent = generation === before.generation;
     const isAllowed = generation < 0 ? before.memberCount === 0 : isPresent || this.#hasHeldAll(command);
     if (!isAllowed) {
       this.#report(`checkZombie: ${memberId} of ${generation} commits, and is at ${before.generation} if anywhere`);
@@ -169,9 +175,10 @@ export class GroupTruth {
     for (const { topicId, partitions } of command.topics) {
       for (const { partitionIndex, offset, metadata: name } of partitions) {
         const commit = { name, atMs, offset, memberId, generation };
-        const last = this.#note(keyOf(topicId, partitionIndex), commit);
         if (this.commitNames.has(name)) this.#report(`checkNoRetreat: ${name} is committed twice`);
         this.commitNames.add(name);
+        if (this.#isSuperseded({ memberId, topicId, partitionIndex }, commit)) continue;
+        const last = this.#note(keyOf(topicId, partitionIndex), commit);
         if (topicId === TOPIC_ID) this.#checkNoRetreat(commit, last);
       }
     }
@@ -187,10 +194,17 @@ export class GroupTruth {
     );
   }
 
-  /** In a consumer group no commit is for what another member holds: it comes from before that one had it. */
-  #isOthers({ memberId, topics }: CommitOffsetsCommand): boolean {
-    const read = topics.find(({ topicId }) => topicId === TOPIC_ID)?.partitions ?? [];
-    return read.some(({ partitionIndex }) => (this.#held.get(partitionIndex)?.memberId ?? memberId) !== memberId);
+  /**
+   * In a consumer group a commit for what another member holds, or nobody any more, may come to stand before the one that is
+   * there. It changes nothing then, and it must have been for less.
+   */
+  #isSuperseded({ memberId, topicId, partitionIndex }: CommitPlace, { name, offset }: TrueCommit): boolean {
+    const standing = this.group?.offsets.get(topicId)?.get(partitionIndex);
+    if (standing === undefined || standing.metadata === name) return false;
+    const isOwn = topicId === TOPIC_ID && this.#held.get(partitionIndex)?.memberId === memberId;
+    if (isOwn || offset >= standing.offset)
+      this.#report(`checkNoLostCommit: ${name} is taken, and ${standing.metadata} stands`);
+    return true;
   }
 
   /**
