@@ -1,11 +1,10 @@
-import { defined } from "#lib/util/assert.ts";
-import type { Uuid } from "#lib/util/branded.ts";
-import { uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
 import { type ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import type { ByteWriter } from "#lib/util/byte-writer.ts";
 import { readKey, writeKey } from "./api-key-codec.ts";
+import { readRegistration, readReplaced, writeRegistration, writeReplaced } from "./broker-codec.ts";
 import type { ClusterCommand, ClusterOutcome, ConfigAlteration, ConfigOperation } from "./cluster-command.ts";
 import { readList } from "./read-list.ts";
+import { readUuid, writeUuid } from "./uuid-codec.ts";
 
 // A command: its kind (uint8), then its fields. Numbers are uvarints, texts UTF-8 behind their length, ids 16 bytes.
 //
@@ -21,11 +20,17 @@ import { readList } from "./read-list.ts";
 //   10 create-key             key                              from feature level 2 on
 //   11 delete-key             text key id                      from feature level 2 on
 //   12 alter-group-configs    text group id | alteration       from feature level 3 on
+//   13 register-broker        registration | replaces          from feature level 4 on
+//   14 broker-heartbeat       broker id | broker epoch         from feature level 4 on
+//   15 fence-broker           broker id | broker epoch | seen  from feature level 4 on
+//   16 stop-broker            broker id | broker epoch         from feature level 4 on
 //
 //   alteration  uint8 replaces all (0, 1) | count | (uint8 kind, key, [value, [inherited]])*
 //               kinds: 0 set (value), 1 delete, 2 append, 3 subtract (both value and inherited), as in Kafka's protocol
 //   key         text key id | secret's SHA-256, 32 bytes | text name | requests a second | expires at, ms (0: never)
 //               | count | (uint8 operation: 0 read, 1 write, 2 group, 3 admin; text pattern)*
+//   registration  in broker-codec.ts
+//   replaces    0: nobody that runs, or broker epoch | seen
 
 const NAME_CLUSTER = 1;
 const CREATE_TOPIC = 2;
@@ -39,6 +44,10 @@ const REGISTER_STORE = 9;
 const CREATE_KEY = 10;
 const DELETE_KEY = 11;
 const ALTER_GROUP_CONFIGS = 12;
+const REGISTER_BROKER = 13;
+const BROKER_HEARTBEAT = 14;
+const FENCE_BROKER = 15;
+const STOP_BROKER = 16;
 
 export function encodeClusterCommand(command: ClusterCommand, writer: ByteWriter): void {
   switch (command.kind) {
@@ -81,6 +90,18 @@ export function encodeClusterCommand(command: ClusterCommand, writer: ByteWriter
     case "alter-group-configs":
       writeAlteration(writer.uint8(ALTER_GROUP_CONFIGS).text(command.groupId), command.alteration);
       return;
+    case "register-broker":
+      writeReplaced(writeRegistration(writer.uint8(REGISTER_BROKER), command), command);
+      return;
+    case "broker-heartbeat":
+      writer.uint8(BROKER_HEARTBEAT).uvarint(command.brokerId).uvarint(command.brokerEpoch);
+      return;
+    case "fence-broker":
+      writer.uint8(FENCE_BROKER).uvarint(command.brokerId).uvarint(command.brokerEpoch).uvarint(command.seenSeq);
+      return;
+    case "stop-broker":
+      writer.uint8(STOP_BROKER).uvarint(command.brokerId).uvarint(command.brokerEpoch);
+      return;
   }
 }
 
@@ -119,6 +140,19 @@ export function decodeClusterCommand(reader: ByteReader): ClusterCommand {
       return { kind: "delete-key", keyId: reader.text() };
     case ALTER_GROUP_CONFIGS:
       return { kind: "alter-group-configs", groupId: reader.text(), alteration: readAlteration(reader) };
+    case REGISTER_BROKER:
+      return { kind: "register-broker", ...readRegistration(reader), replaces: readReplaced(reader) };
+    case BROKER_HEARTBEAT:
+      return { kind: "broker-heartbeat", brokerId: reader.uvarint(), brokerEpoch: reader.uvarint() };
+    case FENCE_BROKER:
+      return {
+        kind: "fence-broker",
+        brokerId: reader.uvarint(),
+        brokerEpoch: reader.uvarint(),
+        seenSeq: reader.uvarint(),
+      };
+    case STOP_BROKER:
+      return { kind: "stop-broker", brokerId: reader.uvarint(), brokerEpoch: reader.uvarint() };
     default:
       throw new DecodeError(`unknown cluster command ${kind}`);
   }
@@ -145,15 +179,10 @@ export function encodeClusterOutcome(outcome: ClusterOutcome, writer: ByteWriter
     case "producer-ids":
       writer.uint8(5).uvarint(outcome.first);
       return;
+    case "registered":
+      writer.uint8(6).uvarint(outcome.brokerEpoch);
+      return;
   }
-}
-
-export function writeUuid(writer: ByteWriter, uuid: Uuid): ByteWriter {
-  return writer.bytes(defined(uuidToBytes(uuid), "uuid"));
-}
-
-export function readUuid(reader: ByteReader): Uuid {
-  return uuidFromBytes(reader.bytes(16));
 }
 
 function writeAlteration(writer: ByteWriter, alteration: ConfigAlteration): void {

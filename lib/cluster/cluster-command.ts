@@ -1,6 +1,7 @@
 import type { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { JournalSeq, StoreId, TimestampMs, TopicId, Uuid } from "#lib/util/branded.ts";
 import type { KeyRight } from "./api-key-state.ts";
+import type { BrokerCommand } from "./broker-command.ts";
 
 export type ClusterCommand =
   | NameClusterCommand
@@ -14,7 +15,8 @@ export type ClusterCommand =
   | AllocateProducerIdsCommand
   | RegisterStoreCommand
   | CreateKeyCommand
-  | DeleteKeyCommand;
+  | DeleteKeyCommand
+  | BrokerCommand;
 
 /** Gives the cluster its id. Accepted once; later ones are told the id that stands. */
 export interface NameClusterCommand {
@@ -133,5 +135,6 @@ export type ClusterOutcome =
   /** The topic is marked since `deletingSince`. */
   | { readonly kind: "deleting"; readonly deletingSince: JournalSeq }
   | { readonly kind: "producer-ids"; readonly first: number }
+  | { readonly kind: "registered"; readonly brokerEpoch: JournalSeq }
   /** `detail` is a fact that an error's text needs, such as the name of the topic in the way. Texts are the doors'. */
   | { readonly kind: "refused"; readonly error: ErrorCode; readonly detail: string };

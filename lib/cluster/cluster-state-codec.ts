@@ -1,9 +1,10 @@
 import type { ByteReader } from "#lib/util/byte-reader.ts";
 import type { ByteWriter } from "#lib/util/byte-writer.ts";
 import { readKey, writeKey } from "./api-key-codec.ts";
-import { readUuid, writeUuid } from "./cluster-command-codec.ts";
+import { readBroker, writeBroker } from "./broker-codec.ts";
 import { addTopic, type ClusterState, initialClusterState, type TopicState } from "./cluster-state.ts";
 import { readList } from "./read-list.ts";
+import { readUuid, writeUuid } from "./uuid-codec.ts";
 
 // A snapshot of the cluster's state. Numbers are uvarints, texts UTF-8 behind their length, ids 16 bytes; every list is
 // a count and its elements, in the order of the state's maps.
@@ -13,8 +14,11 @@ import { readList } from "./read-list.ts";
 //            | deleting since (0: not) | configs
 //   stores   id | identity | text url
 //   broker configs   text broker | configs
-//   keys     key | varint created at, ms; no list at all if there are none nor group configs, as before feature level 2
-//   group configs    text group id | configs; no list at all if there are none, as before feature level 3
+//   keys     key | varint created at, ms
+//   group configs    text group id | configs
+//   brokers  as in broker-codec.ts
+//
+// Each of the last three lists ends the snapshot if it and all after it are empty: as before feature level 2, 3 or 4.
 //
 //   configs  (text key, text value)
 //   key      as in the command create-key
@@ -29,12 +33,16 @@ export function encodeClusterState(state: ClusterState, writer: ByteWriter): voi
   }
   writer.uvarint(state.brokerConfigs.size);
   for (const [brokerName, configs] of state.brokerConfigs) writeConfigs(writer.text(brokerName), configs);
-  if (state.apiKeys.size === 0 && state.groupConfigs.size === 0) return;
+  const hasGroupConfigs = state.groupConfigs.size > 0 || state.brokers.size > 0;
+  if (state.apiKeys.size === 0 && !hasGroupConfigs) return;
   writer.uvarint(state.apiKeys.size);
   for (const key of state.apiKeys.values()) writeKey(writer, key).varint(key.createdAtMs);
-  if (state.groupConfigs.size === 0) return;
+  if (!hasGroupConfigs) return;
   writer.uvarint(state.groupConfigs.size);
   for (const [groupId, configs] of state.groupConfigs) writeConfigs(writer.text(groupId), configs);
+  if (state.brokers.size === 0) return;
+  writer.uvarint(state.brokers.size);
+  for (const broker of state.brokers.values()) writeBroker(writer, broker);
 }
 
 export function decodeClusterState(reader: ByteReader): ClusterState {
@@ -54,6 +62,8 @@ export function decodeClusterState(reader: ByteReader): ClusterState {
   for (const [groupId, configs] of readList(reader, () => readNamedConfigs(reader))) {
     state.groupConfigs.set(groupId, configs);
   }
+  if (reader.remaining === 0) return state;
+  for (const broker of readList(reader, () => readBroker(reader))) state.brokers.set(broker.brokerId, broker);
   return state;
 }
 

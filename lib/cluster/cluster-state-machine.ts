@@ -17,9 +17,11 @@ export const CLUSTER_JOURNAL_ID = journalId("cluster");
 /** Keys of the HTTPS door. */
 export const API_KEYS_FEATURE_LEVEL = 2;
 export const GROUP_CONFIGS_FEATURE_LEVEL = 3;
+/** Brokers: registrations, heartbeats and ends. */
+export const BROKERS_FEATURE_LEVEL = 4;
 
 export const clusterStateMachine: StateMachine<ClusterState, ClusterCommand, ClusterOutcome> = {
-  featureLevel: GROUP_CONFIGS_FEATURE_LEVEL,
+  featureLevel: BROKERS_FEATURE_LEVEL,
   initial: initialClusterState,
   fold: foldCluster,
   encodeCommand: encodeClusterCommand,

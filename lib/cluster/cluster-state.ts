@@ -1,5 +1,6 @@
-import type { JournalSeq, StoreId, TimestampMs, TopicId, Uuid } from "#lib/util/branded.ts";
+import type { BrokerId, JournalSeq, StoreId, TimestampMs, TopicId, Uuid } from "#lib/util/branded.ts";
 import type { ApiKeyState } from "./api-key-state.ts";
+import type { BrokerState } from "./broker-state.ts";
 
 // The folded state of the journal `cluster`. Mutable on purpose and by the fold alone. A topic costs the same here
 // whatever the number of its partitions: their places follow from the topic's own few numbers.
@@ -16,6 +17,8 @@ export interface ClusterState {
   readonly groupConfigs: Map<string, ReadonlyMap<string, string>>;
   /** Keys of the HTTPS door by their ids. */
   readonly apiKeys: Map<string, ApiKeyState>;
+  /** Every broker id that was ever registered. */
+  readonly brokers: Map<BrokerId, BrokerState>;
   /** Where the next topic's partitions begin, modulo its journal count, so that topics spread. */
   nextBaseJournal: number;
   nextProducerId: number;
@@ -58,6 +61,7 @@ export function initialClusterState(): ClusterState {
     brokerConfigs: new Map(),
     groupConfigs: new Map(),
     apiKeys: new Map(),
+    brokers: new Map(),
     nextBaseJournal: 0,
     nextProducerId: 0,
     partitionCount: 0,

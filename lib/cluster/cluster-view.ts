@@ -4,6 +4,7 @@ import type { BrokerId, JournalSeq, TimestampMs, TopicId } from "#lib/util/brand
 import type { ApiKeyState } from "./api-key-state.ts";
 import type { BrokerConfigDefinition } from "./broker-config-definition.ts";
 import { brokerConfigDefinition } from "./broker-configs.ts";
+import type { BrokerState } from "./broker-state.ts";
 import type { ClusterCommand } from "./cluster-command.ts";
 import type { ClusterState, StoreState, TopicState } from "./cluster-state.ts";
 import type { ClusterJournal } from "./cluster-state-machine.ts";
@@ -46,6 +47,12 @@ export interface ClusterViewOptions {
 }
 
 const REPLICATION_FACTOR_DEFAULT_MAX = 3;
+/** The brokers of one state, by id; made anew when a fold concerns them. */
+interface KnownBrokers {
+  readonly all: readonly Readonly<BrokerState>[];
+  readonly running: readonly Readonly<BrokerState>[];
+}
+
 const NONE: ReadonlyMap<string, string> = new Map();
 
 /** What this process knows of the cluster: topics, where their partitions are, and the configs that count. */
@@ -60,6 +67,7 @@ export class ClusterView implements PartitionDirectory {
   readonly #cachedTopics = new Map<TopicId, TopicView>();
   readonly #cachedBrokerConfigs = new Map<string, EffectiveConfig>();
   #sortedTopics: readonly Topic[] | undefined;
+  #knownBrokers: KnownBrokers | undefined;
 
   constructor(options: ClusterViewOptions) {
     this.#journal = options.journal;
@@ -186,6 +194,21 @@ export class ClusterView implements PartitionDirectory {
     return [...this.#journal.state.stores.values()].sort((a, b) => a.storeId - b.storeId);
   }
 
+  /** Every broker id that was ever registered, ascending. Cheap: kept until a fold concerns them. */
+  brokers(): readonly Readonly<BrokerState>[] {
+    return this.#brokers().all;
+  }
+
+  /** Those that run as far as this process knows, ascending. As cheap. */
+  runningBrokers(): readonly Readonly<BrokerState>[] {
+    return this.#brokers().running;
+  }
+
+  runningBroker(brokerId: BrokerId): Readonly<BrokerState> | undefined {
+    const broker = this.#journal.state.brokers.get(brokerId);
+    return broker?.status === "running" ? broker : undefined;
+  }
+
   apiKey(keyId: string): ApiKeyState | undefined {
     return this.#journal.state.apiKeys.get(keyId);
   }
@@ -210,6 +233,14 @@ export class ClusterView implements PartitionDirectory {
     this.#stopListening();
   }
 
+  #brokers(): KnownBrokers {
+    this.#dropForeignCaches();
+    if (this.#knownBrokers !== undefined) return this.#knownBrokers;
+    const all = [...this.#journal.state.brokers.values()].sort((a, b) => a.brokerId - b.brokerId);
+    this.#knownBrokers = { all, running: all.filter(({ status }) => status === "running") };
+    return this.#knownBrokers;
+  }
+
   #brokerValue(name: string): string {
     return defined(this.brokerConfig(defined(brokerConfigDefinition(name), name)).value, name);
   }
@@ -232,6 +263,12 @@ export class ClusterView implements PartitionDirectory {
         this.#cachedTopics.clear();
         this.#cachedBrokerConfigs.clear();
         return;
+      case "register-broker":
+      case "broker-heartbeat":
+      case "fence-broker":
+      case "stop-broker":
+        this.#knownBrokers = undefined;
+        return;
       case "name-cluster":
       case "allocate-producer-ids":
       case "register-store":
@@ -248,6 +285,7 @@ export class ClusterView implements PartitionDirectory {
     this.#cachedTopics.clear();
     this.#cachedBrokerConfigs.clear();
     this.#sortedTopics = undefined;
+    this.#knownBrokers = undefined;
   }
 }
 

@@ -11,6 +11,7 @@ import type {
   RegisterStoreCommand,
 } from "./cluster-command.ts";
 import type { ClusterState } from "./cluster-state.ts";
+import { foldBrokerHeartbeat, foldFenceBroker, foldRegisterBroker, foldStopBroker } from "./fold-brokers.ts";
 import { alterConfigs } from "./fold-configs.ts";
 import { foldCreateKey, foldDeleteKey } from "./fold-keys.ts";
 import {
@@ -51,6 +52,14 @@ export function foldCluster(state: ClusterState, command: ClusterCommand, contex
       return foldCreateKey(state, command, context);
     case "delete-key":
       return foldDeleteKey(state, command.keyId);
+    case "register-broker":
+      return foldRegisterBroker(state, command, context);
+    case "broker-heartbeat":
+      return foldBrokerHeartbeat(state, command, context);
+    case "fence-broker":
+      return foldFenceBroker(state, command);
+    case "stop-broker":
+      return foldStopBroker(state, command);
   }
 }
 

@@ -301,7 +301,7 @@ export const HTTP_HEADERS_MS_MAX = 30_000;
 /** A connection on which nothing moves, in either direction, is cut: streams give signs of life, requests are over by then. */
 export const HTTP_IDLE_MS_MAX = 120_000;
 
-// Cluster. The fold of the cluster journal enforces the first seven: another number is another outcome, hence a new
+// Cluster. The fold of the cluster journal enforces the first nine: another number is another outcome, hence a new
 // feature level (docs/ARCHITECTURE.md J4).
 /** About five times what Kafka's documentation calls practical for a cluster; a topic takes some 300 bytes of memory. */
 export const TOPICS_MAX = 100_000;
@@ -314,6 +314,9 @@ export const API_KEYS_MAX = 10_000;
 export const API_KEY_RIGHTS_MAX = 100;
 /** Groups that may have configs of their own, which are part of the cluster's state too. Kafka has no limit. */
 export const GROUP_CONFIGS_MAX = 10_000;
+/** Broker ids that were ever registered; they stay, as the names of replicas whose store has no broker for now. */
+export const BROKERS_MAX = 10_000;
+export const BROKER_ENDPOINTS_MAX = 100;
 /** Characters of one config value, as in Kafka (Short.MAX_VALUE). */
 export const CONFIG_VALUE_LENGTH_MAX = 32_767;
 /** UTF-8 bytes of all keys and values in one alteration, so that its command fits in a journal record. */

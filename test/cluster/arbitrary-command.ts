@@ -13,6 +13,9 @@ const operation: fc.Arbitrary<ConfigOperation> = fc.oneof(
   fc.record({ kind: fc.constantFrom("append" as const, "subtract" as const), key, value, inherited: value }),
 );
 const alteration = fc.record({ replacesAll: fc.boolean(), operations: fc.array(operation, { maxLength: 4 }) });
+const brokerId = fc.nat(2);
+/** Numbers that the records of a short history have. */
+const epoch = fc.integer({ min: 1, max: 20 });
 /** Any command of the cluster journal, from few names and ids, so that commands meet each other. */
 export const clusterCommand: fc.Arbitrary<ClusterCommand> = fc.oneof(
   fc.record({ kind: fc.constant("name-cluster" as const), clusterId: name }),
@@ -55,4 +58,19 @@ export const clusterCommand: fc.Arbitrary<ClusterCommand> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("delete-key" as const), keyId: name }),
   fc.record({ kind: fc.constant("alter-group-configs" as const), groupId: name, alteration }),
+  fc.record({
+    kind: fc.constant("register-broker" as const),
+    brokerId,
+    incarnation: topicId,
+    storeId: fc.nat(2),
+    rack: fc.constantFrom(null, "", "a"),
+    endpoints: fc.array(fc.record({ name, host: name, port: fc.nat(65_535) }), { maxLength: 2 }),
+    replaces: fc.option(fc.record({ brokerEpoch: epoch, seenSeq: epoch }), { nil: undefined }),
+  }),
+  fc.record({
+    kind: fc.constantFrom("broker-heartbeat" as const, "stop-broker" as const),
+    brokerId,
+    brokerEpoch: epoch,
+  }),
+  fc.record({ kind: fc.constant("fence-broker" as const), brokerId, brokerEpoch: epoch, seenSeq: epoch }),
 );

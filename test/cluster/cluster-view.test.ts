@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
+import type { ClusterCommand } from "#lib/cluster/cluster-command.ts";
 import { CLUSTER_JOURNAL_ID } from "#lib/cluster/cluster-state-machine.ts";
 import { defined } from "#lib/util/assert.ts";
 import { SNAPSHOT_RECORDS_MIN } from "#lib/util/limits.ts";
-import { ClusterWorld, FOR_GOOD, NEVER, newTopic } from "./cluster-harness.ts";
+import { ClusterWorld, FOR_GOOD, NEVER, newTopic, topicIdOf } from "./cluster-harness.ts";
 
 async function worldWithTopic() {
   const world = new ClusterWorld();
@@ -116,4 +117,28 @@ test("a view that had to reload from a snapshot keeps nothing from before", asyn
   expect(sleeper.settings(topicId)?.messageBytesMax).toBe(2_000);
   expect(sleeper.brokerInteger("message.max.bytes")).toBe(2_000);
   expect(sleeper.topics().map(({ name }) => name)).toEqual(["second", "t"]);
+});
+
+test("brokers are listed by id, those that run apart, and a fold that concerns them is seen at once", async () => {
+  const { world, process } = await worldWithTopic();
+  const { view, journal } = process;
+  const propose = (command: ClusterCommand) =>
+    world.run(journal.propose(command, { lane: "brokers", signal: NEVER })).then(({ seq }) => seq);
+  const register = (brokerId: number) => {
+    const fields = { brokerId, incarnation: topicIdOf(brokerId), storeId: 0, rack: null, endpoints: [] };
+    return propose({ kind: "register-broker", ...fields, replaces: undefined });
+  };
+  expect(view.brokers()).toEqual([]);
+  const epochs = [await register(9), await register(2), await register(5)] as const;
+  const ids = () => [view.brokers(), view.runningBrokers()].map((all) => all.map(({ brokerId }) => brokerId));
+  expect(ids()).toEqual(Array(2).fill([2, 5, 9]));
+  expect(view.runningBrokers()).toBe(view.runningBrokers());
+  expect(view.runningBroker(5)).toMatchObject({ brokerId: 5, brokerEpoch: epochs[2] });
+  await propose({ kind: "stop-broker", brokerId: 5, brokerEpoch: epochs[2] });
+  expect(ids()).toEqual([
+    [2, 5, 9],
+    [2, 9],
+  ]);
+  expect(view.runningBroker(5)).toBeUndefined();
+  expect(view.runningBroker(4)).toBeUndefined();
 });

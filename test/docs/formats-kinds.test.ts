@@ -66,6 +66,7 @@ const CLUSTER_OUTCOMES: Samples<ClusterOutcome> = {
   created: { kind: "created", baseJournal: 0 },
   deleting: { kind: "deleting", deletingSince: 1 },
   "producer-ids": { kind: "producer-ids", first: 0 },
+  registered: { kind: "registered", brokerEpoch: 1 },
 };
 
 const LOG_OUTCOMES: Samples<LogOutcome> = {
