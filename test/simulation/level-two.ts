@@ -1,7 +1,7 @@
-import type { LogStateMachine } from "#lib/log/log-state-machine.ts";
+import { type LogStateMachine, logStateMachine } from "#lib/log/log-state-machine.ts";
 
 /** The feature level after the newest real one: a stand-in for every change that a version will ever make to a fold. */
-export const NEXT_LEVEL = 2;
+export const NEXT_LEVEL = logStateMachine.featureLevel + 1;
 
 /** An `advance-log-start` to here means "to the end" at the next level; before it, it is refused as out of range. */
 export const TO_THE_END = Number.MAX_SAFE_INTEGER;
