@@ -40,9 +40,11 @@ export class FetchWaiters {
       case "drop":
         this.#touchTopic(command.topicId);
         return;
-      // An open partition is as empty as one that is not open yet, and replicas are no reader's concern.
+      // An open partition is as empty as one that is not open yet; replicas and leaders are no reader's concern.
       case "open":
       case "place-replicas":
+      case "elect":
+      case "alter-isr":
         return;
     }
   }

@@ -4,7 +4,7 @@ import { type ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import type { ByteWriter } from "#lib/util/byte-writer.ts";
 import { decodeAppendParts, encodeAppendParts } from "./append-parts-codec.ts";
 import { decodeNumbers, decodeTopicId, encodeNumbers, encodeTopicId } from "./codec-fields.ts";
-import type { AppendCommand, AppendSource, LogCommand, OpenCommand } from "./log-command.ts";
+import type { AppendCommand, AppendSource, ElectCommand, LogCommand, OpenCommand } from "./log-command.ts";
 
 // A command of a log journal. `list` is a count as uvarint and so many items; `text` a byte length as uvarint and UTF-8;
 // all numbers are big-endian.
@@ -17,6 +17,8 @@ import type { AppendCommand, AppendSource, LogCommand, OpenCommand } from "./log
 //   4 append, object   flushId 16 bytes, key text, byteLength uvarint, copies list of uvarint, parts
 //   5 append, inline   flushId 16 bytes, parts, byteLength uvarint, bytes
 //   6 advance start    topicId 16 bytes, partitionIndex uvarint, logStartOffset uvarint
+//   7 elect            expectedEpoch uvarint, brokerId + 1 uvarint (0: nobody), brokerEpoch uvarint, clusterSeq uvarint
+//   8 alter-isr        expectedIsrEpoch uvarint, isr list of uvarint
 //
 // parts are drawn in append-parts-codec.ts.
 
@@ -26,6 +28,8 @@ const KIND_DROP = 3;
 const KIND_APPEND_OBJECT = 4;
 const KIND_APPEND_INLINE = 5;
 const KIND_ADVANCE_LOG_START = 6;
+const KIND_ELECT = 7;
+const KIND_ALTER_ISR = 8;
 
 export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void {
   switch (command.kind) {
@@ -47,6 +51,16 @@ export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void 
     case "advance-log-start":
       encodeTopicId(command.topicId, writer.uint8(KIND_ADVANCE_LOG_START));
       writer.uvarint(command.partitionIndex).uvarint(command.logStartOffset);
+      return;
+    case "elect":
+      writer
+        .uint8(KIND_ELECT)
+        .uvarint(command.expectedEpoch)
+        .uvarint(command.brokerId + 1);
+      writer.uvarint(command.brokerEpoch).uvarint(command.clusterSeq);
+      return;
+    case "alter-isr":
+      encodeNumbers(command.isr, writer.uint8(KIND_ALTER_ISR).uvarint(command.expectedIsrEpoch));
       return;
     default:
       unreachable(command);
@@ -79,6 +93,10 @@ export function decodeLogCommand(reader: ByteReader): LogCommand {
       const partitionIndex = reader.uvarint();
       return { kind: "advance-log-start", topicId, partitionIndex, logStartOffset: reader.uvarint() };
     }
+    case KIND_ELECT:
+      return decodeElect(reader);
+    case KIND_ALTER_ISR:
+      return { kind: "alter-isr", expectedIsrEpoch: reader.uvarint(), isr: decodeNumbers(reader) };
     default:
       throw new DecodeError(`unknown kind of log command ${kind}`);
   }
@@ -91,6 +109,13 @@ function decodeOpen(reader: ByteReader): OpenCommand {
   const minInsyncReplicas = reader.uvarint();
   const clusterSeq = reader.uvarint();
   return { kind: "open", topicId, partitionIndexes, replicationFactor, minInsyncReplicas, clusterSeq };
+}
+
+function decodeElect(reader: ByteReader): ElectCommand {
+  const expectedEpoch = reader.uvarint();
+  const brokerId = reader.uvarint() - 1;
+  const brokerEpoch = reader.uvarint();
+  return { kind: "elect", expectedEpoch, brokerId, brokerEpoch, clusterSeq: reader.uvarint() };
 }
 
 function decodeAppend(kind: number, reader: ByteReader): AppendCommand {

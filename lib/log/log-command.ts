@@ -1,7 +1,23 @@
 import type { ErrorCode } from "#lib/protocol/error-code.ts";
-import type { FlushId, JournalSeq, ObjectKey, Offset, StoreId, TimestampMs, TopicId } from "#lib/util/branded.ts";
+import type {
+  BrokerId,
+  FlushId,
+  JournalSeq,
+  ObjectKey,
+  Offset,
+  StoreId,
+  TimestampMs,
+  TopicId,
+} from "#lib/util/branded.ts";
 
-export type LogCommand = PlaceReplicasCommand | OpenCommand | DropCommand | AppendCommand | AdvanceLogStartCommand;
+export type LogCommand =
+  | PlaceReplicasCommand
+  | OpenCommand
+  | DropCommand
+  | AppendCommand
+  | AdvanceLogStartCommand
+  | ElectCommand
+  | AlterIsrCommand;
 
 /**
  * Names the journal's stores. Accepted once; again it is `done` if it names the same, else refused with
@@ -81,6 +97,30 @@ export interface AdvanceLogStartCommand {
   readonly topicId: TopicId;
   readonly partitionIndex: number;
   readonly logStartOffset: Offset;
+}
+
+/**
+ * Names the journal's leader and raises the leader epoch. Refused with FENCED_LEADER_EPOCH if another election came
+ * first, with STALE_BROKER_EPOCH if the last one was made with a newer view of the cluster. Feature level 2.
+ */
+export interface ElectCommand {
+  readonly kind: "elect";
+  readonly expectedEpoch: number;
+  /** -1: nobody. */
+  readonly brokerId: BrokerId;
+  /** 0 if nobody. */
+  readonly brokerEpoch: JournalSeq;
+  readonly clusterSeq: JournalSeq;
+}
+
+/**
+ * Sets the stores that count for commits, in the order of the replicas. Refused with INVALID_UPDATE_VERSION if the ISR
+ * has changed since, with INVALID_REQUEST if it is empty or names another store than the replicas. Feature level 2.
+ */
+export interface AlterIsrCommand {
+  readonly kind: "alter-isr";
+  readonly expectedIsrEpoch: number;
+  readonly isr: readonly StoreId[];
 }
 
 export type LogOutcome =

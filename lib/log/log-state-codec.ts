@@ -3,14 +3,24 @@ import { flushIdFromBytes, flushIdToBytes, objectKey, type TopicId } from "#lib/
 import { type ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import type { ByteWriter } from "#lib/util/byte-writer.ts";
 import { decodeList, decodeNumbers, decodeTopicId, encodeNumbers, encodeTopicId } from "./codec-fields.ts";
-import { type LogState, type PartitionState, partitionKey, type WriteAheadObject } from "./log-state.ts";
+import { NO_LEADER } from "./fold-leader.ts";
+import {
+  type LeaderState,
+  type LogState,
+  type PartitionState,
+  partitionKey,
+  type WriteAheadObject,
+} from "./log-state.ts";
 import { decodePartition, encodePartition } from "./partition-state-codec.ts";
 
 // A log journal's state, as its snapshots carry it. `list` is a count as uvarint and so many items; `text` a byte length
 // as uvarint and UTF-8; all numbers are big-endian. Lists keep the state's order: it is part of the state.
 //
-//   state       version uint8 (1), replicas list of uvarint, isr list of uvarint, lastDropSeq uvarint,
-//               latestProposedAtMs int64, topicIds list of 16 bytes, objects list of object, partitions list of partition
+//   state       version uint8 (1, or 2 once there was an election or a change of the ISR), replicas list of uvarint,
+//               isr list of uvarint, in version 2 leadership, lastDropSeq uvarint, latestProposedAtMs int64,
+//               topicIds list of 16 bytes, objects list of object, partitions list of partition
+//   leadership  isrEpoch uvarint, epoch uvarint, brokerId + 1 uvarint (0: nobody), brokerEpoch uvarint,
+//               clusterSeq uvarint
 //   object      key text, flushId 16 bytes, byteLength uvarint, copies list of uvarint
 //   partition   drawn in partition-state-codec.ts
 //
@@ -18,13 +28,17 @@ import { decodePartition, encodePartition } from "./partition-state-codec.ts";
 // by their place in these lists.
 
 const VERSION = 1;
+const VERSION_WITH_LEADER = 2;
 
 export function encodeLogState(state: LogState, writer: ByteWriter): void {
   const topics = new Map<TopicId, number>();
   const objects = new Map<WriteAheadObject, number>();
   for (const partition of state.partitions.values()) collectReferences(partition, topics, objects);
-  encodeNumbers(state.replicas, writer.uint8(VERSION));
+  // Journals at level 1 have no leader, and their snapshots look as they always did.
+  const hasLeadership = state.leader.epoch > 0 || state.isrEpoch > 0;
+  encodeNumbers(state.replicas, writer.uint8(hasLeadership ? VERSION_WITH_LEADER : VERSION));
   encodeNumbers(state.isr, writer);
+  if (hasLeadership) encodeLeadership(state, writer);
   writer.uvarint(state.lastDropSeq).int64(state.latestProposedAtMs);
   writer.uvarint(topics.size);
   for (const topicId of topics.keys()) encodeTopicId(topicId, writer);
@@ -49,6 +63,14 @@ function collectReferences(
   }
 }
 
+function encodeLeadership({ isrEpoch, leader }: LogState, writer: ByteWriter): void {
+  writer.uvarint(isrEpoch).uvarint(leader.epoch);
+  writer
+    .uvarint(leader.brokerId + 1)
+    .uvarint(leader.brokerEpoch)
+    .uvarint(leader.clusterSeq);
+}
+
 function encodeObject(object: WriteAheadObject, writer: ByteWriter): void {
   writer.text(object.key).bytes(flushIdToBytes(object.flushId)).uvarint(object.byteLength);
   encodeNumbers(object.copies, writer);
@@ -56,9 +78,13 @@ function encodeObject(object: WriteAheadObject, writer: ByteWriter): void {
 
 export function decodeLogState(reader: ByteReader): LogState {
   const version = reader.uint8();
-  if (version !== VERSION) throw new DecodeError(`unknown version ${version} of a log journal's state`);
+  const hasLeadership = version === VERSION_WITH_LEADER;
+  if (version !== VERSION && !hasLeadership)
+    throw new DecodeError(`unknown version ${version} of a log journal's state`);
   const replicas = decodeNumbers(reader);
   const isr = decodeNumbers(reader);
+  const isrEpoch = hasLeadership ? reader.uvarint() : 0;
+  const leader = hasLeadership ? decodeLeader(reader) : NO_LEADER;
   const lastDropSeq = reader.uvarint();
   const latestProposedAtMs = reader.int64();
   const topics = decodeList(reader, () => decodeTopicId(reader));
@@ -70,7 +96,14 @@ export function decodeLogState(reader: ByteReader): LogState {
     const partition = decodePartition(reader, topicId, objects);
     partitions.set(partitionKey(topicId, partition.partitionIndex), partition);
   });
-  return { replicas, isr, lastDropSeq, latestProposedAtMs, partitions };
+  return { replicas, isr, isrEpoch, leader, lastDropSeq, latestProposedAtMs, partitions };
+}
+
+function decodeLeader(reader: ByteReader): LeaderState {
+  const epoch = reader.uvarint();
+  const brokerId = reader.uvarint() - 1;
+  const brokerEpoch = reader.uvarint();
+  return { brokerId, brokerEpoch, epoch, clusterSeq: reader.uvarint() };
 }
 
 function decodeObject(reader: ByteReader): WriteAheadObject {

@@ -2,6 +2,7 @@ import type { FoldContext, StateMachine } from "#lib/journal/state-machine.ts";
 import { unreachable } from "#lib/util/assert.ts";
 import type { JournalSeq } from "#lib/util/branded.ts";
 import { foldAppend } from "./fold-append.ts";
+import { foldAlterIsr, foldElect, NO_LEADER } from "./fold-leader.ts";
 import { foldAdvanceLogStart, foldDrop, foldOpen, foldPlaceReplicas } from "./fold-partition.ts";
 import type { LogCommand, LogOutcome } from "./log-command.ts";
 import { decodeLogCommand, encodeLogCommand } from "./log-command-codec.ts";
@@ -11,8 +12,11 @@ import { decodeLogState, encodeLogState } from "./log-state-codec.ts";
 
 export type LogStateMachine = StateMachine<LogState, LogCommand, LogOutcome>;
 
+/** The level of elections and of changes of the ISR. */
+export const LEADERS_FEATURE_LEVEL = 2;
+
 export const logStateMachine: LogStateMachine = {
-  featureLevel: 1,
+  featureLevel: LEADERS_FEATURE_LEVEL,
   initial: initialLogState,
   fold: foldLogCommand,
   encodeCommand: encodeLogCommand,
@@ -24,7 +28,15 @@ export const logStateMachine: LogStateMachine = {
 };
 
 export function initialLogState(): LogState {
-  return { replicas: [], isr: [], lastDropSeq: 0, latestProposedAtMs: 0, partitions: new Map() };
+  return {
+    replicas: [],
+    isr: [],
+    isrEpoch: 0,
+    leader: NO_LEADER,
+    lastDropSeq: 0,
+    latestProposedAtMs: 0,
+    partitions: new Map(),
+  };
 }
 
 function foldLogCommand(state: LogState, command: LogCommand, context: FoldContext): LogOutcome {
@@ -39,6 +51,10 @@ function foldLogCommand(state: LogState, command: LogCommand, context: FoldConte
       return foldAppend(state, command, context);
     case "advance-log-start":
       return foldAdvanceLogStart(state, command);
+    case "elect":
+      return foldElect(state, command);
+    case "alter-isr":
+      return foldAlterIsr(state, command);
     default:
       return unreachable(command);
   }

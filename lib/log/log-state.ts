@@ -1,4 +1,13 @@
-import type { FlushId, JournalSeq, ObjectKey, Offset, StoreId, TimestampMs, TopicId } from "#lib/util/branded.ts";
+import type {
+  BrokerId,
+  FlushId,
+  JournalSeq,
+  ObjectKey,
+  Offset,
+  StoreId,
+  TimestampMs,
+  TopicId,
+} from "#lib/util/branded.ts";
 
 // The folded state of one log journal: every open partition that lives there. Mutable on purpose and by the fold alone.
 
@@ -7,12 +16,28 @@ export interface LogState {
   replicas: readonly StoreId[];
   /** The stores of `replicas` that hold everything committed. */
   isr: readonly StoreId[];
+  /** Rises by one with each change of the ISR. */
+  isrEpoch: number;
+  /** Replaced as a whole by each election. */
+  leader: LeaderState;
   /** The highest cluster sequence number of any `Drop`; an older `Open` is refused, so no stale view revives a topic. */
   lastDropSeq: JournalSeq;
   /** The latest `proposedAtMs` of any append: the state's only notion of now. */
   latestProposedAtMs: TimestampMs;
   /** Key: `partitionKey`. Insertion order is part of the state. */
   readonly partitions: Map<string, PartitionState>;
+}
+
+/** The broker that appends and replicates for the journal while all goes well: a hint, which no append depends on. */
+export interface LeaderState {
+  /** -1: none. */
+  readonly brokerId: BrokerId;
+  /** Number of the cluster record that registered that process of the broker; 0 if there is none. */
+  readonly brokerEpoch: JournalSeq;
+  /** The leader epoch of all partitions here: 0 before the first election, one more with each. */
+  readonly epoch: number;
+  /** The cluster journal's number at which the elector saw the brokers so. */
+  readonly clusterSeq: JournalSeq;
 }
 
 export interface PartitionState {

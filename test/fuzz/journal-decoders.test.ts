@@ -82,6 +82,18 @@ const logCommand: fc.Arbitrary<LogCommand> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("drop" as const), topicId, clusterSeq: number }),
   fc.record({
+    kind: fc.constant("elect" as const),
+    expectedEpoch: number,
+    brokerId: fc.integer({ min: -1, max: 5 }),
+    brokerEpoch: number,
+    clusterSeq: number,
+  }),
+  fc.record({
+    kind: fc.constant("alter-isr" as const),
+    expectedIsrEpoch: number,
+    isr: fc.array(number, { maxLength: 4 }),
+  }),
+  fc.record({
     kind: fc.constant("advance-log-start" as const),
     topicId,
     partitionIndex: number,
@@ -98,7 +110,9 @@ const logCommand: fc.Arbitrary<LogCommand> = fc.oneof(
   },
 );
 
-/** States of a journal after some appends, inlined and not. */
+const SEEN = { brokerEpoch: 5, clusterSeq: 6 };
+
+/** States of a journal after some appends, inlined and not, and elections. */
 const logState = fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.boolean()), { maxLength: 12 }).map((flushes) => {
   const log = openedLog();
   let sequence = 0;
@@ -110,6 +124,7 @@ const logState = fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.boolean())
         bytes: new Uint8Array(300),
       });
     else log.append(batches);
+    if (count === 2) log.fold({ kind: "elect", expectedEpoch: log.state.leader.epoch, brokerId: 0, ...SEEN });
   }
   return encodedState(log.state);
 });

@@ -9,6 +9,7 @@ import {
   batchOf,
   encodedOutcome,
   encodedState,
+  FoldedLog,
   flushIdOf,
   objectSource,
   openedLog,
@@ -56,6 +57,24 @@ test("an append command has the drawn bytes", () => {
   );
 });
 
+test("elections and changes of the ISR have the drawn bytes", () => {
+  const elect: LogCommand = { kind: "elect", expectedEpoch: 4, brokerId: 2, brokerEpoch: 300, clusterSeq: 301 };
+  expect(hex(encoded(elect))).toBe("070403ac02ad02");
+  expect(hex(encoded({ ...elect, brokerId: -1, brokerEpoch: 0 }))).toBe("07040000ad02");
+  expect(hex(encoded({ kind: "alter-isr", expectedIsrEpoch: 5, isr: [2, 0] }))).toBe("0805020200");
+});
+
+test("a snapshot has a leader and an ISR epoch from the first of them on, and looks as before until then", () => {
+  const log = new FoldedLog();
+  const drawn = (text: string) => text.replaceAll(" ", "");
+  log.fold({ kind: "place-replicas", replicas: [1, 0] });
+  expect(hex(encodedState(log.state))).toBe(drawn("01 020100 020100 00 0000000000000000 000000"));
+  log.fold({ kind: "alter-isr", expectedIsrEpoch: 0, isr: [0] });
+  expect(hex(encodedState(log.state))).toBe(drawn("02 020100 0100 0100000000 00 0000000000000000 000000"));
+  log.fold({ kind: "elect", expectedEpoch: 0, brokerId: 0, brokerEpoch: 7, clusterSeq: 300 });
+  expect(hex(encodedState(log.state))).toBe(drawn("02 020100 0100 01010107ac02 00 0000000000000000 000000"));
+});
+
 const commands: readonly LogCommand[] = [
   { kind: "place-replicas", replicas: [2, 0, 1] },
   {
@@ -68,6 +87,10 @@ const commands: readonly LogCommand[] = [
   },
   { kind: "drop", topicId: TOPIC, clusterSeq: 901 },
   { kind: "advance-log-start", topicId: TOPIC, partitionIndex: 7, logStartOffset: 2 ** 52 },
+  { kind: "elect", expectedEpoch: 0x7fff_fffe, brokerId: 0x7fff_ffff, brokerEpoch: 2 ** 52, clusterSeq: 2 ** 52 + 1 },
+  { kind: "elect", expectedEpoch: 0, brokerId: -1, brokerEpoch: 0, clusterSeq: 3 },
+  { kind: "alter-isr", expectedIsrEpoch: 300, isr: [2, 0] },
+  { kind: "alter-isr", expectedIsrEpoch: 0, isr: [] },
   flush,
   { ...flush, parts: [] },
   { ...flush, parts: [{ topicId: TOPIC, partitionIndex: 0, position: 0, batches: [] }] },
@@ -142,8 +165,8 @@ test("a cut snapshot, an unknown version and a wrong reference are decode errors
     expect(() => logStateMachine.decodeState(new ByteReader(whole.subarray(0, length)))).toThrow(DecodeError);
   }
   const newer = Buffer.from(whole);
-  newer[0] = 2;
-  expect(() => logStateMachine.decodeState(new ByteReader(newer))).toThrow(/unknown version 2/);
+  newer[0] = 3;
+  expect(() => logStateMachine.decodeState(new ByteReader(newer))).toThrow(/unknown version 3/);
 });
 
 test("a snapshot keeps what duplicates are known by, and leaves out what an idle producer lost", () => {

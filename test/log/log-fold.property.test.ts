@@ -83,6 +83,20 @@ const commands: fc.Arbitrary<LogCommand> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("place-replicas" as const), replicas: storeIds }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("elect" as const),
+      expectedEpoch: fc.nat(3),
+      brokerId: fc.integer({ min: -1, max: 2 }),
+      brokerEpoch: fc.nat(9),
+      clusterSeq: clusterSeqs,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("alter-isr" as const), expectedIsrEpoch: fc.nat(3), isr: storeIds }),
+  },
 );
 
 interface Step {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { logJournalId, newLogJournals } from "#lib/log/log-journals.ts";
+import { initialLogState } from "#lib/log/log-state-machine.ts";
 import { appendOf, LogWorld, NEVER, topicOf } from "./append-harness.ts";
 
 test("a journal is opened once for all who ask", async () => {
@@ -61,7 +62,7 @@ test("listeners hear the folds of every journal, opened or yet to be, until they
 
 test("listeners hear of a reload", async () => {
   let reload = () => {};
-  const state = { replicas: [], isr: [], lastDropSeq: 0, latestProposedAtMs: 0, partitions: new Map() };
+  const state = initialLogState();
   const reloaded: string[] = [];
   const world = new LogWorld();
   const real = await world.run(world.process().journals.journal(0, NEVER));
