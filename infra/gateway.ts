@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { Duration, Fn, IgnoreMode, RemovalPolicy, Stack, Validations } from "aws-cdk-lib";
+import { Duration, IgnoreMode, RemovalPolicy, Validations } from "aws-cdk-lib";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
 import { Platform } from "aws-cdk-lib/aws-ecr-assets";
 import * as ecs from "aws-cdk-lib/aws-ecs";
@@ -9,6 +9,7 @@ import * as logs from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import type { GatewayAddress } from "#lib/config/deploy-settings.ts";
 import { BrokerNames, connectCheck } from "./broker-names.ts";
+import { type BrokerPlace, BrokerPlaces, placesInGivenVpc, placesInNewVpc, zonesOfNewVpc } from "./broker-zones.ts";
 import type { JournalTable } from "./journal-table.ts";
 import type { Architecture } from "./native-packages.ts";
 import type { Stores } from "./stores.ts";
@@ -17,7 +18,7 @@ export interface GatewayProps {
   readonly stores: Stores;
   readonly journals: JournalTable;
   readonly architecture: Architecture;
-  /** Brokers with ids 0 to n - 1; broker k is homed at store k mod the number of stores. */
+  /** Brokers with ids 0 to n - 1; broker k is homed at store k mod the number of stores, and runs in that store's zone. */
   readonly brokers: number;
   /** `dns`: clients reach each broker itself, by a name in the VPC; nothing is charged by the byte within a zone. */
   readonly address: GatewayAddress;
@@ -25,6 +26,10 @@ export interface GatewayProps {
   readonly domain?: string;
   /** Where clients are. One is made where none is given: it costs nothing by itself. */
   readonly vpc?: ec2.IVpc;
+  /** Where brokers run in a VPC that is given, by the id of the store at home; one subnet in each of its zones where left out. */
+  readonly subnets?: readonly ec2.ISubnet[];
+  /** Ids of the zones of a VPC that is made here, by store id. Where there are none: those of directory buckets, or the region's. */
+  readonly zones?: readonly string[];
   /** What runs, with `node` in its path; built from the checkout by infra/gateway/Dockerfile where none is given, which needs Docker. */
   readonly image?: ecs.ContainerImage;
 }
@@ -54,11 +59,18 @@ export class Gateway extends Construct {
   readonly #front: Front;
   readonly #cluster: ecs.Cluster;
   readonly #role: iam.Role;
+  readonly #places: BrokerPlaces;
 
   constructor(scope: Construct, id: string, props: GatewayProps) {
     super(scope, id);
     this.#props = props;
-    this.vpc = props.vpc ?? withoutGaps<ec2.IVpc>(this.#newVpc());
+    const { stores, subnets } = props;
+    const { vpc, places } =
+      props.vpc === undefined
+        ? this.#newVpc()
+        : { vpc: props.vpc, places: placesInGivenVpc(props.vpc, { stores, subnets }) };
+    this.vpc = vpc;
+    this.#places = new BrokerPlaces(places, stores.stores.length);
     this.#cluster = new ecs.Cluster(this, "Cluster", { vpc: this.vpc });
     Validations.of(this.#cluster).acknowledge({
       id: "AwsSolutions-ECS4",
@@ -88,14 +100,17 @@ export class Gateway extends Construct {
   }
 
   /** Subnets with a route out and no way in; S3 and DynamoDB are reached inside AWS, without a charge. */
-  #newVpc(): ec2.Vpc {
+  #newVpc(): { readonly vpc: ec2.IVpc; readonly places: readonly BrokerPlace[] } {
+    const { zones = [], stores } = this.#props;
+    const zoneIds = zones.length > 0 ? zones : stores.zoneIds;
     const vpc = new ec2.Vpc(this, "Vpc", {
-      availabilityZones: zonesOf(this),
+      availabilityZones: zonesOfNewVpc(this, zoneIds),
       natGateways: 0,
       subnetConfiguration: [{ name: "Brokers", subnetType: ec2.SubnetType.PUBLIC, mapPublicIpOnLaunch: false }],
       gatewayEndpoints: {
         S3: { service: ec2.GatewayVpcEndpointAwsService.S3 },
         DynamoDb: { service: ec2.GatewayVpcEndpointAwsService.DYNAMODB },
+        ...(stores.zoneIds.length > 0 ? { S3Express: { service: ec2.GatewayVpcEndpointAwsService.S3_EXPRESS } } : {}),
       },
     });
     Validations.of(vpc).acknowledge({
@@ -103,7 +118,7 @@ export class Gateway extends Construct {
       reason:
         "Flow logs are charged by the gigabyte and would hold every fetch; add them to a VPC of your own if wanted.",
     });
-    return vpc;
+    return { vpc: withoutGaps<ec2.IVpc>(vpc), places: placesInNewVpc(vpc, zoneIds) };
   }
 
   #newLoadBalancer(): elb.NetworkLoadBalancer {
@@ -145,7 +160,7 @@ export class Gateway extends Construct {
     const front = this.#front;
     if (front.kind === "names") this.#allowVpc(securityGroup, ec2.Port.tcp(port));
     else securityGroup.connections.allowFrom(front.loadBalancer, ec2.Port.tcp(port), "The load balancer");
-    const hasPrivateSubnets = this.vpc.privateSubnets.length > 0;
+    const { subnet, isPublic } = this.#places.of(brokerId);
     const service = new ecs.FargateService(this, `Broker${brokerId}`, {
       cluster: withoutGaps<ecs.ICluster>(this.#cluster),
       taskDefinition,
@@ -154,8 +169,8 @@ export class Gateway extends Construct {
       minHealthyPercent: 0,
       maxHealthyPercent: 100,
       circuitBreaker: { enable: true, rollback: true },
-      assignPublicIp: !hasPrivateSubnets,
-      vpcSubnets: { subnetType: hasPrivateSubnets ? ec2.SubnetType.PRIVATE_WITH_EGRESS : ec2.SubnetType.PUBLIC },
+      assignPublicIp: isPublic,
+      vpcSubnets: { subnets: [subnet] },
       securityGroups: [securityGroup],
       ...(front.kind === "names" ? { cloudMapOptions: front.names.optionsOf(brokerId) } : {}),
     });
@@ -207,6 +222,7 @@ export class Gateway extends Construct {
         ...stores.urls.flatMap((url) => ["--store", url]),
         ...["--journal", `dynamodb://${journals.table.tableName}`],
         ...["--broker-id", String(brokerId)],
+        ...["--rack", this.#places.of(brokerId).rack],
         ...["--kafka", `0.0.0.0:${port}`, "--advertise", this.#addressOf(brokerId)],
       ],
       portMappings: [{ containerPort: port }],
@@ -237,9 +253,4 @@ function imageFromCheckout(architecture: Architecture): ecs.ContainerImage {
     ignoreMode: IgnoreMode.DOCKER,
     exclude: ["*", "!bin", "!lib", "!infra/gateway/Dockerfile", "!package.json", "!package-lock.json", "!LICENSE"],
   });
-}
-
-/** Three zones by their places in the region's list, so that nobody has to be asked for their names. */
-function zonesOf(scope: Construct): string[] {
-  return [0, 1, 2].map((index) => Fn.select(index, Fn.getAzs(Stack.of(scope).region)));
 }

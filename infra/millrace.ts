@@ -14,7 +14,7 @@ import { Watch } from "./watch.ts";
 export interface MillraceProps extends Partial<Omit<DeploySettings, "profiles" | "gatewayBrokers">> {
   readonly profile: DeployProfile;
   /** Brokers for Kafka clients; none where left out. */
-  readonly gateway?: Pick<GatewayProps, "brokers" | "domain" | "vpc" | "image">;
+  readonly gateway?: Pick<GatewayProps, "brokers" | "domain" | "vpc" | "subnets" | "image">;
   /** Told of every alarm. */
   readonly alarmTopic?: sns.ITopic;
   /** A bundle made before by `bundleFunctions`; made anew from the sources where left out. */
@@ -49,11 +49,11 @@ export class Millrace extends Construct {
       dashboard,
       ...(alarmTopic === undefined ? {} : { alarmTopic }),
     });
-    const address = settings.gatewayAddress;
+    const { gatewayAddress: address, gatewayZones: zones } = settings;
     this.gateway =
       gateway === undefined
         ? undefined
-        : new Gateway(this, "Gateway", { ...gateway, address, stores, journals, architecture });
+        : new Gateway(this, "Gateway", { ...gateway, address, zones, stores, journals, architecture });
   }
 
   /** Each door serves the whole app; one of its own lets a client's calls scale and be watched by themselves. */

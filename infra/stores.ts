@@ -17,6 +17,8 @@ export interface Store {
   readonly bucketName: string;
   readonly arn: string;
   readonly isExpress: boolean;
+  /** The id of the one zone that a directory bucket lies in; other buckets lie in several. */
+  readonly zoneId: string | undefined;
 }
 
 const REPLICAS = 3;
@@ -41,6 +43,11 @@ export class Stores extends Construct {
   /** `s3://BUCKET`, by store id. */
   get urls(): readonly string[] {
     return this.stores.map(({ bucketName }) => `s3://${bucketName}`);
+  }
+
+  /** The zones of directory buckets, by store id; empty for other buckets. */
+  get zoneIds(): readonly string[] {
+    return this.stores.flatMap(({ zoneId }) => zoneId ?? []);
   }
 
   /**
@@ -79,7 +86,7 @@ export class Stores extends Construct {
       reason:
         "Server access logs would be objects and requests of their own for every object; who asks for what is in CloudTrail's data events where somebody wants it.",
     });
-    return { bucketName: bucket.bucketName, arn: bucket.bucketArn, isExpress: false };
+    return { bucketName: bucket.bucketName, arn: bucket.bucketArn, isExpress: false, zoneId: undefined };
   }
 
   #newDirectoryBucket(storeId: number, zone: string): Store {
@@ -110,6 +117,6 @@ export class Stores extends Construct {
         ],
       },
     }).applyRemovalPolicy(RemovalPolicy.RETAIN);
-    return { bucketName: bucket.ref, arn: bucket.attrArn, isExpress: true };
+    return { bucketName: bucket.ref, arn: bucket.attrArn, isExpress: true, zoneId: zone };
   }
 }

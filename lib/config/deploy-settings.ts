@@ -37,6 +37,8 @@ export interface DeploySettings {
   readonly gatewayBrokers: number;
   /** How Kafka clients of the VPC reach a broker: through a load balancer, or at its own address by a private name. */
   readonly gatewayAddress: GatewayAddress;
+  /** Zone ids that brokers run in, by the id of the store at home; none: those of directory buckets, or the region's. */
+  readonly gatewayZones: readonly string[];
   /** Zone ids of the directory buckets, such as `use1-az4`; by store id. */
   readonly expressZones: readonly string[];
 }
@@ -58,6 +60,8 @@ const listOrNone = (item: z.ZodType<string, string>) =>
     .pipe(z.array(item))
     .default([]);
 
+const zoneId = z.string().regex(/^[a-z0-9]+-az\d+$/, "expected zone ids such as use1-az4");
+
 const schema = z.object({
   profile: list(z.enum(DEPLOY_PROFILES)).default([...DEPLOY_PROFILES]),
   architecture: z.enum(["arm64", "x86_64"]).default("arm64"),
@@ -73,11 +77,8 @@ const schema = z.object({
   journalCapacity: journalCapacity.default("on-demand"),
   gatewayBrokers: z.coerce.number().int().min(0).max(BROKERS_MAX).default(0),
   gatewayAddress: z.enum(GATEWAY_ADDRESSES).default("load-balancer"),
-  expressZones: list(z.string().regex(/^[a-z0-9]+-az\d+$/, "expected zone ids such as use1-az4")).default([
-    "use1-az4",
-    "use1-az5",
-    "use1-az6",
-  ]),
+  gatewayZones: listOrNone(zoneId),
+  expressZones: list(zoneId).default(["use1-az4", "use1-az5", "use1-az6"]),
 });
 
 /** The names that `parseDeploySettings` reads. */

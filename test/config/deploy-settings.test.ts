@@ -18,6 +18,7 @@ test("without a word there is a stack for each profile, with keys, alarms and a 
     journalCapacity: "on-demand",
     gatewayBrokers: 0,
     gatewayAddress: "load-balancer",
+    gatewayZones: [],
     expressZones: ["use1-az4", "use1-az5", "use1-az6"],
   });
 });
@@ -44,6 +45,7 @@ test.each([
   [{ gatewayBrokers: "-1" }, "gatewayBrokers"],
   [{ gatewayAddress: "carrier pigeon" }, "gatewayAddress"],
   [{ expressZones: "us-east-1a" }, "expressZones"],
+  [{ gatewayZones: "us-east-1a" }, "gatewayZones"],
   [{ journalCapacity: "plenty" }, "journalCapacity"],
   [{ journalCapacity: "5" }, "journalCapacity"],
   [{ journalCapacity: { maxWrites: 24 } }, "minWrites must not be above maxWrites"],
