@@ -8,15 +8,14 @@ import { SystemRandom } from "#lib/adapters/node/system-random.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
 import { startBroker } from "#lib/gateway/start-broker.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
-import { StoreSet } from "#lib/storage/store-set.ts";
 import { EMBEDDED_UPLOADS_IN_FLIGHT_MAX, JOURNAL_POLL_MS, STORE_CLOSE_MS_MAX } from "#lib/util/limits.ts";
 import { JOURNAL_FILE } from "./data-dir.ts";
-import { EMBEDDED_STORE_ID, openEmbeddedStore } from "./embedded-stores.ts";
+import { openEmbeddedStores } from "./embedded-stores.ts";
 import { meteredPorts } from "./metered-ports.ts";
 import { startConfigs } from "./start-configs.ts";
 import { type ServedBroker, startSettings } from "./start-settings.ts";
 
-/** A broker on one machine: journals in SQLite, stores in directories, one process. */
+/** A broker on one machine: journals in SQLite, stores in directories, which it may share with other brokers. */
 export async function startEmbeddedBroker(settings: ServeSettings, logger: Logger): Promise<ServedBroker> {
   // Checked before anything is made or locked.
   const configs = startConfigs(settings);
@@ -30,9 +29,11 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   opened.defer(() => journal.close());
   const { dataDir, brokerId } = settings;
   const signal = new AbortController().signal;
-  const store = await openEmbeddedStore({
+  const embedded = await openEmbeddedStores({
     dataDir,
     owner: `broker-${brokerId}`,
+    storeCount: settings.storeCount,
+    brokerId,
     journal,
     clock,
     random,
@@ -41,11 +42,10 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   });
   // A disk that hangs must not hold up the end.
   opened.defer(() =>
-    Promise.race([store[Symbol.asyncDispose](), sleep(STORE_CLOSE_MS_MAX, undefined, { ref: false })]),
+    Promise.race([embedded[Symbol.asyncDispose](), sleep(STORE_CLOSE_MS_MAX, undefined, { ref: false })]),
   );
-  const stores = new StoreSet(new Map([[EMBEDDED_STORE_ID, store]]));
   const broker = await startBroker(
-    { ...meteredPorts({ journal, clock }), stores, random, logger },
+    { ...meteredPorts({ journal, clock }), stores: embedded.stores, random, logger },
     startSettings(settings, {
       configs,
       uploadsInFlightMax: EMBEDDED_UPLOADS_IN_FLIGHT_MAX,

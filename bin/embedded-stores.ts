@@ -1,64 +1,170 @@
+import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DirectoryObjectStore, type DirectoryStoreOptions } from "#lib/adapters/local/directory-object-store.ts";
 import { NodeFilePort } from "#lib/adapters/local/node-file-port.ts";
 import { readMarker } from "#lib/adapters/local/store-root.ts";
 import { type BrokerPorts, journalPorts, openCluster } from "#lib/broker/open-journals.ts";
+import type { ClusterState, StoreState } from "#lib/cluster/cluster-state.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { MARKER_KEY } from "#lib/storage/object-keys.ts";
-import { StoreUnavailableError } from "#lib/storage/object-store.ts";
+import { rootError } from "#lib/storage/proven-store.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { type StoreId, uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
+import { LogError } from "#lib/util/errors.ts";
+import { storeFolder, storeIdOf } from "./data-dir.ts";
 
-export interface EmbeddedStoreOptions extends Omit<BrokerPorts, "stores"> {
+export interface EmbeddedStoresOptions extends Omit<BrokerPorts, "stores"> {
   readonly dataDir: string;
-  /** Whose unfinished files the store may clean up: nobody else may write under this name at the same time. */
+  /** Whose unfinished files the stores may clean up: nobody else may write under this name at the same time. */
   readonly owner: string;
+  /** How many there are to be; more than there are makes new ones. Default: those there are, in a new directory one. */
+  readonly storeCount?: number | undefined;
+  /** Broker k is at home at store k mod n. Default: 0. */
+  readonly brokerId?: number;
   readonly signal: AbortSignal;
 }
 
-export const EMBEDDED_STORE_ID: StoreId = 0;
-
-/**
- * The store of a data directory, `store-0`. Only the first start makes it; from then on the cluster journal says which
- * store belongs here, and a directory that is missing or another one is an outage, never made anew.
- */
-export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<DirectoryObjectStore> {
-  const { random, logger, signal } = options;
-  const root = resolve(join(options.dataDir, `store-${EMBEDDED_STORE_ID}`));
-  const storeOptions: DirectoryStoreOptions = { root, random, logger, owner: options.owner };
-  // The cluster journal's snapshot may lie in the very store that it is to tell us of; so it is read with whatever store
-  // lies there (a snapshot's hash stands in the journal), and what it says is held against that store then.
-  const found = await findMarker(root);
-  const provisional = await DirectoryObjectStore.open(
-    { ...storeOptions, logger: SILENT_LOGGER },
-    found ?? newStoreMarker(EMBEDDED_STORE_ID, random.bytes(16)),
-  );
-  const stores = new StoreSet(new Map([[EMBEDDED_STORE_ID, provisional]]));
-  const writer = new ReplicatedWriter({ ...options, stores });
-  using cluster = await openCluster(journalPorts({ ...options, stores }, writer), signal);
-  const registered = cluster.state.stores.get(EMBEDDED_STORE_ID);
-  if (registered !== undefined) {
-    const expected: StoreMarker = { storeId: EMBEDDED_STORE_ID, identity: hexOf(registered.identity) };
-    return DirectoryObjectStore.open(storeOptions, expected);
-  }
-  const created = await DirectoryObjectStore.create(storeOptions, newStoreMarker(EMBEDDED_STORE_ID, random.bytes(16)));
-  const identity = uuidFromBytes(Buffer.from(created.marker.identity, "hex"));
-  const { outcome } = await cluster.propose(
-    { kind: "register-store", storeId: EMBEDDED_STORE_ID, identity, url: pathToFileURL(root).href },
-    { lane: "cluster", signal },
-  );
-  if (outcome.kind === "refused") {
-    throw new StoreUnavailableError(`store ${EMBEDDED_STORE_ID} is registered with another identity`, {
-      reason: "root",
-    });
-  }
-  return created;
+/** Fewer stores were asked for than the cluster has. */
+export class StoreCountError extends LogError {
+  override readonly name = "StoreCountError";
+  override readonly kind = "invalid";
 }
 
-/** The marker that lies in the root; undefined if there is none that can be read, which the store itself reports. */
+export interface EmbeddedStores extends AsyncDisposable {
+  readonly stores: StoreSet;
+}
+
+/**
+ * The stores of a data directory, `store-0`, `store-1` and so on. A store is made once, by the first start that wants
+ * it; from then on the cluster journal says which one belongs there. One that is missing, emptied or not a directory is
+ * an outage that ends when it is back, never made anew. Fails with `StoreCountError`, and with `StoreUnavailableError`
+ * (`root`) where another store lies in the place of one: that is a mistake, and nobody waits for its end.
+ */
+export async function openEmbeddedStores(options: EmbeddedStoresOptions): Promise<EmbeddedStores> {
+  const found = await findMarkers(options.dataDir);
+  await using reading = await openForReading(options, found);
+  const writer = new ReplicatedWriter({ ...options, stores: reading.stores });
+  using cluster = await openCluster(journalPorts({ ...options, stores: reading.stores }, writer), options.signal);
+  const count = storeCountOf(cluster.state, options.storeCount);
+  const opened = new Map<StoreId, DirectoryObjectStore>();
+  // One after the other: the ids of a cluster's stores have no gap.
+  for (let storeId = 0; storeId < count; storeId++) {
+    const known = cluster.state.stores.get(storeId);
+    const store =
+      known === undefined
+        ? await makeStore(storeId, cluster, options)
+        : await openKnown(known, found.get(storeId), { ...options, state: cluster.state });
+    opened.set(storeId, store);
+  }
+  return closingAll(opened, (options.brokerId ?? 0) % count);
+}
+
+type ClusterJournal = Awaited<ReturnType<typeof openCluster>>;
+
+function storeCountOf({ stores }: ClusterState, wanted: number | undefined): number {
+  const known = stores.size;
+  if (wanted !== undefined && wanted < known) {
+    throw new StoreCountError(
+      `--stores ${wanted} is fewer than the ${known} stores of this cluster: name ${known} or more, or leave it out`,
+    );
+  }
+  return wanted ?? Math.max(1, known);
+}
+
+/** The markers that lie in a data directory, whosever they are; those that cannot be read are left out. */
+async function findMarkers(dataDir: string): Promise<ReadonlyMap<StoreId, StoreMarker>> {
+  const names = await readdir(dataDir);
+  const ids = names.map(storeIdOf).filter((id) => id !== undefined);
+  const markers = await Promise.all(ids.map(async (id) => [id, await findMarker(rootOf(dataDir, id))] as const));
+  return new Map(markers.flatMap(([id, marker]) => (marker === undefined ? [] : [[id, marker] as const])));
+}
+
+/**
+ * The stores for reading the cluster journal. Its snapshot may lie in the very stores that it is to tell us of; so it is
+ * read with whatever lies there (a snapshot's hash stands in the journal), and what it says is held against that then.
+ */
+async function openForReading(
+  { dataDir, random }: EmbeddedStoresOptions,
+  found: ReadonlyMap<StoreId, StoreMarker>,
+): Promise<EmbeddedStores> {
+  const markers: ReadonlyMap<StoreId, StoreMarker> =
+    found.size > 0 ? found : new Map([[0, newStoreMarker(0, random.bytes(16))]]);
+  const opened = new Map<StoreId, DirectoryObjectStore>();
+  for (const [id, marker] of markers) {
+    // Nobody writes under this name, so nothing is there to clean up: the store may be another cluster's.
+    const settings = { root: rootOf(dataDir, id), random, logger: SILENT_LOGGER, owner: "reading" };
+    opened.set(id, await DirectoryObjectStore.open(settings, marker));
+  }
+  return closingAll(opened, undefined);
+}
+
+/** Makes a store and registers it. Several processes may do so at once: one marker and one registration count. */
+async function makeStore(
+  storeId: StoreId,
+  cluster: ClusterJournal,
+  options: EmbeddedStoresOptions,
+): Promise<DirectoryObjectStore> {
+  const { random, signal } = options;
+  const storeOptions = storeOptionsOf(storeId, options);
+  try {
+    const created = await DirectoryObjectStore.create(storeOptions, newStoreMarker(storeId, random.bytes(16)));
+    const identity = uuidFromBytes(Buffer.from(created.marker.identity, "hex"));
+    const url = pathToFileURL(storeOptions.root).href;
+    const command = { kind: "register-store", storeId, identity, url } as const;
+    const { outcome } = await cluster.propose(command, { lane: "cluster", signal });
+    if (outcome.kind === "refused") throw rootError(storeOptions.root, "is registered with another identity");
+    return created;
+  } catch (error) {
+    // Another process may have made and filled it meanwhile.
+    await cluster.readBarrier(signal);
+    const known = cluster.state.stores.get(storeId);
+    if (known === undefined) throw error;
+    const marker = await findMarker(storeOptions.root);
+    return openKnown(known, marker, { ...options, state: cluster.state });
+  }
+}
+
+async function openKnown(
+  { storeId, identity }: StoreState,
+  found: StoreMarker | undefined,
+  options: EmbeddedStoresOptions & { readonly state: ClusterState },
+): Promise<DirectoryObjectStore> {
+  const expected: StoreMarker = { storeId, identity: hexOf(identity) };
+  const storeOptions = storeOptionsOf(storeId, options);
+  if (found !== undefined && found.identity !== expected.identity) {
+    const twice = [...options.state.stores.values()].find((each) => hexOf(each.identity) === found.identity);
+    const what =
+      twice === undefined ? "holds a store of another cluster" : `holds store ${twice.storeId} a second time`;
+    throw rootError(storeOptions.root, `${what}: put store ${storeId} back there, or take away what is there`);
+  }
+  return DirectoryObjectStore.open(storeOptions, expected);
+}
+
+function closingAll(
+  opened: ReadonlyMap<StoreId, DirectoryObjectStore>,
+  nearestId: StoreId | undefined,
+): EmbeddedStores {
+  return {
+    stores: new StoreSet(opened, nearestId),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...opened.values()].map((store) => store[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+function storeOptionsOf(storeId: StoreId, options: EmbeddedStoresOptions): DirectoryStoreOptions {
+  const { dataDir, random, logger, owner } = options;
+  return { root: rootOf(dataDir, storeId), random, logger, owner };
+}
+
+function rootOf(dataDir: string, storeId: StoreId): string {
+  return resolve(join(dataDir, storeFolder(storeId)));
+}
+
+/** The marker that lies in a root; undefined if there is none that can be read, which the store itself reports. */
 async function findMarker(root: string): Promise<StoreMarker | undefined> {
   try {
     return await readMarker(new NodeFilePort(), join(root, MARKER_KEY));

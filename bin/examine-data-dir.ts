@@ -9,7 +9,7 @@ import { examine } from "#lib/housekeeping/doctor/examine.ts";
 import { type Findings, RESTORE_JOURNAL } from "#lib/housekeeping/doctor/finding.ts";
 import type { StoreId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
-import { JOURNAL_FILE } from "./data-dir.ts";
+import { JOURNAL_FILE, storeIdOf } from "./data-dir.ts";
 
 const WAL_ATTEMPTS = 4;
 const WAL_RETRY_MS = 50;
@@ -34,9 +34,9 @@ export async function examineDataDir(dataDir: string, findings: Findings, signal
 async function openStores(dataDir: string): Promise<ReadonlyMap<StoreId, DirectoryObjectReader>> {
   const stores = new Map<StoreId, DirectoryObjectReader>();
   for (const entry of await readdir(dataDir, { withFileTypes: true })) {
-    const match = /^store-(\d{1,9})$/.exec(entry.name);
-    if (match?.[1] === undefined || !entry.isDirectory()) continue;
-    stores.set(Number(match[1]), new DirectoryObjectReader(join(dataDir, entry.name)));
+    const storeId = storeIdOf(entry.name);
+    if (storeId === undefined || !entry.isDirectory()) continue;
+    stores.set(storeId, new DirectoryObjectReader(join(dataDir, entry.name)));
   }
   return stores;
 }

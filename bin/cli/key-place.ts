@@ -62,14 +62,13 @@ async function embeddedPorts(dataDir: string, opened: AsyncDisposableStack): Pro
   const path = join(dataDir, JOURNAL_FILE);
   if (!existsSync(path)) throw new CommandFailure(`${dataDir} is no data directory: start a broker with it once`);
   const { SqliteJournal } = await import("#lib/adapters/local/sqlite-journal.ts");
-  const { openEmbeddedStore, EMBEDDED_STORE_ID } = await import("../embedded-stores.ts");
-  const { StoreSet } = await import("#lib/storage/store-set.ts");
+  const { openEmbeddedStores } = await import("../embedded-stores.ts");
   const shared = { clock: new SystemClock(), random: new SystemRandom(), logger: SILENT_LOGGER };
   const journal = opened.use(await SqliteJournal.open({ path, ...shared }));
   const { signal } = new AbortController();
   // Under a name of its own: what a running broker is writing is not this command's to clean up.
-  const store = opened.use(await openEmbeddedStore({ ...shared, dataDir, journal, owner: "keys", signal }));
-  return { ...shared, journal, stores: new StoreSet(new Map([[EMBEDDED_STORE_ID, store]])) };
+  const { stores } = opened.use(await openEmbeddedStores({ ...shared, dataDir, journal, owner: "keys", signal }));
+  return { ...shared, journal, stores };
 }
 
 async function awsPorts(

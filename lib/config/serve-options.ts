@@ -2,7 +2,9 @@ import {
   APPEND_INLINE_BYTES_MAX,
   BLOCK_CACHE_BYTES_MAX,
   DRAIN_MS_MAX,
+  EMBEDDED_BROKERS_MAX,
   EMBEDDED_INLINE_BYTES_MAX,
+  EMBEDDED_STORES_MAX,
   FUNCTION_INLINE_BYTES_PER_COPY,
   INLINE_BYTES_MAX,
   LINGER_MS_MAX,
@@ -37,6 +39,16 @@ export const SERVE_OPTIONS = [
     default: "./data",
   },
   {
+    name: "stores",
+    value: "N",
+    description: `stores in the directory, store-0 and on, 1 to ${EMBEDDED_STORES_MAX}; more than there are makes new ones, for topics made later; by default those there are, in a new directory one`,
+  },
+  {
+    name: "brokers",
+    value: "N",
+    description: `run N brokers over the directory, 1 to ${EMBEDDED_BROKERS_MAX}, with ids from 0, each in a process of its own, at the given ports and those after them; one that dies is started again`,
+  },
+  {
     name: "store",
     value: "URL",
     description: `bucket of S3 in place of the directory: ${S3_ADDRESS_FORM}; repeat it for several, always in the same order; goes with journal`,
@@ -63,7 +75,7 @@ export const SERVE_OPTIONS = [
   {
     name: "broker-id",
     value: "N",
-    description: "id of this broker; one process each in a data directory",
+    description: "id of this broker, at home at store N mod the number of stores; one process each in a data directory",
     default: "0",
   },
   {

@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { LogError } from "#lib/util/errors.ts";
-import { DRAIN_MS_MAX, INLINE_BYTES_MAX, LINGER_MS_MAX, MIB } from "#lib/util/limits.ts";
+import {
+  DRAIN_MS_MAX,
+  EMBEDDED_BROKERS_MAX,
+  EMBEDDED_STORES_MAX,
+  INLINE_BYTES_MAX,
+  LINGER_MS_MAX,
+  MIB,
+} from "#lib/util/limits.ts";
 import { corsOrigin, ipRange } from "./access-schemas.ts";
 import {
   DYNAMODB_ADDRESS_FORM,
@@ -53,6 +60,10 @@ export interface ServeSettings {
   /** Not used with `aws`. */
   readonly dataDir: string;
   readonly aws: AwsSettings | undefined;
+  /** Stores that there are to be in the data directory; undefined: those there are. */
+  readonly storeCount: number | undefined;
+  /** Brokers to run as processes of their own; undefined: one, in this process. */
+  readonly brokerCount: number | undefined;
   readonly listeners: readonly ServeListener[];
   /** Undefined: no HTTP door. */
   readonly http: HostPort | undefined;
@@ -113,6 +124,8 @@ const schema = z.object({
   "data-dir": z.string().min(1),
   store: z.array(address(parseS3Address, S3_ADDRESS_FORM)).default([]),
   journal: address(parseDynamoDbAddress, DYNAMODB_ADDRESS_FORM).optional(),
+  stores: integer(1, EMBEDDED_STORES_MAX).optional(),
+  brokers: integer(1, EMBEDDED_BROKERS_MAX).optional(),
   kafka: z.array(addressed).min(1),
   advertise: z.array(addressed).default([]),
   http: address(
@@ -134,12 +147,21 @@ const schema = z.object({
   "log-level": z.enum(["debug", "info", "warn", "error"]),
 });
 
-/** Merges the sources, the strongest first (flags, environment, config file), and checks the whole. */
+/** What the sources say, the strongest first (flags, environment, config file). */
+export function mergeSettings(...sources: readonly RawSettings[]): RawSettings {
+  const merged: Record<string, string | readonly string[]> = {};
+  for (const source of sources.toReversed()) {
+    for (const [name, value] of Object.entries(source)) if (value !== undefined) merged[name] = value;
+  }
+  return merged;
+}
+
+/** Merges the sources, the strongest first, and checks the whole. */
 export function parseServeSettings(...sources: readonly RawSettings[]): ServeSettings {
   const merged: Record<string, string | readonly string[]> = {};
-  const given = (name: string) =>
-    sources.map((source) => source[name as ServeOptionName]).find((value) => value !== undefined);
-  for (const option of SERVE_OPTIONS as readonly ServeOption[]) {
+  const all = mergeSettings(...sources);
+  const given = (name: ServeOptionName) => all[name];
+  for (const option of SERVE_OPTIONS as readonly (ServeOption & { readonly name: ServeOptionName })[]) {
     const value = given(option.name) ?? option.default;
     if (value !== undefined) merged[option.name] = option.repeatable && typeof value === "string" ? [value] : value;
   }
@@ -149,13 +171,19 @@ export function parseServeSettings(...sources: readonly RawSettings[]): ServeSet
   if (!result.success) throw new SettingsError(describeIssues(result.error.issues, merged));
   const { data } = result;
   const aws = awsSettings(data.store, data.journal);
-  if (aws !== undefined && given("data-dir") !== undefined) {
-    throw new SettingsError("data-dir: not used with store and journal; leave it out");
+  for (const name of ["data-dir", "stores", "brokers"] as const) {
+    if (aws === undefined || given(name) === undefined) continue;
+    throw new SettingsError(`${name}: not used with store and journal; leave it out`);
+  }
+  if (data.brokers !== undefined && given("broker-id") !== undefined) {
+    throw new SettingsError("broker-id: not used with brokers, which have the ids from 0; leave one of the two out");
   }
   const defaults = aws === undefined ? undefined : awsDefaults(aws.stores);
   return {
     dataDir: data["data-dir"],
     aws,
+    storeCount: data.stores,
+    brokerCount: data.brokers,
     listeners: pairListeners(data.kafka, data.advertise),
     http: data.http === "off" ? undefined : data.http,
     httpCorsOrigins: data["http-cors-origin"],

@@ -79,6 +79,9 @@ export const FLUSH_TIMEOUT_MS = 30_000;
 export const UPLOADS_IN_FLIGHT_MAX = 4;
 /** The same where one thread writes to a disk: more would only make the objects smaller. */
 export const EMBEDDED_UPLOADS_IN_FLIGHT_MAX = 1;
+/** Processes and directories that one machine is asked to be a cluster with. */
+export const EMBEDDED_BROKERS_MAX = 32;
+export const EMBEDDED_STORES_MAX = 32;
 /** Tries to open a topic in a journal, each with a newer view of the cluster journal. */
 export const OPEN_ATTEMPTS_MAX = 3;
 /** Batches of one producer that a partition remembers for duplicates (Kafka: five). */

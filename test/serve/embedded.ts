@@ -1,6 +1,6 @@
 import { KafkaConnection } from "#lib/client/kafka-connection.ts";
-import { parseServeSettings } from "#lib/config/serve-settings.ts";
-import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
+import { parseServeSettings, type RawSettings } from "#lib/config/serve-settings.ts";
+import { type Logger, SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { defined } from "#lib/util/assert.ts";
 import { startEmbeddedBroker } from "../../bin/embedded-broker.ts";
 import type { ServedBroker } from "../../bin/start-settings.ts";
@@ -9,9 +9,9 @@ import type { ServedBroker } from "../../bin/start-settings.ts";
 export class Embedded implements AsyncDisposable {
   readonly #broker: ServedBroker;
 
-  static async start(dataDir: string): Promise<Embedded> {
-    const settings = parseServeSettings({ "data-dir": dataDir, kafka: "127.0.0.1:0" });
-    return new Embedded(await startEmbeddedBroker(settings, SILENT_LOGGER));
+  static async start(dataDir: string, own: RawSettings = {}, logger: Logger = SILENT_LOGGER): Promise<Embedded> {
+    const settings = parseServeSettings({ "data-dir": dataDir, kafka: "127.0.0.1:0", ...own });
+    return new Embedded(await startEmbeddedBroker(settings, logger));
   }
 
   private constructor(broker: ServedBroker) {

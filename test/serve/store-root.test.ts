@@ -52,7 +52,7 @@ test.concurrent.each(OUTAGES)(
   },
 );
 
-test.concurrent("another deployment's store is an outage, and nothing is written into it", async () => {
+test.concurrent("another cluster's store in the place of one is an outage, and a mistake at the start", async () => {
   using directory = new TemporaryDirectory();
   using other = new TemporaryDirectory();
   for (const dataDir of [directory.path, other.path]) {
@@ -60,13 +60,19 @@ test.concurrent("another deployment's store is an outage, and nothing is written
     await using connection = await broker.connect();
     await createTopic(connection, "t");
   }
-  rmSync(directory.file("store-0"), { recursive: true });
-  renameSync(other.file("store-0"), directory.file("store-0"));
-  const before = readdirSync(directory.file("store-0"), { recursive: true });
-  await using broker = await Embedded.start(directory.path);
-  await using connection = await broker.connect();
-  await expectOutage(connection, directory);
-  expect(readdirSync(directory.file("store-0"), { recursive: true })).toEqual(before);
+  const root = directory.file("store-0");
+  let before: readonly unknown[] = [];
+  {
+    await using broker = await Embedded.start(directory.path);
+    await using connection = await broker.connect();
+    rmSync(root, { recursive: true });
+    renameSync(other.file("store-0"), root);
+    before = readdirSync(root, { recursive: true });
+    await expectOutage(connection, directory);
+  }
+  const starting = Embedded.start(directory.path);
+  await expect(starting).rejects.toThrow(`store ${root} holds a store of another cluster: put store 0 back there`);
+  expect(readdirSync(root, { recursive: true })).toEqual(before);
 });
 
 test.concurrent("a data directory that cannot be made is told, exit status 1", async () => {
