@@ -5,6 +5,8 @@ import type { SeededRandom } from "../support/seeded-random.ts";
 import { checkFixpoint } from "./invariants.ts";
 import { NEXT_LEVEL, TO_THE_END } from "./level-two.ts";
 import { logUniform } from "./profile.ts";
+import { runStorms } from "./replicas/storms.ts";
+import { checkSurvival } from "./replicas/survival.ts";
 import { act } from "./services.ts";
 import type { SimBroker } from "./sim-broker.ts";
 import type { World } from "./world.ts";
@@ -14,10 +16,12 @@ import type { World } from "./world.ts";
 /** Makes a topic, trying until some process says that it stands. */
 export async function createTopic(world: World, name: string, partitionCount: number): Promise<void> {
   const random = world.fork();
-  const { replicationFactor } = world.profile;
+  const { replicationFactor, replicas } = world.profile;
+  const minInsync = replicas?.minInsyncReplicas;
+  const configs = new Map(minInsync === undefined ? [] : [["min.insync.replicas", String(minInsync)]]);
   for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, 600_000)) {
     const done = await administer(world, random, async (broker, signal) => {
-      const topic = { name, partitionCount, replicationFactor, configs: new Map<string, string>() };
+      const topic = { name, partitionCount, replicationFactor, configs };
       const result = await broker.topicAdmin.createTopic(topic, { validateOnly: false, signal });
       return result.kind === "done" || result.message.includes("exists");
     });
@@ -164,6 +168,7 @@ export async function runInspector(world: World, isDone: () => boolean): Promise
     const broker = world.anyBroker(random);
     if (broker === undefined || broker.host.isDead || broker.isStopped) continue;
     for (const problem of checkFixpoint(broker, world.truth)) world.history.problems.push(problem);
+    if (world.profile.replicas !== undefined) world.history.problems.push(...checkSurvival(world));
   }
 }
 
@@ -171,6 +176,7 @@ export async function runInspector(world: World, isDone: () => boolean): Promise
 export function startChaos(world: World, isDone: () => boolean): void {
   const { profile } = world;
   const random = world.fork();
+  if (profile.replicas !== undefined) void runStorms(world, profile.replicas, isDone);
   void every(world, profile.killEveryMs, isDone, () => {
     const broker = world.anyBroker(random);
     if (broker !== undefined) world.kill(broker.host);

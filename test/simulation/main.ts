@@ -6,6 +6,7 @@ import PLANTED_GROUP_SEEDS from "./groups/planted-group-seeds.json" with { type:
 import { HELP, simulationOptions, type WorldName } from "./options.ts";
 import { PLANTED_BUGS } from "./planted-bugs.ts";
 import PLANTED_SEEDS from "./planted-seeds.json" with { type: "json" };
+import { drawReplicaProfile } from "./replicas/replica-profile.ts";
 import { runSchedule } from "./schedule.ts";
 
 function options() {
@@ -31,7 +32,11 @@ interface Result {
 }
 
 type Run = (seed: number, options: { readonly onTrace?: (line: string) => void }) => Promise<Result>;
-const RUNS: Readonly<Record<WorldName, Run>> = { log: runSchedule, groups: runGroupSchedule };
+const RUNS: Readonly<Record<WorldName, Run>> = {
+  log: runSchedule,
+  groups: runGroupSchedule,
+  replicas: (seed, options) => runSchedule(seed, { ...options, draw: drawReplicaProfile }),
+};
 
 let seed = Number(values.from);
 process.on("unhandledRejection", (error) => {

@@ -41,6 +41,23 @@ export interface Faults {
   readonly kill: (host: Host) => void;
 }
 
+/** What takes the place of some rates for a while: a service that fails, hangs or is slow. */
+export type Trouble = Partial<FaultRates>;
+
+export interface Troubles {
+  ofAll: Trouble | undefined;
+  /** Of single processes, by name: their way to the service is broken. */
+  readonly ofHosts: Map<string, Trouble>;
+}
+
+export function newTroubles(): Troubles {
+  return { ofAll: undefined, ofHosts: new Map() };
+}
+
+export function troubled(faults: Faults, trouble: Trouble | undefined): Faults {
+  return trouble === undefined ? faults : { ...faults, rates: { ...faults.rates, ...trouble } };
+}
+
 /** A service's signatures are good for so long: what arrives later is refused. */
 export const SIGNATURE_MS_MAX = 5 * 60 * 1000;
 

@@ -2,14 +2,14 @@ import { parseArgs } from "node:util";
 import { PLANTED_GROUP_BUGS } from "./groups/planted-group-bugs.ts";
 import { PLANTED_BUGS } from "./planted-bugs.ts";
 
-export const WORLDS = ["log", "groups"] as const;
+export const WORLDS = ["log", "groups", "replicas"] as const;
 export type WorldName = (typeof WORLDS)[number];
 
 export const HELP = `npm run sim -- [options]
   --seeds N        so many schedules of each world (default 2000)
   --from S         the first seed (default 1)
   --minutes M      ends after so long, whatever is left
-  --world NAME     log, groups or all (default)
+  --world NAME     log, groups, replicas or all (default)
   --trace          says all that happens, for a single seed
   --hashes         the hash of each trace, to compare two processes
   --planted NAME   looks for the first seed that finds a planted bug, or all of them

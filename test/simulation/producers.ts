@@ -5,7 +5,7 @@ import { type NamedBatch, namedBatch } from "./batches.ts";
 import type { Connection, Reply } from "./connection.ts";
 import type { AppendResult } from "./history.ts";
 import { logUniform } from "./profile.ts";
-import { act, type Produced, produce } from "./services.ts";
+import { type Acks, act, type Produced, produce } from "./services.ts";
 import type { World } from "./world.ts";
 
 export interface ProducerOptions {
@@ -27,14 +27,16 @@ class ProducerClient {
   readonly world: World;
   readonly random: SeededRandom;
   readonly options: ProducerOptions;
-  readonly #isAll: boolean;
+  readonly #acks: Acks;
   #connection: Connection | undefined;
 
-  constructor(world: World, options: ProducerOptions) {
+  /** `acksMin`: Kafka's idempotent producers are acknowledged by all; ours by one at least. */
+  constructor(world: World, options: ProducerOptions, acksMin: "0" | "1" = "1") {
     this.world = world;
     this.random = world.fork();
     this.options = options;
-    this.#isAll = this.random.chance(0.8);
+    this.#acks = this.random.chance(0.8) ? "all" : "1";
+    if (acksMin === "0" && world.profile.replicas !== undefined && this.random.chance(0.2)) this.#acks = "0";
   }
 
   newBatch(number: number, producer?: BatchProducer): Outgoing {
@@ -53,9 +55,13 @@ class ProducerClient {
 
   /** The connection in use, or one to some process. */
   async connection(): Promise<Connection> {
+    const { topicName, partitionIndex } = this.options;
+    const known = this.world.leaderOf(this.random, topicName, partitionIndex);
+    if (known !== undefined && known !== this.#connection?.broker) this.disconnect();
     for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, 600_000)) {
       if (this.#connection?.isClosed === false) return this.#connection;
-      const broker = this.world.anyBroker(this.random);
+      const leader = this.world.leaderOf(this.random, topicName, partitionIndex);
+      const broker = leader ?? this.world.anyBroker(this.random);
       if (broker !== undefined) this.#connection = this.world.connect(broker, this.random);
       if (this.#connection?.isClosed !== false) await this.world.scheduler.sleep(waitMs);
     }
@@ -72,7 +78,7 @@ class ProducerClient {
     const startMs = scheduler.elapsedMs;
     const timeoutMs = this.random.chance(0.2) ? logUniform(this.random, 50, 5_000) : 40_000;
     const named = { topicName, topicId: undefined, partitionIndex };
-    const service = produce(named, batch.bytes, { isAll: this.#isAll, timeoutMs: 30_000 });
+    const service = produce(named, batch.bytes, { acks: this.#acks, timeoutMs: 30_000 });
     const reply = await connection.call(service, timeoutMs);
     const endMs = scheduler.elapsedMs;
     history.appends.push({
@@ -101,6 +107,7 @@ class ProducerClient {
 function resultOf(reply: Reply<Produced>): AppendResult {
   if (reply.kind === "none") return { kind: "unknown" };
   const { answer, topicId } = reply.value;
+  if (answer === undefined) return { kind: "unknown" };
   if (answer.kind === "refused") {
     const isOpen = answer.error === ErrorCode.REQUEST_TIMED_OUT || answer.error === ErrorCode.UNKNOWN_SERVER_ERROR;
     return isOpen ? { kind: "unknown" } : { kind: "refused", error: answer.error };
@@ -110,12 +117,13 @@ function resultOf(reply: Reply<Produced>): AppendResult {
 }
 
 function errorOf(reply: Reply<Produced>): ErrorCode | undefined {
-  return reply.kind === "answer" && reply.value.answer.kind === "refused" ? reply.value.answer.error : undefined;
+  const answer = reply.kind === "answer" ? reply.value.answer : undefined;
+  return answer?.kind === "refused" ? answer.error : undefined;
 }
 
 /** Sends without waiting for the answers before, over one connection as long as it lasts, and tries nothing twice. */
 export async function runPlainProducer(world: World, options: ProducerOptions): Promise<void> {
-  const client = new ProducerClient(world, options);
+  const client = new ProducerClient(world, options, "0");
   const pending = new Set<Promise<unknown>>();
   for (let number = 0; number < options.batchCount; number++) {
     const connection = await client.connection();
@@ -148,7 +156,7 @@ export async function runIdempotentProducer(world: World, options: ProducerOptio
     const replies = await Promise.all(unacknowledged.map((each) => client.attempt(connection, each)));
     const left = unacknowledged.filter((_, index) => {
       const reply = replies[index];
-      return reply?.kind !== "answer" || reply.value.answer.kind === "refused";
+      return reply?.kind !== "answer" || reply.value.answer?.kind === "refused";
     });
     const firstError = left[0] === undefined ? undefined : errorOf(replies[unacknowledged.indexOf(left[0])] ?? NONE);
     unacknowledged = left;

@@ -1,5 +1,6 @@
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { type FaultRates, NO_FAULTS } from "./network.ts";
+import type { ReplicaProfile } from "./replicas/replica-profile.ts";
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -41,6 +42,8 @@ export interface Profile {
   readonly skewMs: number;
   readonly hasOldProcess: boolean;
   readonly hasLargeCommands: boolean;
+  /** Left out where the world is not about stores. */
+  readonly replicas?: ReplicaProfile;
   /** How long a client thinks before its next request. */
   thinkMs(random: SeededRandom): number;
   freezeMs(random: SeededRandom): number;
@@ -119,18 +122,18 @@ export function drawProfile(random: SeededRandom): Profile {
 }
 
 /** How long a world lasts. */
-type Pace = "minutes" | "hours" | "days";
+type Pace = "minutes" | "hour" | "hours" | "days";
 
-function drawMixed(random: SeededRandom, pace: Pace): Profile {
+export function drawMixed(random: SeededRandom, pace: Pace): Profile {
   const isLong = pace === "days";
   const storeCount = pick(random, [1, 2, 3]);
-  const spanMs = { minutes: 2 * MINUTE_MS, hours: 6 * HOUR_MS, days: 4 * DAY_MS }[pace];
+  const spanMs = { minutes: 2 * MINUTE_MS, hour: 40 * MINUTE_MS, hours: 6 * HOUR_MS, days: 4 * DAY_MS }[pace];
   const freezes = random.chance(0.6);
   const isDeadly = random.chance(0.5);
   const storeRates = rates(random, { freeze: freezes, deadly: isDeadly });
   const batchesPerProducer = 10 + random.below(30);
   const restMs = spanMs / batchesPerProducer;
-  const napMaxMs = { minutes: 40 * SECOND_MS, hours: 3 * HOUR_MS, days: 2.5 * DAY_MS }[pace];
+  const napMaxMs = { minutes: 40 * SECOND_MS, hour: 5 * MINUTE_MS, hours: 3 * HOUR_MS, days: 2.5 * DAY_MS }[pace];
   return {
     storeCount,
     replicationFactor: 1 + random.below(storeCount),
@@ -175,6 +178,8 @@ export function describeProfile(profile: Profile): string {
   const shown = Object.entries(profile).filter(([, value]) => typeof value === "number" || typeof value === "boolean");
   const faults = (each: FaultRates) =>
     JSON.stringify(Object.fromEntries(Object.entries(each).filter(([, rate]) => rate > 0)));
+  const { replicas } = profile;
+  if (replicas !== undefined) shown.push(["replicas", JSON.stringify(replicas)]);
   const rest = `journalRates=${faults(profile.journalRates)} storeRates=${faults(profile.storeRates)}`;
   return `${shown.map(([key, value]) => `${key}=${value}`).join(" ")} ${rest}`;
 }

@@ -17,6 +17,7 @@ import { checkFixpoint, checkHistory } from "./invariants.ts";
 import { checkLinearizability } from "./partition-histories.ts";
 import { runIdempotentProducer, runPlainProducer } from "./producers.ts";
 import { describeProfile, drawProfile, type Profile } from "./profile.ts";
+import { checkSurvival, takeAway } from "./replicas/survival.ts";
 import { fetch, listOffset } from "./services.ts";
 import type { SimBroker } from "./sim-broker.ts";
 import { World } from "./world.ts";
@@ -35,6 +36,8 @@ export interface ScheduleResult {
 
 export interface ScheduleOptions {
   readonly decorations?: Decorations;
+  /** What the world is like; left out: one of logs. */
+  readonly draw?: (random: SeededRandom) => Profile;
   /** Changes what the seed has drawn. */
   readonly profile?: Partial<Profile>;
   readonly onTrace?: (line: string) => void;
@@ -50,7 +53,7 @@ const WORLD_MS_MAX = 60 * 24 * 60 * 60 * 1000;
 /** Runs the world of one seed to its end and looks at what is left. */
 export async function runSchedule(seed: number, options: ScheduleOptions = {}): Promise<ScheduleResult> {
   const random = new SeededRandom(seed);
-  const profile: Profile = { ...drawProfile(random), ...options.profile };
+  const profile: Profile = { ...(options.draw ?? drawProfile)(random), ...options.profile };
   const world = new World(profile, random, options.decorations ?? SOUND);
   const { scheduler, history, truth } = world;
   scheduler.onTrace = options.onTrace;
@@ -135,12 +138,16 @@ async function runClients(world: World, isDone: () => boolean): Promise<void> {
   await Promise.all(works);
 }
 
-/** Reads everything through a process that begins now, with one of three stores away, and compares it with the truth. */
+/** Reads everything through a process that begins now, with as many stores away as may be, and compares it with the truth. */
 async function examineEnd(world: World): Promise<void> {
   const { history, truth, scheduler } = world;
   history.problems.push(...world.unended().map((what) => `checkProgress: ${what}`));
   for (const broker of world.brokers) {
     if (!broker.host.isDead && !broker.isStopped) history.problems.push(...checkFixpoint(broker, truth));
+  }
+  if (world.profile.replicas !== undefined) {
+    history.problems.push(...checkSurvival(world));
+    takeAway(world);
   }
   const before = new Set(world.brokers);
   world.startBroker();

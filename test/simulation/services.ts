@@ -30,15 +30,18 @@ async function resolve(broker: SimBroker, named: Named, signal: AbortSignal): Pr
   return hasPartition(view, named.partitionIndex) ? view : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
 }
 
+export type Acks = "0" | "1" | "all";
+
 export interface Produced {
   readonly topicId: TopicId | undefined;
-  readonly answer: AppendAnswer;
+  /** Undefined with acks=0: the client is told nothing. */
+  readonly answer: AppendAnswer | undefined;
 }
 
 export function produce(
   named: Named,
   batch: Uint8Array,
-  options: { readonly isAll: boolean; readonly timeoutMs: number },
+  options: { readonly acks: Acks; readonly timeoutMs: number },
 ): Service<Produced> {
   return async (broker, signal) => {
     await broker.appender.whenBelowLimit();
@@ -51,7 +54,14 @@ export function produce(
     const bytes = batch.slice();
     const limit = timeLimit(broker.host.clock, options.timeoutMs, signal);
     const append = { topic, partitionIndex: named.partitionIndex, header: readBatchHeader(bytes), bytes };
-    const answers = broker.appender.append([append], { signal: limit.signal, requireMinInsync: options.isAll });
+    const answers = broker.appender.append([append], {
+      signal: limit.signal,
+      requireMinInsync: options.acks === "all",
+    });
+    if (options.acks === "0") {
+      void answers.then(() => limit[Symbol.dispose]());
+      return { answer: Promise.resolve({ topicId, answer: undefined }) };
+    }
     const answer = answers.then(([first]): Produced => {
       limit[Symbol.dispose]();
       return { topicId, answer: first ?? { kind: "refused", error: ErrorCode.UNKNOWN_SERVER_ERROR } };

@@ -26,7 +26,7 @@ import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { defined } from "#lib/util/assert.ts";
-import type { JournalId, StoreId } from "#lib/util/branded.ts";
+import type { BrokerId, JournalId, StoreId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { MIB } from "#lib/util/limits.ts";
 import type { Decorations } from "./decorations.ts";
@@ -41,6 +41,9 @@ const GROUP_JOURNAL_COUNT = 1;
 
 export interface SimBrokerOptions {
   readonly host: Host;
+  readonly brokerId: BrokerId;
+  /** The nearest store. */
+  readonly homeId: StoreId;
   readonly journal: Journal;
   readonly stores: ReadonlyMap<StoreId, ObjectStore>;
   readonly logMachine: LogStateMachine;
@@ -87,7 +90,7 @@ export class SimBroker {
       if (message === "journal stopped") this.#isStopped = true;
       options.onError(message, fields);
     });
-    this.#stores = new StoreSet(options.stores);
+    this.#stores = new StoreSet(options.stores, options.homeId);
     const writerPorts = { stores: this.#stores, clock, random, logger: this.#logger };
     const writer = new ReplicatedWriter(writerPorts);
     this.#writer = decorations.writer?.(writerPorts) ?? writer;
@@ -125,7 +128,8 @@ export class SimBroker {
     const { signal } = this.#stop;
     await this.cluster.open(signal);
     const storeCount = this.#stores.ids.length;
-    const view = new ClusterView({ journal: this.cluster, brokerId: 0, startConfigs: new Map(), storeCount });
+    const { brokerId } = options;
+    const view = new ClusterView({ journal: this.cluster, brokerId, startConfigs: new Map(), storeCount });
     const directory: PartitionDirectory = options.decorations.directory?.(view) ?? view;
     const ports = { ...this.#ports, stores: this.#stores, journals: this.logJournals, directory };
     const readers = assembleReaders(ports, {

@@ -3,11 +3,12 @@ import type { AppendResult, Journal, JournalPage, ReadOptions } from "#lib/journ
 import { JournalUnavailableError } from "#lib/journal/journal.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 import type { Host } from "./host.ts";
-import { callService, type Faults } from "./network.ts";
+import { callService, type Faults, type Troubles, troubled } from "./network.ts";
 
 /** The journal service with a witness of all that takes effect there. */
 export interface JournalWorld {
   readonly service: MemoryJournalService;
+  readonly troubles: Troubles;
   /** Called when a record has come to stand, in the same instant. */
   readonly onAppended: (journal: JournalId, seq: JournalSeq, bytes: Uint8Array) => void;
 }
@@ -74,9 +75,10 @@ export class SimJournal implements Journal {
   ): Promise<T> {
     const { scheduler } = this.#host;
     const { signal, describe } = options;
+    const { troubles } = this.#world;
     return callService<T>(
       this.#host,
-      this.#faultsOf(journal),
+      troubled(this.#faultsOf(journal), troubles.ofHosts.get(this.#host.name) ?? troubles.ofAll),
       {
         name,
         isChange: name.startsWith("append"),

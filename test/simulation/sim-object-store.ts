@@ -4,7 +4,7 @@ import { CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "
 import { assert } from "#lib/util/assert.ts";
 import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
 import type { Host } from "./host.ts";
-import { callService, type Faults } from "./network.ts";
+import { callService, type Faults, type Trouble, type Troubles, troubled } from "./network.ts";
 
 /** A bucket and its own misfortunes, shared by all processes. */
 export interface StoreWorld {
@@ -13,6 +13,11 @@ export interface StoreWorld {
   isFull: boolean;
   /** Of its reads, so many find nothing or an object cut short: what a store says of the past is a claim. */
   lossRate: number;
+  readonly troubles: Troubles;
+  /** What any store ever held, by key. */
+  readonly archive: Map<ObjectKey, Uint8Array>;
+  /** What this store held and lost, and when. */
+  readonly lost: Map<ObjectKey, number>;
 }
 
 /** One process' way to a store. */
@@ -31,6 +36,7 @@ export class SimObjectStore implements ObjectStore {
     const bytes = new Uint8Array(Buffer.concat(chunks));
     return this.#call("put", key, signal, () => {
       if (this.#store.isFull) throw new StoreUnavailableError("no room is left", { reason: "full" });
+      this.#store.archive.set(key, bytes);
       return this.#store.service.put(key, bytes);
     });
   }
@@ -83,7 +89,7 @@ export class SimObjectStore implements ObjectStore {
     const { id, service } = this.#store;
     return callService<T>(
       this.#host,
-      this.#faults,
+      troubled(this.#faults, this.#trouble),
       {
         isChange: operation === "put",
         name: `store ${id} ${operation} ${key}`,
@@ -95,6 +101,11 @@ export class SimObjectStore implements ObjectStore {
       },
       signal,
     );
+  }
+
+  get #trouble(): Trouble | undefined {
+    const { troubles } = this.#store;
+    return troubles.ofHosts.get(this.#host.name) ?? troubles.ofAll;
   }
 
   #bytesOf(key: ObjectKey): Uint8Array {

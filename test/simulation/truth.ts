@@ -13,7 +13,15 @@ import { partitionKey } from "#lib/log/log-state.ts";
 import type { LogStateMachine } from "#lib/log/log-state-machine.ts";
 import { splitBatches } from "#lib/record/record-batch.ts";
 import { describeError } from "#lib/runtime/logger.ts";
-import { type JournalId, type JournalSeq, type Offset, objectKey, type TopicId } from "#lib/util/branded.ts";
+import {
+  type BrokerId,
+  type JournalId,
+  type JournalSeq,
+  type ObjectKey,
+  type Offset,
+  objectKey,
+  type TopicId,
+} from "#lib/util/branded.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
 import { nameOfBatch } from "./batches.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -31,7 +39,14 @@ export interface TrueBatch {
   readonly baseOffset: Offset;
   readonly nextOffset: Offset;
   readonly committedAtMs: number;
+  readonly place: TruePlace;
+  /** How many stores had to have it. */
+  readonly copies: number;
 }
+
+export type TruePlace =
+  | { readonly kind: "object"; readonly key: ObjectKey }
+  | { readonly kind: "inline"; readonly seq: JournalSeq };
 
 export interface TruePartition {
   readonly key: string;
@@ -79,6 +94,14 @@ export class Truth {
 
   logStates(): readonly LogState[] {
     return [...this.#logs.values()].map((folded) => folded.state);
+  }
+
+  /** The id of the broker that leads a partition; undefined if that is nobody, or there is no such partition. */
+  leaderOf(topicName: string, partitionIndex: number): BrokerId | undefined {
+    const topic = [...this.topics.values()].findLast(({ name, deletedAtMs }) => name === topicName && !deletedAtMs);
+    const partition = topic && this.partitions.get(partitionKey(topic.topicId, partitionIndex));
+    const state = partition && this.#logs.get(partition.journal)?.state;
+    return state?.leader.brokerId;
   }
 
   get clusterState() {
@@ -145,7 +168,7 @@ export class Truth {
       ...this.#machine,
       fold: (state, command, context) => {
         const outcome = this.#machine.fold(state, command, context);
-        this.#noteCommand(journal, state, { command, outcome });
+        this.#noteCommand(journal, state, { command, outcome, seq: context.seq });
         return outcome;
       },
     };
@@ -154,10 +177,10 @@ export class Truth {
   #noteCommand(
     journal: JournalId,
     state: LogState,
-    { command, outcome }: { readonly command: LogCommand; readonly outcome: LogOutcome },
+    { command, outcome, seq }: { readonly command: LogCommand; readonly outcome: LogOutcome; readonly seq: JournalSeq },
   ): void {
     const atMs = this.#scheduler.elapsedMs;
-    if (command.kind === "append" && outcome.kind === "appended") this.#noteAppend(state, command, outcome);
+    if (command.kind === "append" && outcome.kind === "appended") this.#noteAppend(state, { command, outcome, seq });
     if (command.kind === "drop") {
       for (const partition of this.partitions.values()) {
         if (partition.journal === journal && partition.topicId === command.topicId) partition.droppedAtMs ??= atMs;
@@ -178,9 +201,11 @@ export class Truth {
     }
   }
 
-  #noteAppend(state: LogState, command: AppendCommand, outcome: LogOutcome & { readonly kind: "appended" }): void {
+  #noteAppend(state: LogState, { command, outcome, seq }: Appended): void {
     const { source } = command;
     const bytes = source.kind === "inline" ? source.bytes : this.#objectBytes(source.key);
+    const place: TruePlace =
+      source.kind === "inline" ? { kind: "inline", seq } : { kind: "object", key: objectKey(source.key) };
     for (const [index, part] of command.parts.entries()) {
       const key = partitionKey(part.topicId, part.partitionIndex);
       const partition = state.partitions.get(key);
@@ -191,28 +216,26 @@ export class Truth {
         position += batch.byteLength;
         const own = outcome.parts[index]?.[at];
         if (own?.kind !== "appended" || partition === undefined) continue;
-        if (source.kind === "object") this.#checkCopies(source.key, copiesNeeded(state, partition).withoutMinInsync);
+        const { withMinInsync, withoutMinInsync } = copiesNeeded(state, partition);
+        const copies = batch.requireMinInsync ? withMinInsync : withoutMinInsync;
+        if (place.kind === "object") this.#checkCopies(place.key, copies);
         if (bytes === undefined || known === undefined) continue;
         const name = nameOfBatch(splitBatches(bytes.subarray(begin, position)).batches[0]);
         const nextOffset = own.baseOffset + batch.offsetCount;
         const committedAtMs = this.#scheduler.elapsedMs;
-        known.batches.push({ name, baseOffset: own.baseOffset, nextOffset, committedAtMs });
+        known.batches.push({ name, baseOffset: own.baseOffset, nextOffset, committedAtMs, place, copies });
       }
     }
   }
 
-  /** A record that is committed stands in as many stores as its partition demands, in this very instant. */
-  #checkCopies(key: string, needed: number): void {
-    const copies = this.#stores.filter(({ service }) => service.objects.has(objectKey(key))).length;
+  /** A record that is committed stands in as many stores as its partition demands, or did before one lost it again. */
+  #checkCopies(key: ObjectKey, needed: number): void {
+    const copies = this.#stores.filter(({ service, lost }) => service.objects.has(key) || lost.has(key)).length;
     if (copies < needed) this.problems.push(`checkCopies: ${key} is committed at ${copies} of ${needed} copies`);
   }
 
   #objectBytes(key: string): Uint8Array | undefined {
-    for (const { service } of this.#stores) {
-      const object = service.objects.get(objectKey(key));
-      if (object !== undefined) return object.bytes;
-    }
-    return undefined;
+    return this.#stores[0]?.archive.get(objectKey(key));
   }
 
   #bodies(record: CommandRecord): ReadonlyMap<number, Uint8Array> {
@@ -226,6 +249,12 @@ export class Truth {
     }
     return bodies;
   }
+}
+
+interface Appended {
+  readonly command: AppendCommand;
+  readonly outcome: LogOutcome & { readonly kind: "appended" };
+  readonly seq: JournalSeq;
 }
 
 function touched(state: LogState, command: LogCommand) {

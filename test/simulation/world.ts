@@ -9,14 +9,26 @@ import { History } from "./history.ts";
 import { Host } from "./host.ts";
 import { checkFixpoint } from "./invariants.ts";
 import { levelTwo } from "./level-two.ts";
-import { type FaultRates, type Faults, NO_FAULTS } from "./network.ts";
-
+import { type FaultRates, type Faults, NO_FAULTS, newTroubles, type Trouble } from "./network.ts";
 import type { Profile } from "./profile.ts";
+import { Calm } from "./replicas/calm.ts";
+import { Losses } from "./replicas/losses.ts";
+import { markStore, provenStore } from "./replicas/marked-stores.ts";
 import { Scheduler, trueClock } from "./scheduler.ts";
 import { SimBroker } from "./sim-broker.ts";
 import { type JournalWorld, SimJournal } from "./sim-journal.ts";
 import { SimObjectStore, type StoreWorld } from "./sim-object-store.ts";
 import { Truth } from "./truth.ts";
+
+export interface StartOptions {
+  /** A version from before the newest feature level. */
+  readonly isOld?: boolean;
+  readonly skewMs?: number;
+  /** The next one, if left out. */
+  readonly brokerId?: number;
+  /** Whoever it comes in place of. */
+  readonly replaces?: SimBroker;
+}
 
 /** The services, the processes on their hosts, and what is known to be true. */
 export class World {
@@ -27,6 +39,8 @@ export class World {
   readonly stores: readonly StoreWorld[];
   readonly journals: JournalWorld;
   readonly brokers: SimBroker[] = [];
+  readonly calm: Calm;
+  readonly losses: Losses;
   readonly #random: SeededRandom;
   readonly #decorations: Decorations;
   readonly #logMachine: LogStateMachine;
@@ -38,6 +52,7 @@ export class World {
   #freezesLeft: number;
   #deathsLeft: number;
   #connectionCount = 0;
+  #nextBrokerId = 0;
   isHealed = false;
 
   constructor(profile: Profile, random: SeededRandom, decorations: Decorations) {
@@ -47,12 +62,23 @@ export class World {
     this.#freezesLeft = profile.freezesMax;
     this.#deathsLeft = profile.deathsMax;
     const clock = trueClock(this.scheduler);
+    const archive: StoreWorld["archive"] = new Map();
     this.stores = Array.from({ length: profile.storeCount }, (_, id) => ({
       id,
       service: new MemoryObjectService(clock),
       isFull: false,
       lossRate: 0,
+      troubles: newTroubles(),
+      archive,
+      lost: new Map(),
     }));
+    if (profile.replicas !== undefined) for (const store of this.stores) markStore(store);
+    this.calm = new Calm(this.scheduler);
+    this.losses = new Losses(this.scheduler, this.calm, {
+      stores: this.stores,
+      storesMax: Math.floor((profile.replicationFactor - 1) / 2),
+      repairs: false,
+    });
     const [badStore] = this.stores.slice(-1);
     if (badStore !== undefined) badStore.lossRate = profile.storeLossRate;
     this.#logMachine = decorations.logMachine?.(logStateMachine) ?? logStateMachine;
@@ -63,6 +89,7 @@ export class World {
     );
     const options = { checksTrimMark: profile.checksTrimMark };
     this.journals = {
+      troubles: newTroubles(),
       service: decorations.journalService?.(clock, options) ?? new MemoryJournalService(clock, options),
       onAppended: (journal, seq, bytes) => this.truth.note(journal, seq, bytes),
     };
@@ -76,9 +103,10 @@ export class World {
     return this.#random.fork();
   }
 
-  /** Starts a process; it opens its journals on its own. `isOld`: a version from before the newest feature level. */
-  startBroker(options: { readonly isOld?: boolean; readonly skewMs?: number } = {}): SimBroker {
+  /** Starts a process; it opens its journals on its own. */
+  startBroker(options: StartOptions = {}): SimBroker {
     const { profile } = this;
+    const brokerId = options.brokerId ?? this.#nextBrokerId++;
     const random = this.fork();
     const isOld = options.isOld === true;
     const host = new Host(this.scheduler, {
@@ -94,10 +122,16 @@ export class World {
     const journal = new SimJournal(this.journals, host, faultsOf);
     const storeFaults = this.#newFaults(profile.storeRates);
     const logMachine = profile.hasOldProcess && !isOld ? levelTwo(this.#logMachine) : this.#logMachine;
+    const storeOf = (store: StoreWorld) => {
+      const own = new SimObjectStore(store, host, storeFaults);
+      return profile.replicas === undefined ? own : provenStore(own, store.id);
+    };
     const broker = new SimBroker({
       host,
+      brokerId,
+      homeId: profile.replicas === undefined ? 0 : brokerId % profile.storeCount,
       journal,
-      stores: new Map(this.stores.map((store) => [store.id, new SimObjectStore(store, host, storeFaults)])),
+      stores: new Map(this.stores.map((store) => [store.id, storeOf(store)])),
       logMachine: isOld ? (this.#decorations.oldMachine?.(logMachine) ?? logMachine) : logMachine,
       logJournalCount: profile.logJournalCount,
       inlineBytesMax: profile.inlineBytesMax,
@@ -108,8 +142,11 @@ export class World {
       onError: (message, fields) => this.#noteError(broker, message, fields),
     });
     host.onDeath(() => this.#replace(broker));
-    host.onThaw(() => this.#inspectSoon(broker));
-    this.mustEnd(broker, "opening", this.#open(broker));
+    host.onThaw(() => {
+      this.calm.end(host);
+      this.#inspectSoon(broker);
+    });
+    this.mustEnd(broker, "opening", this.#open(broker, options.replaces));
     return broker;
   }
 
@@ -120,6 +157,19 @@ export class World {
   /** A process that answers, or did a moment ago; undefined if there is none. */
   anyBroker(random: SeededRandom): SimBroker | undefined {
     return this.brokers[random.below(Math.max(1, this.brokers.length))];
+  }
+
+  /** Who leads a partition, as a client with fresh metadata knows it; undefined if it knows nothing, or nobody leads. */
+  leaderOf(random: SeededRandom, topicName: string, partitionIndex: number): SimBroker | undefined {
+    const { replicas } = this.profile;
+    if (replicas === undefined || !random.chance(replicas.leaderRate)) return undefined;
+    const brokerId = this.truth.leaderOf(topicName, partitionIndex);
+    return this.brokers.find((broker) => broker.options.brokerId === brokerId);
+  }
+
+  setJournalTrouble(trouble: Trouble | undefined): void {
+    this.journals.troubles.ofAll = trouble;
+    this.scheduler.trace(`the journal is ${trouble === undefined ? "back" : `in trouble: ${JSON.stringify(trouble)}`}`);
   }
 
   mustEnd({ host }: SimBroker, name: string, work: Promise<unknown>): void {
@@ -137,6 +187,7 @@ export class World {
   /** Lets a process stand still for a while. A world in which they all do so for ever would never end. */
   freeze(host: Host): void {
     if (this.isHealed || this.#freezesLeft-- <= 0) return;
+    if (!host.isDead) this.calm.begin(host);
     host.freeze(this.profile.freezeMs(host.random));
   }
 
@@ -152,7 +203,11 @@ export class World {
       store.isFull = false;
       store.service.isDown = false;
       store.lossRate = 0;
+      store.troubles.ofAll = undefined;
+      store.troubles.ofHosts.clear();
     }
+    this.journals.troubles.ofAll = undefined;
+    this.journals.troubles.ofHosts.clear();
     for (const host of this.#hosts) host.thaw();
   }
 
@@ -170,9 +225,13 @@ export class World {
   #replace(broker: SimBroker): void {
     const at = this.brokers.indexOf(broker);
     if (at >= 0) this.brokers.splice(at, 1);
+    // Whoever dies frozen never thaws.
+    this.calm.end(broker.host);
+    this.calm.begin(broker);
     this.scheduler.schedule(200 + this.#random.below(3_000), () => {
       const skewMs = this.#random.chance(0.5) ? this.profile.skewMs : 0;
-      this.startBroker({ skewMs });
+      const { brokerId } = broker.options;
+      this.startBroker({ skewMs, brokerId, replaces: broker });
     });
   }
 
@@ -186,11 +245,12 @@ export class World {
     return faults;
   }
 
-  async #open(broker: SimBroker): Promise<void> {
+  async #open(broker: SimBroker, replaces: SimBroker | undefined): Promise<void> {
     for (;;) {
       try {
         await broker.open();
         this.brokers.push(broker);
+        this.calm.end(replaces);
         return;
       } catch (error) {
         this.scheduler.trace(`${broker.host.name} cannot open: ${describeError(error)}`);
@@ -206,7 +266,8 @@ export class World {
     const text = String(fields["error"] ?? "");
     // An old process must stop at a level that it does not understand, and everything in it fails then.
     if (text.includes("FeatureLevelError") && broker.host.name.startsWith("old")) return;
-    if (message === "committed records are missing or damaged" && this.profile.storeLossRate > 0) return;
+    const mayMiss = this.profile.storeLossRate > 0 || this.profile.replicas !== undefined;
+    if (message === "committed records are missing or damaged" && mayMiss) return;
     this.history.problems.push(`checkNoErrors: ${broker.host.name} ${message}: ${text}`);
   }
 }

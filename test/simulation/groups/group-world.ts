@@ -8,7 +8,7 @@ import type { JournalSeq } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
 import { Host } from "../host.ts";
-import { type Faults, NO_FAULTS } from "../network.ts";
+import { type Faults, NO_FAULTS, newTroubles } from "../network.ts";
 import { Scheduler, trueClock } from "../scheduler.ts";
 import { type JournalWorld, SimJournal } from "../sim-journal.ts";
 import type { GroupDecorations, GroupServices } from "./group-decorations.ts";
@@ -51,6 +51,7 @@ export class GroupWorld {
     this.truth = new GroupJournalTruth(this.scheduler, this.#machine);
     this.groups = this.#newGroups();
     this.#journals = {
+      troubles: newTroubles(),
       service: new MemoryJournalService(trueClock(this.scheduler), { checksTrimMark: random.chance(0.5) }),
       onAppended: (journal, seq, bytes) => this.truth.note(journal, seq, bytes),
     };

@@ -1,0 +1,62 @@
+import type { SeededRandom } from "../../support/seeded-random.ts";
+import { drawMixed, logUniform, type Profile, pick, rates } from "../profile.ts";
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+
+/** What happens to the stores of a world, and what its topics ask of them. */
+export interface ReplicaProfile {
+  /** Of topics when they are made; undefined: the default. */
+  readonly minInsyncReplicas: number | undefined;
+  /** Mean time between two storms: several troubles at once. */
+  readonly stormEveryMs: number;
+  readonly stormsMax: number;
+  /** How many troubles a storm has at most. */
+  readonly troublesMax: number;
+  /** Of outages, so many end with a store that has lost objects. */
+  readonly lossRate: number;
+  /** How often a storm is about ways between processes and stores or journals, not about stores. */
+  readonly routeRate: number;
+  readonly journalRate: number;
+  /** How often many processes die at once. */
+  readonly massDeathRate: number;
+  /** How often a producer is connected to whoever leads. */
+  readonly leaderRate: number;
+  troubleMs(random: SeededRandom): number;
+}
+
+export function drawReplicaProfile(random: SeededRandom): Profile {
+  const mixed = drawMixed(random, "hour");
+  const storeCount = pick(random, [3, 3, 3, 3, 5, 2]);
+  const replicationFactor = random.chance(0.8) ? storeCount : 1 + random.below(storeCount);
+  const troubleMsMax = pick(random, [20 * SECOND_MS, 3 * MINUTE_MS, 30 * MINUTE_MS]);
+  const storeRates = rates(random, { freeze: mixed.freezeEveryMs > 0, deadly: mixed.killEveryMs > 0 });
+  const replicas: ReplicaProfile = {
+    minInsyncReplicas: random.chance(0.7) ? undefined : 1 + random.below(replicationFactor),
+    stormEveryMs: pick(random, [2 * MINUTE_MS, 8 * MINUTE_MS, 12 * MINUTE_MS]),
+    stormsMax: 1 + random.below(10),
+    troublesMax: 1 + random.below(storeCount + 1),
+    lossRate: pick(random, [0, 0.3, 0.8]),
+    routeRate: pick(random, [0, 0.3]),
+    journalRate: pick(random, [0, 0.2]),
+    massDeathRate: pick(random, [0, 0.2]),
+    leaderRate: pick(random, [0, 0.8, 0.95]),
+    troubleMs: (own) => logUniform(own, 200, troubleMsMax),
+  };
+  return {
+    ...mixed,
+    storeCount,
+    replicationFactor,
+    hostCount: 2 + random.below(storeCount),
+    inlineBytesMax: pick(random, [0, 0, 0, 200, 8_192]),
+    checksTrimMark: random.chance(0.5),
+    storeRates,
+    storeLossRate: random.chance(0.15) ? 0.1 : 0,
+    // The storms are this world's outages.
+    outageEveryMs: 0,
+    skewMs: 0,
+    hasOldProcess: false,
+    hasLargeCommands: random.chance(0.1),
+    replicas,
+  };
+}

@@ -1,0 +1,132 @@
+import type { SeededRandom } from "../../support/seeded-random.ts";
+import type { Trouble } from "../network.ts";
+import { logUniform, pick } from "../profile.ts";
+import type { StoreWorld } from "../sim-object-store.ts";
+import type { World } from "../world.ts";
+import type { ReplicaProfile } from "./replica-profile.ts";
+
+// Storms come over a world now and then: stores fail in all the ways they know, lose what they held, cannot be reached
+// from here or there; the journal is away; processes die together. Between them there is peace.
+
+const TROUBLES: readonly [Trouble, ...Trouble[]] = [
+  { failure: 1 },
+  { failure: 1 },
+  { hang: 1 },
+  { hang: 1 },
+  { slow: 1 },
+  { throttle: 1 },
+  { failure: 0.5, lostAnswer: 0.3 },
+  { lateEffect: 1 },
+];
+
+/** Begins something; what it answers ends it. */
+type Begin = () => () => void;
+
+export async function runStorms(world: World, profile: ReplicaProfile, isDone: () => boolean): Promise<void> {
+  const random = world.fork();
+  const { scheduler } = world;
+  const isOver = () => isDone() || world.isHealed;
+  for (let left = profile.stormsMax; left > 0 && !isOver(); left--) {
+    await scheduler.sleep(logUniform(random, profile.stormEveryMs / 10, profile.stormEveryMs * 2));
+    if (isOver()) return;
+    const stores = shuffled(random, world.stores);
+    const works: Promise<void>[] = [];
+    const count = 1 + random.below(profile.troublesMax);
+    for (let index = 0; index < count; index++) {
+      works.push(raise(world, { random, delayMs: random.below(5_000), ms: profile.troubleMs(random) }, draw(stores)));
+    }
+    await Promise.all(works);
+  }
+
+  function draw(stores: StoreWorld[]): Begin | undefined {
+    const kind = random.below(1_000) / 1_000;
+    const { routeRate, journalRate, massDeathRate } = profile;
+    if (kind < routeRate) return breakRoute(world, random);
+    if (kind < routeRate + journalRate) return breakJournal(world, random);
+    if (kind < routeRate + journalRate + massDeathRate) return killMany(world, random);
+    const store = stores.pop();
+    return store === undefined ? undefined : breakStore(world, store, { random, lossRate: profile.lossRate });
+  }
+}
+
+async function raise(
+  world: World,
+  times: { readonly random: SeededRandom; readonly delayMs: number; readonly ms: number },
+  begin: Begin | undefined,
+): Promise<void> {
+  if (begin === undefined) return;
+  await world.scheduler.sleep(times.delayMs);
+  if (world.isHealed) return;
+  world.calm.begin(begin);
+  const end = begin();
+  await world.scheduler.sleep(times.ms);
+  end();
+  world.calm.end(begin);
+}
+
+function breakStore(
+  world: World,
+  store: StoreWorld,
+  { random, lossRate }: { readonly random: SeededRandom; readonly lossRate: number },
+): Begin {
+  const trouble = random.chance(0.6) ? pick(random, TROUBLES) : undefined;
+  const isFull = trouble === undefined && random.chance(0.3);
+  const isLossy = !isFull && random.chance(lossRate);
+  const share = pick(random, [1, 1, 0.5, 0.1]);
+  return () => {
+    store.troubles.ofAll = trouble;
+    store.isFull = isFull;
+    store.service.isDown = trouble === undefined && !isFull;
+    world.scheduler.trace(`store ${store.id} is in trouble: ${JSON.stringify(trouble ?? (isFull ? "full" : "away"))}`);
+    return () => {
+      if (isLossy && !world.isHealed && world.losses.mayLose(store.id)) world.losses.lose(store.id, share, random);
+      store.troubles.ofAll = undefined;
+      store.isFull = false;
+      store.service.isDown = false;
+      world.scheduler.trace(`store ${store.id} is back`);
+    };
+  };
+}
+
+/** Several processes cannot reach a store, each another one. */
+function breakRoute(world: World, random: SeededRandom): Begin {
+  const share = pick(random, [0.4, 1]);
+  const trouble = pick(random, TROUBLES);
+  return () => {
+    const broken: (() => void)[] = [];
+    for (const { host } of world.brokers) {
+      if (!random.chance(share)) continue;
+      const ways = random.chance(0.2) ? world.journals : world.stores[random.below(world.stores.length)];
+      if (ways === undefined) continue;
+      ways.troubles.ofHosts.set(host.name, trouble);
+      broken.push(() => ways.troubles.ofHosts.delete(host.name));
+    }
+    world.scheduler.trace(`${broken.length} ways are broken: ${JSON.stringify(trouble)}`);
+    return () => {
+      for (const mend of broken) mend();
+    };
+  };
+}
+
+function breakJournal(world: World, random: SeededRandom): Begin {
+  const trouble = pick<Trouble>(random, [{ failure: 1 }, { hang: 1 }, { throttle: 1 }]);
+  return () => {
+    world.setJournalTrouble(trouble);
+    return () => world.setJournalTrouble(undefined);
+  };
+}
+
+function killMany(world: World, random: SeededRandom): Begin {
+  const share = pick(random, [0.5, 1]);
+  return () => {
+    for (const { host } of [...world.brokers]) if (random.chance(share)) world.kill(host);
+    return () => {};
+  };
+}
+
+function shuffled<T>(random: SeededRandom, items: readonly T[]): T[] {
+  const left = [...items];
+  const order: T[] = [];
+  while (left.length > 0) order.push(...left.splice(random.below(left.length), 1));
+  return order;
+}
