@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { VersionRange } from "#lib/protocol/versions.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
-import { KAFKA_VERSION, provideJava } from "../clients/support/java.ts";
+import { compileJava, KAFKA_VERSION, provideJava } from "../clients/support/java.ts";
 import { lastLines, run } from "../clients/support/processes.ts";
 import { CACHE, ROOT } from "../clients/support/provision.ts";
 import { SkippedError } from "../clients/support/suite.ts";
@@ -60,7 +59,8 @@ export class KafkaClasses implements AsyncDisposable {
 
   static async start(kafkaVersion: string): Promise<KafkaClasses> {
     const jars = await provideJars(kafkaVersion);
-    return new KafkaClasses(kafkaVersion, [await compile(kafkaVersion, jars), ...jars].join(":"));
+    const classes = await compileJava(SOURCES, { name: `oracle/${kafkaVersion}`, classPath: jars.join(":") });
+    return new KafkaClasses(kafkaVersion, [classes, ...jars].join(":"));
   }
 
   /** The versions that the classes of this API read and write, unstable ones too. */
@@ -144,22 +144,4 @@ async function provideJars(kafkaVersion: string): Promise<readonly string[]> {
     rmSync(partial, { recursive: true, force: true });
   }
   return [join(target, name), ...logging];
-}
-
-/** Compiles the Java side against these jars, once for each state of its sources. Answers the directory of classes. */
-async function compile(kafkaVersion: string, jars: readonly string[]): Promise<string> {
-  if ((await run("javac", ["-version"])).code !== 0) throw new SkippedError("no javac on this machine");
-  const sources = readdirSync(SOURCES)
-    .sort()
-    .map((name) => join(SOURCES, name));
-  const hash = createHash("sha256");
-  for (const source of sources) hash.update(readFileSync(source));
-  const target = join(CACHE, "oracle", `${kafkaVersion}-${hash.digest("hex").slice(0, 16)}`);
-  if (existsSync(target)) return target;
-  const partial = `${target}.partial-${process.pid}`;
-  mkdirSync(partial, { recursive: true });
-  const compiled = await run("javac", ["-d", partial, "-cp", jars.join(":"), ...sources], { timeoutMs: TIMEOUT_MS });
-  if (compiled.code !== 0) throw new Error(`javac failed: ${lastLines(compiled.stderr)}`);
-  renameSync(partial, target);
-  return target;
 }

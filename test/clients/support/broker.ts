@@ -26,6 +26,16 @@ const COMMANDS: Readonly<Record<Target, CommandMaker>> = { millrace: millraceCom
 export interface BrokerOptions {
   /** Kafka's broker configs by Kafka's names. */
   readonly configs?: Readonly<Record<string, string>>;
+  /** A free one unless told. */
+  readonly port?: number;
+  /** One of the caller's, who removes it; by default a new one that goes with the broker. */
+  readonly directory?: string;
+}
+
+interface Place {
+  readonly port: number;
+  readonly directory: string;
+  readonly isDirectoryOurs: boolean;
 }
 
 const READY_TIMEOUT_MS = 60_000;
@@ -36,23 +46,25 @@ export class Broker implements AsyncDisposable {
   readonly host = "127.0.0.1";
   readonly port: number;
   readonly directory: string;
+  readonly #isDirectoryOurs: boolean;
   readonly #start: BrokerCommand;
   #child: ChildProcess | undefined;
   #starts = 0;
 
-  private constructor(port: number, directory: string, start: BrokerCommand) {
-    this.port = port;
-    this.directory = directory;
+  private constructor(place: Place, start: BrokerCommand) {
+    this.port = place.port;
+    this.directory = place.directory;
+    this.#isDirectoryOurs = place.isDirectoryOurs;
     this.#start = start;
   }
 
   static async start(target: Target | CommandMaker, options: BrokerOptions = {}): Promise<Broker> {
     const make = typeof target === "function" ? target : COMMANDS[target];
     const label = typeof target === "function" ? "other" : target;
-    const directory = mkdtempSync(join(tmpdir(), `millrace-clients-${label}-`));
-    const port = await freePort();
+    const directory = options.directory ?? mkdtempSync(join(tmpdir(), `millrace-clients-${label}-`));
+    const port = options.port ?? (await freePort());
     const start = await make({ port, directory, configs: options.configs ?? {} }, await freePort());
-    const broker = new Broker(port, directory, start);
+    const broker = new Broker({ port, directory, isDirectoryOurs: options.directory === undefined }, start);
     try {
       await broker.restart();
     } catch (error) {
@@ -112,7 +124,7 @@ export class Broker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end("SIGKILL");
-    rmSync(this.directory, { recursive: true, force: true, maxRetries: 3 });
+    if (this.#isDirectoryOurs) rmSync(this.directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
   #end(signal: NodeJS.Signals): Promise<number> {

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Finished, lastLines, type RunOptions, run } from "./processes.ts";
 import { CACHE, ROOT } from "./provision.ts";
@@ -11,6 +12,7 @@ export const OLDER_KAFKA_VERSION = "3.9.2";
 const jarsOf = (version: string): string => join(CACHE, "java", version);
 const LOGGING = join(CACHE, "java", "log4j2.properties");
 const MAVEN_TIMEOUT_MS = 10 * 60_000;
+const COMPILE_TIMEOUT_MS = 5 * 60_000;
 
 const LOGGING_PROPERTIES = `rootLogger.level = WARN
 rootLogger.appenderRef.out.ref = OUT
@@ -51,6 +53,30 @@ async function fetchJars(version: string): Promise<void> {
   renameSync(partial, jars);
 }
 
+/** All jars of that version, as a class path. */
+export const classPathOf = (version: string = KAFKA_VERSION): string => join(jarsOf(version), "*");
+
+/** Compiles a folder of Java sources into the cache, once for each state of them. Answers the directory of classes. */
+export async function compileJava(
+  sources: string,
+  { name, classPath }: { readonly name: string; readonly classPath: string },
+): Promise<string> {
+  if ((await run("javac", ["-version"])).code !== 0) throw new SkippedError("no javac on this machine");
+  const files = readdirSync(sources)
+    .sort()
+    .map((file) => join(sources, file));
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(readFileSync(file));
+  const target = join(CACHE, `${name}-${hash.digest("hex").slice(0, 16)}`);
+  if (existsSync(target)) return target;
+  const partial = `${target}.partial-${process.pid}`;
+  mkdirSync(partial, { recursive: true });
+  const compiled = await run("javac", ["-d", partial, "-cp", classPath, ...files], { timeoutMs: COMPILE_TIMEOUT_MS });
+  if (compiled.code !== 0) throw new Error(`javac failed: ${lastLines(compiled.stderr)}`);
+  renameSync(partial, target);
+  return target;
+}
+
 /** For a JVM that is to start fast: most tools run for a second. */
 export const FAST_START: readonly string[] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 
@@ -60,7 +86,7 @@ export async function javaArguments(
   version: string = KAFKA_VERSION,
 ): Promise<readonly string[]> {
   await provideJava(version);
-  return [...jvm, `-Dlog4j2.configurationFile=${LOGGING}`, "-cp", join(jarsOf(version), "*")];
+  return [...jvm, `-Dlog4j2.configurationFile=${LOGGING}`, "-cp", classPathOf(version)];
 }
 
 export interface JavaOptions extends RunOptions {

@@ -1,0 +1,129 @@
+import { describe, expect, test } from "vitest";
+import { ZERO_UUID } from "#lib/util/branded.ts";
+import { compareDelivery, findingsOf, type ReadRecord } from "./delivery.ts";
+import { PartitionPauses } from "./pauses.ts";
+import { describeFault, FAULT_KINDS, planOf } from "./plan.ts";
+import { faultTable } from "./report.ts";
+import { missingIn } from "./whole-cluster.ts";
+
+describe("a comparison of what was acknowledged with what was read", () => {
+  const sent = [{ offsets: [0, 1, 2, 3] }];
+  const inOrder = (...numbers: number[]): ReadRecord[] => numbers.map((number, offset) => ({ offset, number }));
+  const compared = (...records: ReadRecord[]) => findingsOf(compareDelivery(sent, [records]));
+
+  test("finds nothing where each record is there once, in order", () => {
+    expect(compareDelivery(sent, [inOrder(0, 1, 2, 3)])).toMatchObject({ acked: 4, read: 4 });
+    expect(compared(...inOrder(0, 1, 2, 3))).toEqual([]);
+  });
+
+  test("finds a record that is not there, at the end as in the middle", () => {
+    expect(compared(...inOrder(0, 1, 2))).toEqual(["1 lost"]);
+    expect(compared(...inOrder(0, 2, 3))).toEqual(["1 lost", "2 misplaced"]);
+  });
+
+  test("finds a record that is there twice", () => {
+    expect(compared(...inOrder(0, 1, 2, 3, 3))).toEqual(["1 duplicated"]);
+  });
+
+  test("finds records that have changed places", () => {
+    expect(compared(...inOrder(0, 2, 1, 3))).toEqual(["1 reordered", "1 misplaced"]);
+  });
+
+  test("finds what nobody sent, and offsets that nobody has", () => {
+    expect(compared(...inOrder(0, 1, 2, 3, -1))).toEqual(["1 garbled"]);
+    const [first, ...others] = inOrder(0, 1, 2, 3);
+    const moved = others.map(({ offset, number }) => ({ offset: offset + 1, number }));
+    expect(compared(...(first === undefined ? [] : [first]), ...moved)).toEqual(["3 misplaced", "1 gaps"]);
+  });
+
+  test("lets a record be there or not whose acknowledgement never came", () => {
+    const unsure = [{ offsets: [0, undefined, undefined, 2] }];
+    expect(findingsOf(compareDelivery(unsure, [inOrder(0, 1, 3)]))).toEqual([]);
+  });
+
+  test("holds against each partition what was sent to it", () => {
+    const two = [{ offsets: [0] }, { offsets: [0] }];
+    expect(findingsOf(compareDelivery(two, [inOrder(0), []]))).toEqual(["1 lost"]);
+  });
+});
+
+describe("a plan", () => {
+  const settings = { seed: 7, rounds: 10, brokers: 3, stores: 3 };
+
+  test("is the same for the same seed, and another for another", () => {
+    expect(planOf(settings)).toEqual(planOf(settings));
+    expect(planOf({ ...settings, seed: 8 })).not.toEqual(planOf(settings));
+  });
+
+  test("has every kind of fault in any five rounds, and in none more than one store away", () => {
+    const plan = planOf(settings);
+    for (const half of [plan.slice(0, 5), plan.slice(5)]) {
+      expect(new Set(half.map(({ kind }) => kind))).toEqual(new Set(FAULT_KINDS));
+    }
+    for (const { kind, brokerId, storeId } of plan) {
+      expect([brokerId !== undefined, storeId !== undefined]).toEqual([kind !== "store", kind !== "broker"]);
+    }
+  });
+
+  test("kills only brokers where no store can be made to fail", () => {
+    const plan = planOf({ ...settings, stores: 0 });
+    expect(new Set(plan.map(({ kind }) => kind))).toEqual(new Set(["broker"]));
+    expect(plan.map(describeFault)).toContain("broker 0 killed");
+  });
+});
+
+describe("the longest pause", () => {
+  const pauses = new PartitionPauses();
+  for (const atMs of [1_000, 1_020, 4_000, 4_010, 4_500]) pauses.acked(atMs);
+
+  test("is the longest of those that lie in the time, if only by a part", () => {
+    expect(pauses.longestMs(900, 4_500)).toBe(2_980);
+    expect(pauses.longestMs(3_900, 4_500)).toBe(2_980);
+    expect(pauses.longestMs(4_005, 4_500)).toBe(490);
+  });
+
+  test("goes on as long as no acknowledgement comes", () => {
+    expect(pauses.longestMs(4_400, 9_500)).toBe(5_000);
+  });
+});
+
+describe("a cluster", () => {
+  const topic = { name: "t", partitions: 1, replicationFactor: 3 };
+  const brokers = [0, 1, 2].map((nodeId) => ({ nodeId, host: "h", port: 1, rack: null }));
+  const partition = {
+    ...{ errorCode: 0, partitionIndex: 0, leaderId: 1, leaderEpoch: 0 },
+    ...{ replicaNodes: [1, 2, 0], isrNodes: [1, 2, 0], offlineReplicas: [] },
+  };
+  const missing = (changed: Partial<typeof partition> | { offlineReplicas: number[] }, known = brokers) => {
+    const shown = { errorCode: 0, name: "t", topicId: ZERO_UUID, isInternal: false, topicAuthorizedOperations: 0 };
+    return missingIn({ brokers: known, topics: [{ ...shown, partitions: [{ ...partition, ...changed }] }] }, topic, 3);
+  };
+
+  test("is whole with all brokers, all replicas in sync and the preferred leaders", () => {
+    expect(missing({})).toBeUndefined();
+  });
+
+  test.each([
+    [{ isrNodes: [1, 2] }, "partition 0 is in sync at 1, 2"],
+    [{ offlineReplicas: [0] }, "partition 0 is offline at 0"],
+    [{ leaderId: 2 }, "partition 0 is led by 2, not by 1"],
+    [{ replicaNodes: [1, 2] }, "partition 0 has replicas 1, 2"],
+  ])("is not whole with %o", (changed, text) => {
+    expect(missing(changed)).toBe(text);
+  });
+
+  test("is not whole without one of its brokers", () => {
+    expect(missing({}, brokers.slice(1))).toBe("knows brokers 1, 2");
+  });
+});
+
+test("the table tells the worst of each kind of fault beside the median", () => {
+  const round = { kind: "broker", longestPauseMs: 1_000, wholeAfterMs: 3_000 } as const;
+  const table = faultTable([
+    { ...round, writesAfterMs: 1_000 },
+    { ...round, writesAfterMs: 9_000 },
+    { ...round, writesAfterMs: 2_000 },
+  ]);
+  expect(table.split("\n")[1]).toMatch(/^a broker, by kill -9 +3 +2\.0 s \| 9\.0 s +1\.0 s \| 1\.0 s/);
+  expect(table).not.toContain("a store");
+});

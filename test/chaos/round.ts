@@ -1,0 +1,51 @@
+import { sleep } from "../clients/support/processes.ts";
+import type { ChaosCluster, ReplicatedTopic } from "./cluster.ts";
+import type { Load } from "./load.ts";
+import { nowMs, untilNothingIsMissing } from "./moments.ts";
+import type { Fault, FaultKind } from "./plan.ts";
+import { missingOf } from "./whole-cluster.ts";
+
+export interface RoundResult {
+  readonly kind: FaultKind;
+  /** From the fault until every partition had acknowledged a record that was sent after it. */
+  readonly writesAfterMs: number;
+  /** The longest time for which any partition had no acknowledgement, until the cluster was whole. */
+  readonly longestPauseMs: number;
+  /** From the fault, or from when the store was back, until the cluster was whole. */
+  readonly wholeAfterMs: number;
+}
+
+export interface RoundContext {
+  readonly cluster: ChaosCluster;
+  readonly topic: ReplicatedTopic;
+  readonly load: Load;
+}
+
+/** A record is given up by its producer after two minutes (delivery.timeout.ms). */
+const WRITES_MS_MAX = 100_000;
+export const WHOLE_MS_MAX = 120_000;
+const LOOK_MS = 250;
+
+/** Makes one thing fail and waits until all is well again. Fails with `LateError` if that takes too long. */
+export async function runRound(fault: Fault, { cluster, topic, load }: RoundContext): Promise<RoundResult> {
+  const beganMs = load.mark();
+  const bringBack = fault.storeId === undefined ? undefined : cluster.takeAway(fault.storeId);
+  let writesMs: number;
+  try {
+    if (fault.brokerId !== undefined) await cluster.kill(fault.brokerId);
+    writesMs = await load.untilAcked(WRITES_MS_MAX);
+    if (bringBack !== undefined) await sleep(Math.max(0, beganMs + fault.awayMs - nowMs()));
+  } finally {
+    bringBack?.();
+  }
+  const backMs = bringBack === undefined ? beganMs : nowMs();
+  const wholeMs = await untilWhole({ cluster, topic });
+  const longestPauseMs = load.longestPauseMs(beganMs, nowMs());
+  return { kind: fault.kind, writesAfterMs: writesMs - beganMs, longestPauseMs, wholeAfterMs: wholeMs - backMs };
+}
+
+/** Resolves with the moment in which all replicas are in sync and the preferred leaders lead. */
+export async function untilWhole({ cluster, topic }: Pick<RoundContext, "cluster" | "topic">): Promise<number> {
+  const patience = { limitMs: WHOLE_MS_MAX, pollMs: LOOK_MS };
+  return await untilNothingIsMissing("the whole cluster", patience, () => missingOf(cluster, topic));
+}

@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Target } from "../clients/support/broker.ts";
+import { sleep } from "../clients/support/processes.ts";
+import { bootstrapOf, type ChaosCluster, createReplicatedTopic } from "./cluster.ts";
+import { compareDelivery, type Delivery } from "./delivery.ts";
+import { KafkaCluster } from "./kafka-cluster.ts";
+import { Load } from "./load.ts";
+import { MillraceCluster } from "./millrace-cluster.ts";
+import { describeFault, planOf } from "./plan.ts";
+import { Reader } from "./reader.ts";
+import { seconds } from "./report.ts";
+import { type RoundResult, runRound, untilWhole, WHOLE_MS_MAX } from "./round.ts";
+
+export interface ChaosSettings {
+  readonly target: Target;
+  readonly rounds: number;
+  readonly seed: number;
+  readonly brokers: number;
+  readonly stores: number;
+  readonly recordsPerSecond: number;
+  /** Leaves the data and the logs where they are. */
+  readonly isKeeping: boolean;
+}
+
+export interface ChaosResult {
+  readonly rounds: readonly RoundResult[];
+  /** By reader. */
+  readonly deliveries: ReadonlyMap<string, Delivery>;
+  /** What went wrong otherwise, a line each. */
+  readonly failures: readonly string[];
+  readonly longestPauseMs: number;
+}
+
+const PARTITIONS = 6;
+const RECORD_BYTES = 200;
+const START_MS_MAX = 60_000;
+/** What is under way when the last round is over: the producer's requests may wait for their time limit. */
+const STOP_MS_MAX = 150_000;
+
+/** Kafka's broker configs under which a cluster of Apache Kafka gives leadership back as soon as ours does. */
+const REBALANCE_SOON = {
+  "leader.imbalance.check.interval.seconds": "5",
+  "leader.imbalance.per.broker.percentage": "0",
+};
+
+/** Runs all rounds; one that does not come to its end ends the run. */
+export async function runChaos(settings: ChaosSettings, say: (line: string) => void): Promise<ChaosResult> {
+  const directory = mkdtempSync(join(tmpdir(), `millrace-chaos-${settings.target}-`));
+  if (settings.isKeeping) say(`data and logs: ${directory}`);
+  try {
+    const cluster = await startCluster(settings, directory);
+    try {
+      return await runOn(cluster, settings, { directory, say });
+    } finally {
+      await cluster[Symbol.asyncDispose]();
+    }
+  } finally {
+    if (!settings.isKeeping) rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+function startCluster({ target, brokers, stores }: ChaosSettings, directory: string): Promise<ChaosCluster> {
+  return target === "kafka"
+    ? KafkaCluster.start({ brokers, directory, configs: REBALANCE_SOON, isRestarting: true })
+    : MillraceCluster.start({ brokers, stores, directory });
+}
+
+interface Surroundings {
+  readonly directory: string;
+  say(line: string): void;
+}
+
+async function runOn(
+  cluster: ChaosCluster,
+  { seed, rounds, recordsPerSecond }: ChaosSettings,
+  { directory, say }: Surroundings,
+): Promise<ChaosResult> {
+  const topic = { name: "chaos", partitions: PARTITIONS, replicationFactor: Math.min(3, cluster.brokers.length) };
+  await createReplicatedTopic(cluster, topic);
+  await untilWhole({ cluster, topic });
+  const place = { bootstrap: bootstrapOf(cluster), topic: topic.name, partitions: PARTITIONS, directory };
+  await using load = await Load.start({ ...place, recordsPerSecond, recordBytes: RECORD_BYTES }, START_MS_MAX);
+  await using follower = await Reader.start({ ...place, mode: "follow" });
+  const plan = planOf({ seed, rounds, brokers: cluster.brokers.length, stores: cluster.stores });
+  const results: RoundResult[] = [];
+  const failures: string[] = [];
+  const deliveries = new Map<string, Delivery>();
+  const beganMs = load.mark();
+  const attempt = async (what: string, work: () => Promise<void>): Promise<boolean> => {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      failures.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      say(`FAIL ${failures.at(-1)}`);
+      return false;
+    }
+  };
+  for (const [i, fault] of plan.entries()) {
+    const name = `round ${i + 1} of ${rounds}: ${describeFault(fault)}`;
+    const isOver = await attempt(name, async () => {
+      const result = await runRound(fault, { cluster, topic, load });
+      results.push(result);
+      say(`${name}: ${tell(result)}`);
+    });
+    if (!isOver) break;
+    await sleep(fault.restMs);
+  }
+  const longestPauseMs = load.longestPauseMs(beganMs, load.mark());
+  await attempt("the producer's end", () => load.stop(STOP_MS_MAX));
+  failures.push(...load.failures.map((text) => `given up by the producer: ${text}`));
+  await attempt("reading along", () => follower.untilCaughtUp(load.partitions, WHOLE_MS_MAX));
+  deliveries.set("reading along", compareDelivery(load.partitions, follower.records));
+  await attempt("reading again", async () => {
+    await using again = await Reader.start({ ...place, mode: "once" });
+    try {
+      await again.untilEnded(WHOLE_MS_MAX);
+    } finally {
+      deliveries.set("reading again", compareDelivery(load.partitions, again.records));
+    }
+  });
+  failures.push(...(await cluster.stop()));
+  return { rounds: results, deliveries, failures, longestPauseMs };
+}
+
+function tell({ writesAfterMs, longestPauseMs, wholeAfterMs }: RoundResult): string {
+  const times = [`writes again after ${seconds(writesAfterMs)}`, `longest pause ${seconds(longestPauseMs)}`];
+  return [...times, `whole again after ${seconds(wholeAfterMs)}`].join(", ");
+}
