@@ -5,7 +5,8 @@ import { LogError } from "#lib/util/errors.ts";
 import { sliceChunks } from "./entry-chunks.ts";
 import type { EntryRange } from "./entry-index.ts";
 import { CorruptEntryError } from "./fetch-assembler.ts";
-import type { EntryPlace, PartitionState, WriteAheadObject } from "./log-state.ts";
+import { type EntryPlace, type PartitionState, placeName, type WriteAheadObject } from "./log-state.ts";
+import { lostBatches } from "./lost-batches.ts";
 import type { TailCache } from "./tail-cache.ts";
 
 export interface EntryReadOptions {
@@ -66,6 +67,7 @@ export class EntryReader {
   cached(journal: JournalId, range: EntryRange, borrowed?: Borrowed): readonly Uint8Array[] | undefined {
     const { place } = range.entry;
     if (place.kind === "object") return this.#tailCache.object(place.key, range, borrowed);
+    if (place.kind === "lost") return [lostBatches(range)];
     const { seq, indexInRecord } = place;
     const { position, byteLength } = range;
     return this.#tailCache.inline(journal, { seq, indexInRecord, position, byteLength });
@@ -94,6 +96,7 @@ export class EntryReader {
     const { place } = range.entry;
     try {
       if (place.kind === "object") return await this.#objects.read(place, range, options);
+      if (place.kind === "lost") return [lostBatches(range)];
       const bytes = await this.#inlined.read(journal, place, options.signal);
       return sliceChunks([bytes], range.position, range.byteLength);
     } catch (cause) {
@@ -112,8 +115,4 @@ export class EntryReader {
 export function refersTo(partition: PartitionState, place: EntryPlace): boolean {
   const name = placeName(place);
   return partition.entries.some((entry) => placeName(entry.place) === name);
-}
-
-function placeName(place: EntryPlace): string {
-  return place.kind === "object" ? place.key : `record ${place.seq} command ${place.indexInRecord}`;
 }

@@ -26,7 +26,9 @@ export async function findByTime(
 ): Promise<TimedRecord | undefined> {
   const from = partition.logStartOffset;
   // Folds change the list while we read.
-  const candidates = partition.entries.filter((entry) => entry.maxTimestampMs >= timestampMs);
+  const candidates = partition.entries.filter(
+    (entry) => entry.maxTimestampMs >= timestampMs && entry.place.kind !== "lost",
+  );
   for (const entry of candidates) {
     const range = wholeEntry(entry);
     const found = await read(range, (chunks) => firstSince(timestampMs, from, batchesOf(range, chunks)));
@@ -58,11 +60,11 @@ export async function findMaxTimestamp(partition: PartitionState, read: ReadRang
   return (await maxOfEntry(latest, from, read)) ?? best;
 }
 
-/** The first entry with the highest maximum; undefined if no record has a timestamp. */
+/** The first entry with the highest maximum; undefined if no record has a timestamp. What is lost has no records. */
 function latestOf(entries: readonly WriteAheadEntry[]): WriteAheadEntry | undefined {
   let latest: WriteAheadEntry | undefined;
   for (const entry of entries) {
-    if (entry.maxTimestampMs > (latest?.maxTimestampMs ?? -1)) latest = entry;
+    if (entry.maxTimestampMs > (latest?.maxTimestampMs ?? -1) && entry.place.kind !== "lost") latest = entry;
   }
   return latest;
 }

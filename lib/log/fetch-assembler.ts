@@ -16,6 +16,7 @@ import { LogError } from "#lib/util/errors.ts";
 import { PATCH_COPY_BYTES_MAX } from "#lib/util/limits.ts";
 import { ChunkReader } from "./entry-chunks.ts";
 import { BatchCursor, type EntryRange } from "./entry-index.ts";
+import { placeName } from "./log-state.ts";
 
 // From stored bytes to fetched bytes. Batches are stored with base offset 0, and their bytes are shared with caches and
 // with other fetches, so the true base offset goes into copies of the few bytes around it, which the CRC leaves out:
@@ -145,7 +146,6 @@ function writeOffset(bytes: Buffer, at: number, offset: Offset): void {
 
 /** For messages: which bytes they speak of. */
 export function describe(range: EntryRange): string {
-  const { place } = range.entry;
-  const where = place.kind === "object" ? place.key : `record ${place.seq} command ${place.indexInRecord}`;
+  const where = placeName(range.entry.place);
   return `offset ${range.baseOffset}, ${where} bytes ${range.position} to ${range.position + range.byteLength}`;
 }

@@ -35,6 +35,7 @@ export class FetchWaiters {
         for (const part of command.parts) this.#touch(partitionKey(part.topicId, part.partitionIndex));
         return;
       case "advance-log-start":
+      case "declare-lost":
         this.#touch(partitionKey(command.topicId, command.partitionIndex));
         return;
       case "drop":

@@ -1,12 +1,14 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type {
   AdvanceLogStartCommand,
+  DeclareLostCommand,
   DropCommand,
   LogOutcome,
   OpenCommand,
   PlaceReplicasCommand,
 } from "./log-command.ts";
 import { type LogState, type PartitionState, partitionKey } from "./log-state.ts";
+import { loseEntry } from "./lost-batches.ts";
 
 const DONE: LogOutcome = { kind: "done" };
 
@@ -74,5 +76,17 @@ export function foldAdvanceLogStart(state: LogState, command: AdvanceLogStartCom
   partition.logStartOffset = logStartOffset;
   const kept = partition.entries.findIndex((entry) => entry.nextOffset > logStartOffset);
   partition.entries.splice(0, kept === -1 ? partition.entries.length : kept);
+  return DONE;
+}
+
+export function foldDeclareLost(state: LogState, command: DeclareLostCommand): LogOutcome {
+  const partition = state.partitions.get(partitionKey(command.topicId, command.partitionIndex));
+  if (partition === undefined) return { kind: "refused", error: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+  const { entries } = partition;
+  // From the end, so that what is joined behind an index does not move those before it.
+  for (let index = entries.length - 1; index >= 0; index--) {
+    const place = entries[index]?.place;
+    if (place?.kind === "object" && place.key === command.key) loseEntry(entries, index);
+  }
   return DONE;
 }

@@ -19,6 +19,7 @@ import type { AppendCommand, AppendSource, ElectCommand, LogCommand, OpenCommand
 //   6 advance start    topicId 16 bytes, partitionIndex uvarint, logStartOffset uvarint
 //   7 elect            expectedEpoch uvarint, brokerId + 1 uvarint (0: nobody), brokerEpoch uvarint, clusterSeq uvarint
 //   8 alter-isr        expectedIsrEpoch uvarint, isr list of uvarint
+//   9 declare-lost     topicId 16 bytes, partitionIndex uvarint, key text
 //
 // parts are drawn in append-parts-codec.ts.
 
@@ -30,6 +31,7 @@ const KIND_APPEND_INLINE = 5;
 const KIND_ADVANCE_LOG_START = 6;
 const KIND_ELECT = 7;
 const KIND_ALTER_ISR = 8;
+const KIND_DECLARE_LOST = 9;
 
 export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void {
   switch (command.kind) {
@@ -61,6 +63,10 @@ export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void 
       return;
     case "alter-isr":
       encodeNumbers(command.isr, writer.uint8(KIND_ALTER_ISR).uvarint(command.expectedIsrEpoch));
+      return;
+    case "declare-lost":
+      encodeTopicId(command.topicId, writer.uint8(KIND_DECLARE_LOST));
+      writer.uvarint(command.partitionIndex).text(command.key);
       return;
     default:
       unreachable(command);
@@ -97,6 +103,10 @@ export function decodeLogCommand(reader: ByteReader): LogCommand {
       return decodeElect(reader);
     case KIND_ALTER_ISR:
       return { kind: "alter-isr", expectedIsrEpoch: reader.uvarint(), isr: decodeNumbers(reader) };
+    case KIND_DECLARE_LOST: {
+      const topicId = decodeTopicId(reader);
+      return { kind: "declare-lost", topicId, partitionIndex: reader.uvarint(), key: objectKey(reader.text()) };
+    }
     default:
       throw new DecodeError(`unknown kind of log command ${kind}`);
   }

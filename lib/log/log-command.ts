@@ -17,7 +17,8 @@ export type LogCommand =
   | AppendCommand
   | AdvanceLogStartCommand
   | ElectCommand
-  | AlterIsrCommand;
+  | AlterIsrCommand
+  | DeclareLostCommand;
 
 /**
  * Names the journal's stores. Accepted once; again it is `done` if it names the same, else refused with
@@ -121,6 +122,18 @@ export interface AlterIsrCommand {
   readonly kind: "alter-isr";
   readonly expectedIsrEpoch: number;
   readonly isr: readonly StoreId[];
+}
+
+/**
+ * Gives up the records of a partition that lie in an object: an empty batch takes their offsets, so that
+ * what comes after them can be read on. `done` also if no entry lies there any more; refused with
+ * UNKNOWN_TOPIC_OR_PARTITION if the partition is not open. Feature level 2.
+ */
+export interface DeclareLostCommand {
+  readonly kind: "declare-lost";
+  readonly topicId: TopicId;
+  readonly partitionIndex: number;
+  readonly key: ObjectKey;
 }
 
 export type LogOutcome =

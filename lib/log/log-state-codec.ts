@@ -16,7 +16,7 @@ import { decodePartition, encodePartition } from "./partition-state-codec.ts";
 // A log journal's state, as its snapshots carry it. `list` is a count as uvarint and so many items; `text` a byte length
 // as uvarint and UTF-8; all numbers are big-endian. Lists keep the state's order: it is part of the state.
 //
-//   state       version uint8 (1, or 2 once there was an election or a change of the ISR), replicas list of uvarint,
+//   state       version uint8 (1, or 2 once there was an election, a change of the ISR or a lost entry), replicas list of uvarint,
 //               isr list of uvarint, in version 2 leadership, lastDropSeq uvarint, latestProposedAtMs int64,
 //               topicIds list of 16 bytes, objects list of object, partitions list of partition
 //   leadership  isrEpoch uvarint, epoch uvarint, brokerId + 1 uvarint (0: nobody), brokerEpoch uvarint,
@@ -33,9 +33,13 @@ const VERSION_WITH_LEADER = 2;
 export function encodeLogState(state: LogState, writer: ByteWriter): void {
   const topics = new Map<TopicId, number>();
   const objects = new Map<WriteAheadObject, number>();
-  for (const partition of state.partitions.values()) collectReferences(partition, topics, objects);
-  // Journals at level 1 have no leader, and their snapshots look as they always did.
-  const hasLeadership = state.leader.epoch > 0 || state.isrEpoch > 0;
+  let hasLost = false;
+  for (const partition of state.partitions.values()) {
+    collectReferences(partition, topics, objects);
+    hasLost ||= partition.entries.some((entry) => entry.place.kind === "lost");
+  }
+  // Journals at level 1 have none of these, and their snapshots look as they always did.
+  const hasLeadership = state.leader.epoch > 0 || state.isrEpoch > 0 || hasLost;
   encodeNumbers(state.replicas, writer.uint8(hasLeadership ? VERSION_WITH_LEADER : VERSION));
   encodeNumbers(state.isr, writer);
   if (hasLeadership) encodeLeadership(state, writer);

@@ -1,3 +1,4 @@
+import { unreachable } from "#lib/util/assert.ts";
 import type {
   BrokerId,
   FlushId,
@@ -79,7 +80,9 @@ export interface WriteAheadEntry {
 export type EntryPlace =
   | WriteAheadObject
   /** The bytes travel in the journal record itself. */
-  | { readonly kind: "inline"; readonly seq: JournalSeq; readonly indexInRecord: number };
+  | { readonly kind: "inline"; readonly seq: JournalSeq; readonly indexInRecord: number }
+  /** Every copy is lost, and somebody has said so: readers get empty batches (lost-batches.ts). */
+  | { readonly kind: "lost" };
 
 export interface WriteAheadObject {
   readonly kind: "object";
@@ -108,4 +111,18 @@ export interface ProducedBatch {
 
 export function partitionKey(topicId: TopicId, partitionIndex: number): string {
   return `${topicId}:${partitionIndex}`;
+}
+
+/** For messages; two entries of one partition with the same name lie in the same place. */
+export function placeName(place: EntryPlace): string {
+  switch (place.kind) {
+    case "object":
+      return place.key;
+    case "inline":
+      return `record ${place.seq} command ${place.indexInRecord}`;
+    case "lost":
+      return "no place";
+    default:
+      return unreachable(place);
+  }
 }

@@ -21,10 +21,13 @@ import type {
 //   entry       gap uvarint           base offset minus the next offset of the entry before, 0 before the first
 //               offsetCount uvarint, place, position uvarint, byteLength uvarint, maxTimestampMs int64,
 //               appendedAtMs int64, batches byte length as uvarint and bytes (batch-sizes.ts)
-//   place       0 uvarint, seq uvarint, indexInRecord uvarint     inlined in that record; or
-//               n uvarint                                         object n - 1 of the state's list
+//   place       0 uvarint, seq uvarint > 0, indexInRecord uvarint     inlined in that record; or
+//               0 uvarint, 0 uvarint                                  lost; in version 2 of the state only; or
+//               n uvarint                                             object n - 1 of the state's list
 //   producer    producerId uvarint, producerEpoch uvarint, lastSeenMs int64, batches list of produced
 //   produced    baseSequence uvarint, lastSequence uvarint, baseOffset uvarint, timestampMs int64
+
+const LOST: EntryPlace = { kind: "lost" };
 
 interface EncodeContext {
   readonly writer: ByteWriter;
@@ -51,6 +54,7 @@ function encodeEntry(entry: WriteAheadEntry, context: EncodeContext): void {
   const { writer, objects } = context;
   const { place } = entry;
   if (place.kind === "inline") writer.uvarint(0).uvarint(place.seq).uvarint(place.indexInRecord);
+  else if (place.kind === "lost") writer.uvarint(0).uvarint(0);
   else writer.uvarint(1 + defined(objects.get(place), "place of an object"));
   writer.uvarint(entry.position).uvarint(entry.byteLength);
   writer.int64(entry.maxTimestampMs).int64(entry.appendedAtMs).lengthPrefixed(entry.batches);
@@ -117,6 +121,7 @@ function decodePlace(reader: ByteReader, objects: readonly WriteAheadObject[]): 
   const number = reader.uvarint();
   if (number === 0) {
     const seq = reader.uvarint();
+    if (seq === 0) return LOST;
     return { kind: "inline", seq, indexInRecord: reader.uvarint() };
   }
   const object = objects[number - 1];

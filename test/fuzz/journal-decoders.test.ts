@@ -94,6 +94,12 @@ const logCommand: fc.Arbitrary<LogCommand> = fc.oneof(
     isr: fc.array(number, { maxLength: 4 }),
   }),
   fc.record({
+    kind: fc.constant("declare-lost" as const),
+    topicId,
+    partitionIndex: number,
+    key: fc.constantFrom(objectKey("wal/a"), objectKey("")),
+  }),
+  fc.record({
     kind: fc.constant("advance-log-start" as const),
     topicId,
     partitionIndex: number,
@@ -112,7 +118,7 @@ const logCommand: fc.Arbitrary<LogCommand> = fc.oneof(
 
 const SEEN = { brokerEpoch: 5, clusterSeq: 6 };
 
-/** States of a journal after some appends, inlined and not, and elections. */
+/** States of a journal after some appends, inlined and not, elections and losses. */
 const logState = fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.boolean()), { maxLength: 12 }).map((flushes) => {
   const log = openedLog();
   let sequence = 0;
@@ -124,6 +130,8 @@ const logState = fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.boolean())
         bytes: new Uint8Array(300),
       });
     else log.append(batches);
+    if (count === 3)
+      log.fold({ kind: "declare-lost", topicId: TOPIC, partitionIndex: 0, key: objectKey(`wal/${log.seq - 1}`) });
     if (count === 2) log.fold({ kind: "elect", expectedEpoch: log.state.leader.epoch, brokerId: 0, ...SEEN });
   }
   return encodedState(log.state);

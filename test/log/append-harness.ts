@@ -193,6 +193,7 @@ export function appendOf(
 export function textsOf(world: LogWorld, process: LogProcess, topic: TopicPlacement, partitionIndex: number): string[] {
   const journal = defined(process.journals.opened((topic.baseJournal + partitionIndex) % topic.journalCount));
   return process.partition(topic, partitionIndex).entries.flatMap(({ place, position, byteLength }) => {
+    if (place.kind === "lost") return [];
     const bytes =
       place.kind === "inline"
         ? inlinedBytes(world, journal.id, place)

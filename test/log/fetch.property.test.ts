@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { partitionKey } from "#lib/log/log-state.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { readBatchHeader, splitBatches, sumBatch } from "#lib/record/record-batch.ts";
 import { defined } from "#lib/util/assert.ts";
+import type { ObjectKey } from "#lib/util/branded.ts";
 import { joined, servedBatch, storedBatch } from "./fetch-fixtures.ts";
 import { type AppendedBatches, FetchWorld, topicOf } from "./fetch-harness.ts";
 
@@ -17,6 +19,7 @@ const anyFlush = fc.record({
     maxLength: 3,
   }),
 });
+const anyLosses = fc.array(fc.tuple(fc.nat(5), fc.constantFrom(...PARTITIONS)), { maxLength: 4 });
 const anyLimits = fc.record({
   partitionBytes: fc.integer({ min: 1, max: 20_000 }),
   bytesMax: fc.integer({ min: 1, max: 40_000 }),
@@ -104,4 +107,65 @@ test("a reader gets every byte that was written, once and in order, whatever the
     },
   );
   await fc.assert(property, { numRuns: 60 });
+});
+
+/** Each offset that holds a record, with the batch that it comes in; every offset is in some batch. */
+function offsetsOf(chunks: readonly Uint8Array[]): {
+  readonly recordAt: ReadonlyMap<number, Buffer>;
+  readonly end: number;
+} {
+  const recordAt = new Map<number, Buffer>();
+  let end = 0;
+  for (const batch of splitBatches(joined(chunks)).batches) {
+    const { baseOffset, lastOffsetDelta, recordCount } = readBatchHeader(batch);
+    expect(baseOffset).toBe(end);
+    end = baseOffset + lastOffsetDelta + 1;
+    if (recordCount === 0) continue;
+    for (let offset = baseOffset; offset < end; offset++) recordAt.set(offset, Buffer.from(batch));
+  }
+  return { recordAt, end };
+}
+
+test("a reader gets everything but what is declared lost, and every offset, whatever the limits", async () => {
+  const property = fc.asyncProperty(
+    fc.array(anyFlush, { minLength: 1, maxLength: 6 }),
+    anyLosses,
+    fc.array(anyLimits, { minLength: 1, maxLength: 4 }),
+    async (flushes, losses, limits) => {
+      const world = new FetchWorld();
+      const topic = world.addTopic(topicOf(1));
+      const writer = world.process({ tailCacheBytes: 30_000 });
+      const keys: ObjectKey[] = [];
+      for (const { inline, cache, parts } of flushes) {
+        const appended = parts.map(([partitionIndex, sizes]) => {
+          const batches = sizes.map(([recordCount, valueBytes]) => storedBatch({ recordCount, valueBytes }));
+          return { topic, partitionIndex, batches };
+        });
+        keys.push(await world.run(writer.append(appended, { inline, cache })));
+      }
+      const everything = await readAll(world, topic, limits, writer);
+      const isLost = new Set<string>();
+      for (const [flush, partitionIndex] of losses) {
+        const key = defined(keys[flush % keys.length]);
+        const entries = writer.journals
+          .opened(0)
+          ?.state.partitions.get(partitionKey(topic.topicId, partitionIndex))?.entries;
+        for (const { place, baseOffset, nextOffset } of entries ?? []) {
+          if (place.kind !== "object" || place.key !== key) continue;
+          for (let offset = baseOffset; offset < nextOffset; offset++) isLost.add(`${partitionIndex}:${offset}`);
+        }
+        const { topicId } = topic;
+        await world.run(writer.propose(topic, 0, { kind: "declare-lost", topicId, partitionIndex, key }));
+      }
+      const rest = await readAll(world, topic, limits, writer);
+      for (const partition of PARTITIONS) {
+        const before = offsetsOf(everything.get(partition) ?? []);
+        const after = offsetsOf(rest.get(partition) ?? []);
+        const expected = [...before.recordAt].filter(([offset]) => !isLost.has(`${partition}:${offset}`));
+        expect([...after.recordAt]).toEqual(expected);
+        expect(after.end).toBe(before.end);
+      }
+    },
+  );
+  await fc.assert(property, { numRuns: 40 });
 });

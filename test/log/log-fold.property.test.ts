@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { BatchCursor } from "#lib/log/entry-index.ts";
 import type { AppendBatch, LogCommand } from "#lib/log/log-command.ts";
 import type { PartitionState } from "#lib/log/log-state.ts";
+import { objectKey } from "#lib/util/branded.ts";
 import { PRODUCER_BATCHES_KEPT } from "#lib/util/limits.ts";
 import {
   batchOf,
@@ -38,7 +40,7 @@ const batches: fc.Arbitrary<AppendBatch> = fc
 
 const appends: fc.Arbitrary<LogCommand> = fc
   .record({
-    flush: fc.integer({ min: 1, max: 1_000 }),
+    flush: fc.integer({ min: 1, max: 8 }),
     copies: fc.option(storeIds),
     parts: fc.array(
       fc.record({
@@ -97,6 +99,15 @@ const commands: fc.Arbitrary<LogCommand> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("alter-isr" as const), expectedIsrEpoch: fc.nat(3), isr: storeIds }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("declare-lost" as const),
+      topicId: topicIds,
+      partitionIndex: partitionIndexes,
+      key: fc.integer({ min: 1, max: 8 }).map((flush) => objectKey(`wal/${flush}`)),
+    }),
+  },
 );
 
 interface Step {
@@ -123,6 +134,13 @@ function checkPartition(partition: PartitionState): void {
   for (const entry of entries) {
     expect(entry.baseOffset).toBe(nextOffset);
     expect(entry.nextOffset).toBeGreaterThan(Math.max(entry.baseOffset, logStartOffset));
+    const cursor = BatchCursor.ofEntry(entry);
+    let byteLength = 0;
+    while (cursor.next()) byteLength += cursor.byteLength;
+    expect({ byteLength, nextOffset: cursor.nextOffset }).toEqual({
+      byteLength: entry.byteLength,
+      nextOffset: entry.nextOffset,
+    });
     nextOffset = entry.nextOffset;
   }
   expect(nextOffset).toBe(logEndOffset);
