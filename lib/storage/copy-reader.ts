@@ -5,6 +5,7 @@ import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
 import { READ_OBJECTS_REMEMBERED_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
 import { type ByteRange, CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "./object-store.ts";
 import type { ReadMemory } from "./read-memory.ts";
+import type { StoreHealth } from "./store-health.ts";
 import { type StoreSet, UnknownStoreError } from "./store-set.ts";
 
 /** An object as a record of a journal names it. */
@@ -17,8 +18,10 @@ export interface ObjectRef {
 
 /** A store that should have an object has it not, or not whole: work for the replicator. */
 export interface LostCopy {
-  readonly key: ObjectKey;
+  readonly object: ObjectRef;
   readonly storeId: StoreId;
+  /** `damaged`: something lies under its key, and not what was written. */
+  readonly kind: "missing" | "damaged";
   readonly problem: string;
 }
 
@@ -28,8 +31,10 @@ export interface CopyReaderOptions {
   readonly logger: Logger;
   /** What is read goes into memory from here. */
   readonly memory: ReadMemory;
+  /** Stores that fail are asked last. */
+  readonly health?: StoreHealth | undefined;
   /** Called for each copy found missing, short or damaged. */
-  readonly onCopyLost?: (lost: LostCopy) => void;
+  readonly onCopyLost?: ((lost: LostCopy) => void) | undefined;
 }
 
 /** Reads ranges of objects from whichever store gives them: nearest copy first, then the others (`StoreSet.readOrder`). */
@@ -75,7 +80,9 @@ export class CopyReader {
     const storeId = givenBy ?? this.#order(object)[0];
     if (storeId === undefined) return false;
     const distrusted = this.#distrusted.get(object.key) ?? new Set();
-    if (!distrusted.has(storeId)) this.#lost({ key: object.key, storeId, problem: "its bytes are damaged" });
+    if (!distrusted.has(storeId)) {
+      this.#lost({ object, storeId, kind: "damaged", problem: "its bytes are damaged" });
+    }
     distrusted.add(storeId);
     this.#distrusted.set(object.key, distrusted);
     for (const oldest of this.#distrusted.keys()) {
@@ -86,7 +93,9 @@ export class CopyReader {
   }
 
   #order(object: ObjectRef): readonly StoreId[] {
-    const order = this.#options.stores.readOrder(object.copies);
+    const { stores, health } = this.#options;
+    const nearestFirst = stores.readOrder(object.copies);
+    const order = health?.trustedFirst(nearestFirst) ?? nearestFirst;
     const distrusted = this.#distrusted.get(object.key);
     if (distrusted === undefined) return order;
     return [...order.filter((id) => !distrusted.has(id)), ...order.filter((id) => distrusted.has(id))];
@@ -107,11 +116,14 @@ export class CopyReader {
     if (!isAnswer)
       this.#options.logger.warn("store does not answer a read", { store: storeId, key: object.key, error: problem });
     // A store that the record does not name need not have it.
-    else if (object.copies.includes(storeId)) this.#lost({ key: object.key, storeId, problem });
+    else if (object.copies.includes(storeId)) {
+      const kind = error instanceof ObjectNotFoundError ? "missing" : "damaged";
+      this.#lost({ object, storeId, kind, problem });
+    }
   }
 
   #lost(lost: LostCopy): void {
-    this.#options.logger.warn("copy lost", { store: lost.storeId, key: lost.key, problem: lost.problem });
+    this.#options.logger.warn("copy lost", { store: lost.storeId, key: lost.object.key, problem: lost.problem });
     this.#options.onCopyLost?.(lost);
   }
 }

@@ -10,11 +10,13 @@ import { abortable, timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import type { StoreId } from "#lib/util/branded.ts";
-import { KIB, STORE_PUT_MS_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
+import { STORE_PUT_MS_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
 import { journalObjectKey, parseObjectKey } from "./object-keys.ts";
 import { CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "./object-store.ts";
 import type { ReplicatedWriter } from "./replicated-put.ts";
+import type { StoreHealth } from "./store-health.ts";
 import type { StoreSet } from "./store-set.ts";
+import { transferMs } from "./transfer-time.ts";
 
 const RANDOM_BYTES = 8;
 
@@ -24,6 +26,8 @@ export interface StoredJournalObjectsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Stores that fail are asked last. */
+  readonly health?: StoreHealth | undefined;
   /** Where to write now, and how many copies a commit needs. */
   readonly placement: () => { readonly stores: readonly StoreId[]; readonly needed: number };
   /** See object-keys.ts. */
@@ -51,11 +55,12 @@ export class StoredJournalObjects implements JournalObjects {
   }
 
   async get(ref: JournalObjectRef, signal: AbortSignal): Promise<Uint8Array> {
-    const { stores, logger } = this.#options;
+    const { stores, health, logger } = this.#options;
     const key = parseObjectKey(ref.key);
     const problems: string[] = [];
     let unavailable: unknown;
-    for (const id of stores.readOrder(ref.copies)) {
+    const order = stores.readOrder(ref.copies);
+    for (const id of health?.trustedFirst(order) ?? order) {
       try {
         const limitMs = STORE_READ_MS_MAX + transferMs(ref.byteLength);
         const bytes = await this.#limited(limitMs, signal, (own) => stores.store(id).get(key, own));
@@ -86,9 +91,4 @@ export class StoredJournalObjects implements JournalObjects {
       throw new StoreUnavailableError(`no answer within ${ms} ms`, { reason: "io", cause: error });
     }
   }
-}
-
-/** What a slow store may take for so many bytes: 1 MiB a second. */
-function transferMs(byteLength: number): number {
-  return Math.ceil(byteLength / KIB);
 }

@@ -14,6 +14,7 @@ import {
   STORE_PUT_RETRY_MS_MIN,
 } from "#lib/util/limits.ts";
 import { StoreUnavailableError } from "./object-store.ts";
+import type { StoreHealth } from "./store-health.ts";
 import type { StoreSet } from "./store-set.ts";
 
 export interface ReplicatedPut {
@@ -36,16 +37,28 @@ const RETRY = {
   isRetriable: (error: unknown) => error instanceof StoreUnavailableError && error.reason === "io",
 };
 
+/** Hears of the copies that an answer does not name. */
+export interface LateCopyObserver {
+  /** A store has the object after all. */
+  arrived(key: ObjectKey, storeId: StoreId): void;
+  /** A store of the placement has it not, and nobody tries any more. */
+  missed(key: ObjectKey, storeId: StoreId, byteLength: number): void;
+}
+
 export interface ReplicatedWriterPorts {
   readonly stores: StoreSet;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Without it every store is tried, however often it has failed. */
+  readonly health?: StoreHealth | undefined;
+  readonly lateCopies?: LateCopyObserver | undefined;
 }
 
 /**
  * Writes objects to several stores at once and answers as soon as enough have them. The uploads that are not needed any
- * more go on within a bound of bytes and time; what does not arrive is left to the replicator.
+ * more go on within a bound of bytes and time; what does not arrive is left to the replicator. Suspect stores are left
+ * out while the others are enough, but for one upload a second that finds out whether they are back.
  */
 export class ReplicatedWriter {
   readonly #ports: ReplicatedWriterPorts;
@@ -116,19 +129,23 @@ export class ReplicatedWriter {
 class UploadRound {
   /** Resolves when every upload has ended, well or not. */
   readonly all: Promise<void>;
-  pendingCount: number;
+  pendingCount = 0;
   readonly #put: ReplicatedPut;
   readonly #ports: ReplicatedWriterPorts;
   readonly #controller = new AbortController();
   readonly #enough = deferred<readonly StoreId[]>();
+  readonly #ended = deferred<void>();
   readonly #copies: StoreId[] = [];
   readonly #failures = new Map<StoreId, unknown>();
+  /** Suspect stores that are tried only if others fail. */
+  #inReserve: StoreId[] = [];
+  #hasEnough = false;
 
   constructor(put: ReplicatedPut, ports: ReplicatedWriterPorts) {
     this.#put = put;
     this.#ports = ports;
-    this.pendingCount = put.placement.length;
-    this.all = Promise.all(put.placement.map((id) => this.#upload(id))).then(() => put.onUnused?.());
+    this.all = this.#ended.promise;
+    this.#begin();
   }
 
   get enough(): Promise<readonly StoreId[]> {
@@ -139,24 +156,63 @@ class UploadRound {
     this.#controller.abort(reason);
   }
 
+  #begin(): void {
+    const { placement, needed } = this.#put;
+    const { health } = this.#ports;
+    const suspects = health === undefined ? [] : placement.filter((id) => health.isSuspect(id));
+    const canSpareThem = placement.length - suspects.length >= needed;
+    for (const id of placement) {
+      const isSpared = canSpareThem && suspects.includes(id);
+      const trial = isSpared ? health?.tryTrial(id) : undefined;
+      if (isSpared && trial === undefined) this.#inReserve.push(id);
+      else this.#start(id, trial);
+    }
+  }
+
+  #start(id: StoreId, trial?: Disposable): void {
+    this.pendingCount++;
+    void this.#upload(id).finally(() => {
+      trial?.[Symbol.dispose]();
+      this.pendingCount--;
+      this.#settle();
+    });
+  }
+
   async #upload(id: StoreId): Promise<void> {
     const { key, chunks } = this.#put;
     const { signal } = this.#controller;
+    const { stores, lateCopies, logger } = this.#ports;
     try {
-      await retry(() => this.#ports.stores.store(id).putIfAbsent(key, chunks, signal), RETRY, this.#ports, signal);
+      await retry(() => stores.store(id).putIfAbsent(key, chunks, signal), RETRY, this.#ports, signal);
       this.#copies.push(id);
+      if (this.#hasEnough) lateCopies?.arrived(key, id);
     } catch (error) {
       this.#failures.set(id, error);
-      this.#ports.logger.warn("upload failed", { store: id, key, error: describeError(error) });
+      logger.warn("upload failed", { store: id, key, error: describeError(error) });
     }
-    this.pendingCount--;
-    this.#settle();
   }
 
   #settle(): void {
-    const { needed, placement } = this.#put;
-    if (this.#copies.length >= needed) this.#enough.resolve([...this.#copies].sort((a, b) => a - b));
-    else if (placement.length - this.#failures.size < needed) this.#enough.reject(this.#unavailable());
+    const { needed } = this.#put;
+    if (!this.#hasEnough && this.#copies.length >= needed) {
+      this.#hasEnough = true;
+      this.#enough.resolve([...this.#copies].sort((a, b) => a - b));
+    } else if (!this.#hasEnough && this.#copies.length + this.pendingCount < needed) {
+      if (this.#controller.signal.aborted || this.#inReserve.length === 0) this.#enough.reject(this.#unavailable());
+      else for (const id of this.#inReserve.splice(0)) this.#start(id);
+    }
+    if (this.pendingCount === 0) this.#end();
+  }
+
+  #end(): void {
+    const { key, chunks, placement, onUnused } = this.#put;
+    const { lateCopies } = this.#ports;
+    onUnused?.();
+    if (this.#hasEnough && lateCopies !== undefined && this.#copies.length < placement.length) {
+      const byteLength = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+      for (const id of placement) if (!this.#copies.includes(id)) lateCopies.missed(key, id, byteLength);
+    }
+    this.#ended.resolve();
   }
 
   #unavailable(): StoreUnavailableError {

@@ -82,6 +82,8 @@ export const EMBEDDED_UPLOADS_IN_FLIGHT_MAX = 1;
 /** Processes and directories that one machine is asked to be a cluster with. */
 export const EMBEDDED_BROKERS_MAX = 32;
 export const EMBEDDED_STORES_MAX = 32;
+/** A broker of such a cluster that dies is started again after this time. */
+export const BROKER_RESTART_MS = 1_000;
 /** Tries to open a topic in a journal, each with a newer view of the cluster journal. */
 export const OPEN_ATTEMPTS_MAX = 3;
 /** Batches of one producer that a partition remembers for duplicates (Kafka: five). */
@@ -176,6 +178,13 @@ export const STORE_BACKGROUND_MS_MAX = 30_000;
 export const STORE_PUT_MS_MAX = 30_000;
 /** A store that has not answered a read by then is passed over for the next one. */
 export const STORE_READ_MS_MAX = 10_000;
+/** A store is suspect when so many calls in a row have failed, or when it has failed, or was silent, for so long. */
+export const STORE_SUSPECT_FAILURES = 3;
+export const STORE_SUSPECT_MS = 3_000;
+/** One upload or probe at a time tries a suspect store nevertheless, this often at most. */
+export const STORE_TRIAL_SPACING_MS = 1_000;
+/** A store that has refused a write is not trusted for what it lets us read, until nothing was written to it for so long. */
+export const STORE_WRITE_DOUBT_MS = 10_000;
 /** What is being written when a broker stops gets this long. */
 export const STORE_CLOSE_MS_MAX = 5_000;
 /** Files that a directory store keeps open for reading. */
@@ -184,6 +193,30 @@ export const STORE_OPEN_FILES_MAX = 256;
 export const DIRECT_WRITE_BYTES_MIN = 64 * KIB;
 /** Memory and positions of such writes begin at multiples of it: the page size of nearly all devices. */
 export const MEMORY_PAGE_BYTES = 4 * KIB;
+
+// Replication
+/** How often a broker looks at what is owed to stores, in its own memory; no request is made while nothing is. */
+export const REPLICATION_TICK_MS = 1_000;
+/** A store that has been suspect for so long leaves the ISR. */
+export const ISR_SUSPECT_MS_MAX = 3_000;
+/** A copy that its commit did not name is brought by the replicator if it has not come by then. */
+export const LATE_COPY_MS_MAX = 10_000;
+/** What the replicator of one process reads of all stores together, a second. */
+export const REPLICATION_BYTES_PER_SECOND_MAX = 64 * MIB;
+/** Objects that it holds in memory at once, in bytes; a single larger one comes alone. */
+export const REPLICATION_BYTES_IN_FLIGHT_MAX = 32 * MIB;
+/** Copies on their way to one store at once. */
+export const REPLICATION_COPIES_AT_ONCE_MAX = 4;
+/** Owed copies that are remembered for one store, some 300 bytes each; beyond it the store is listed again. */
+export const OWED_COPIES_MAX = 20_000;
+/** Copies that came after their commit was proposed and before it was folded. */
+export const EARLY_COPIES_REMEMBERED_MAX = 4_096;
+/** A copy for which no source answers is tried again after this time. */
+export const OWED_COPY_RETRY_MS = 10_000;
+/** Readers that find copies missing have their store listed this often at most. */
+export const RELIST_SPACING_MS = 60_000;
+/** Spacing of the log's lines about copying that takes long. */
+export const REPLICATION_PROGRESS_MS = 10_000;
 
 /** How often a journal is looked at for other processes' commits while a fetch waits for one. */
 export const JOURNAL_POLL_MS = 100;
@@ -254,6 +287,10 @@ export const QUEUED_FRAMES_BYTES_MAX = 16 * MIB;
 export const OVERLAPPING_REQUESTS_MAX = 64;
 /** Whatever a client says, a produce gets this long: on Kafka a time limit of 0 is enough where one replica is. */
 export const PRODUCE_REQUEST_MS_MIN = 5_000;
+/** A broker refuses what another one leads by a look at the journals that is no older than this. */
+export const LEADER_LOOK_MS_MIN = 250;
+/** An answer waits this long for a look at who leads, and then says what is known. */
+export const LEADER_LOOK_MS_MAX = 1_000;
 /** Kafka's default of `max.incremental.fetch.session.cache.slots`. */
 export const FETCH_SESSIONS_MAX = 1_000;
 /** A session unused for this long may give way to a new one (Kafka: 2 minutes). */
@@ -320,6 +357,8 @@ export const GROUP_CONFIGS_MAX = 10_000;
 /** Broker ids that were ever registered; they stay, as the names of replicas whose store has no broker for now. */
 export const BROKERS_MAX = 10_000;
 export const BROKER_ENDPOINTS_MAX = 100;
+/** One election of the leaders of log journals is given up after this time, and tried again. */
+export const ELECTION_MS_MAX = 5_000;
 /** Characters of one config value, as in Kafka (Short.MAX_VALUE). */
 export const CONFIG_VALUE_LENGTH_MAX = 32_767;
 /** UTF-8 bytes of all keys and values in one alteration, so that its command fits in a journal record. */

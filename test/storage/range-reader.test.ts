@@ -172,7 +172,8 @@ describe("RangeReader", () => {
       const { expectRead, faults, lost, object } = setUp();
       faults.set(0, fault);
       await expectRead(10, 100);
-      expect(lost).toMatchObject([{ key: object.key, storeId: 0 }]);
+      const kind = fault.kind === "missing" ? "missing" : "damaged";
+      expect(lost).toMatchObject([{ object: { key: object.key }, storeId: 0, kind }]);
     }
   });
 
@@ -223,7 +224,7 @@ describe("RangeReader", () => {
     await read(range.position, range.byteLength);
     expect(reader.distrust(object, range)).toBe(true);
     await expectRead(range.position, range.byteLength);
-    expect(lost).toEqual([{ key: object.key, storeId: 0, problem: "its bytes are damaged" }]);
+    expect(lost).toEqual([{ object, storeId: 0, kind: "damaged", problem: "its bytes are damaged" }]);
     expect(reader.distrust(object, range)).toBe(true);
     expect(reader.distrust(object, range)).toBe(false);
     services[0]?.damage(object.key, MIB + 3);

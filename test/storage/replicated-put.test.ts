@@ -8,9 +8,17 @@ import {
 import { type LogFields, SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { StoreUnavailableError } from "#lib/storage/object-store.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import { StoreHealth } from "#lib/storage/store-health.ts";
 import { StoreSet, UnknownStoreError } from "#lib/storage/store-set.ts";
+import { watchStores } from "#lib/storage/watched-store.ts";
 import { objectKey } from "#lib/util/branded.ts";
-import { STORE_BACKGROUND_BYTES_MAX, STORE_BACKGROUND_MS_MAX, STORE_PUT_ATTEMPTS_MAX } from "#lib/util/limits.ts";
+import {
+  STORE_BACKGROUND_BYTES_MAX,
+  STORE_BACKGROUND_MS_MAX,
+  STORE_PUT_ATTEMPTS_MAX,
+  STORE_SUSPECT_MS,
+  STORE_TRIAL_SPACING_MS,
+} from "#lib/util/limits.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
@@ -19,22 +27,35 @@ const never = new AbortController().signal;
 
 function threeStores(plans: readonly (StoreFaultPlan | undefined)[]) {
   const clock = new ManualClock();
+  const health = new StoreHealth(clock);
   const services = [0, 1, 2].map(() => new MemoryObjectService(clock));
-  const stores = new StoreSet(
-    new Map(
-      services.map((service, id) => {
-        const faults = plans[id];
-        return [id, new MemoryObjectStore(service, faults === undefined ? { clock } : { clock, faults })];
-      }),
-    ),
-  );
+  const calls = [0, 0, 0];
+  const bare = services.map((service, id) => {
+    const faults: StoreFaultPlan = (call) => {
+      calls[id] = (calls[id] ?? 0) + 1;
+      return plans[id]?.(call);
+    };
+    return [id, new MemoryObjectStore(service, { clock, faults })] as const;
+  });
+  const stores = watchStores(new StoreSet(new Map(bare)), health);
   const warnings: LogFields[] = [];
   const logger = { ...SILENT_LOGGER, warn: (_: string, fields: LogFields = {}) => void warnings.push(fields) };
-  const writer = new ReplicatedWriter({ stores, clock, random: new SeededRandom(1), logger });
+  const late: string[] = [];
+  const lateCopies = {
+    arrived: (_: string, id: number) => void late.push(`${id} arrived`),
+    missed: (_: string, id: number, byteLength: number) => void late.push(`${id} missed ${byteLength}`),
+  };
+  const writer = new ReplicatedWriter({ stores, clock, random: new SeededRandom(1), logger, health, lateCopies });
   const put = (needed: number, signal = never, chunks: readonly Uint8Array[] = [Buffer.from("abc")]) =>
     writer.put({ key, chunks, placement: [0, 1, 2], needed }, signal);
+  const makeSuspect = async () => {
+    await clock.run(put(2));
+    await clock.run(writer.drain());
+    calls.fill(0);
+    late.length = 0;
+  };
   const holders = () => services.flatMap((service, id) => (service.objects.has(key) ? [id] : []));
-  return { clock, services, writer, put, holders, warnings };
+  return { clock, services, writer, put, holders, warnings, health, calls, late, makeSuspect };
 }
 
 const always = (fault: StoreFault) => (): StoreFault => fault;
@@ -133,6 +154,74 @@ describe("ReplicatedWriter", () => {
     await clock.endOfTurn();
     expect(warnings).toHaveLength(1);
     await clock.run(writer.drain());
+  });
+});
+
+describe("ReplicatedWriter with a store that fails", () => {
+  test("a suspect store is left out while the others are enough, but for one upload a second", async () => {
+    const { put, calls, clock, writer, late, makeSuspect } = threeStores([always({ kind: "unavailable" })]);
+    await makeSuspect();
+    await clock.run(Promise.all([put(2), put(2), put(2)]));
+    await clock.run(writer.drain());
+    expect(calls[0]).toBe(STORE_PUT_ATTEMPTS_MAX);
+    calls.fill(0);
+    expect(await put(2)).toEqual([1, 2]);
+    expect(calls).toEqual([0, 1, 1]);
+    await clock.advance(STORE_TRIAL_SPACING_MS);
+    await clock.run(put(2));
+    expect(calls[0]).toBeGreaterThan(0);
+    await clock.run(writer.drain());
+    expect(late).toEqual(Array(5).fill("0 missed 3"));
+  });
+
+  test("a store that hangs is suspect after seconds and holds one upload at a time from then on", async () => {
+    const { put, calls, clock, writer, health } = threeStores([always({ kind: "hang" })]);
+    await put(2);
+    expect(health.isSuspect(0)).toBe(false);
+    await clock.advance(STORE_SUSPECT_MS + 1);
+    expect(health.isSuspect(0)).toBe(true);
+    for (let round = 0; round < 10; round++) {
+      await put(2);
+      await clock.advance(STORE_TRIAL_SPACING_MS);
+    }
+    expect(calls[0]).toBe(2);
+    await clock.run(writer.drain());
+  });
+
+  test("a suspect store is tried at once when the others are not enough", async () => {
+    let isFailing = true;
+    const plan: StoreFaultPlan = () => (isFailing ? { kind: "unavailable" } : undefined);
+    const { put, clock, calls, makeSuspect } = threeStores([plan]);
+    await makeSuspect();
+    isFailing = false;
+    expect(await clock.run(put(3))).toEqual([0, 1, 2]);
+    expect(calls).toEqual([1, 1, 1]);
+  });
+
+  test("a suspect store that was left out is tried when another one fails", async () => {
+    let failing = 0;
+    const plan =
+      (id: number): StoreFaultPlan =>
+      () =>
+        failing === id ? { kind: "full" } : undefined;
+    const { put, clock, makeSuspect, writer } = threeStores([plan(0), plan(1), plan(2)]);
+    for (let round = 0; round < 3; round++) await makeSuspect();
+    // The trial of this second is used up.
+    expect(await put(2)).toEqual([1, 2]);
+    failing = 1;
+    expect(await clock.run(put(2))).toEqual([0, 2]);
+    await clock.run(writer.drain());
+  });
+
+  test("an observer hears of each copy that the answer does not name", async () => {
+    const { put, clock, writer, late } = threeStores([
+      always({ kind: "slow", delayMs: 100 }),
+      undefined,
+      always({ kind: "full" }),
+    ]);
+    expect(await put(1)).toEqual([1]);
+    await clock.run(writer.drain());
+    expect(late).toEqual(["0 arrived", "2 missed 3"]);
   });
 });
 
