@@ -5,7 +5,7 @@ import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, type AppendSettings } from "#lib/log/append-path.ts";
-import { newLogJournals } from "#lib/log/log-journals.ts";
+import { type LogJournals, newLogJournals } from "#lib/log/log-journals.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { meteredAppender, meteredFetcher } from "#lib/log/metered-log.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
@@ -21,6 +21,7 @@ import type { BrokerIdentity, BrokerServices } from "./broker-services.ts";
 import { FetchSessions } from "./fetch-sessions.ts";
 import { BROKER_HANDLERS } from "./handlers.ts";
 import { type BrokerPorts, type JournalPorts, journalPorts, openCluster } from "./open-journals.ts";
+import { ReplicaNodes } from "./replica-nodes.ts";
 
 export interface BrokerSettings {
   readonly identity: Pick<BrokerIdentity, "brokerId" | "rack">;
@@ -57,15 +58,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
   const opening = journalPorts(ports, writer);
   const cluster = await openNamedCluster(opening, signal);
   housekeeper.add(cluster);
-  const journals = newLogJournals({
-    count: LOG_JOURNALS_DEFAULT,
-    create: (id) => {
-      const state = new ReplicatedState({ id, machine: logStateMachine, ...opening });
-      housekeeper.add(state);
-      return state;
-    },
-    signal,
-  });
+  const journals = newTendedJournals(opening, housekeeper, signal);
   const { startConfigs, isOnDemand = false } = settings;
   const storeCount = stores.ids.length;
   const view = new ClusterView({ journal: cluster, ...settings.identity, startConfigs, storeCount });
@@ -90,6 +83,8 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     identity: { ...settings.identity, clusterId: cluster.state.clusterId },
     storeIds: stores.ids,
     cluster: view,
+    journals,
+    nodes: new ReplicaNodes({ identity: settings.identity, storeIds: stores.ids, cluster: view, journals }),
     topicAdmin: new TopicAdmin({
       cluster: view,
       journal: cluster,
@@ -131,6 +126,19 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
       housekeeper.closeAll();
     },
   };
+}
+
+/** The log journals, not opened yet. */
+function newTendedJournals(ports: JournalPorts, housekeeper: JournalHousekeeper, signal: AbortSignal): LogJournals {
+  return newLogJournals({
+    count: LOG_JOURNALS_DEFAULT,
+    create: (id) => {
+      const state = new ReplicatedState({ id, machine: logStateMachine, ...ports });
+      housekeeper.add(state);
+      return state;
+    },
+    signal,
+  });
 }
 
 async function openNamedCluster(ports: JournalPorts, signal: AbortSignal): ReturnType<typeof openCluster> {

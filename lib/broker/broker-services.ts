@@ -4,11 +4,13 @@ import type { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import type { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import type { GroupCoordinator } from "#lib/coordinator/shell/group-coordinator.ts";
 import type { Appender, Fetcher, OffsetLister, PartitionDescriber, RecordDeleter } from "#lib/log/log-api.ts";
+import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import type { BrokerId, StoreId } from "#lib/util/branded.ts";
 import type { FetchSessions } from "./fetch-sessions.ts";
+import type { ReplicaNodes } from "./replica-nodes.ts";
 
 /** A broker as Kafka clients are told of it. */
 export interface BrokerIdentity {
@@ -24,6 +26,9 @@ export interface BrokerServices {
   /** Ids of the stores that replicas can live in, ascending; their number bounds `replication.factor`. */
   readonly storeIds: readonly StoreId[];
   readonly cluster: ClusterView;
+  readonly journals: LogJournals;
+  /** Who leads and who has replicas, as clients are told. */
+  readonly nodes: ReplicaNodes;
   readonly topicAdmin: TopicAdmin;
   readonly keyAdmin: KeyAdmin;
   readonly producerIds: ProducerIds;

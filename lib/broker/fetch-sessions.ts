@@ -42,6 +42,8 @@ export interface PartitionNews {
   readonly highWatermark: Offset;
   readonly logStartOffset: Offset;
   readonly recordsByteLength: number;
+  /** Whether the client is told to read another replica (KIP-392). */
+  readonly isRedirected: boolean;
 }
 
 /** The partitions that one fetch serves, and how its answer is cut down. */
@@ -216,6 +218,7 @@ function isNews(told: Told | undefined, news: PartitionNews): boolean {
     told === undefined ||
     news.errorCode !== ErrorCode.NONE ||
     news.recordsByteLength > 0 ||
+    news.isRedirected ||
     news.highWatermark !== told.highWatermark ||
     news.logStartOffset !== told.logStartOffset
   );

@@ -14,7 +14,7 @@ export interface PartitionAssignment {
  */
 export function assignmentFault(
   assignments: readonly PartitionAssignment[],
-  services: Pick<BrokerServices, "identity" | "storeIds">,
+  services: Pick<BrokerServices, "identity" | "storeIds" | "cluster">,
 ): Refusal | undefined {
   const replicationFactor = assignments[0]?.brokerIds.length ?? 0;
   for (const { brokerIds } of assignments) {
@@ -34,14 +34,17 @@ export function assignmentFault(
 /** Why one partition's list of replicas is none; undefined if these brokers could be had somewhere. */
 export function replicaListFault(
   brokerIds: readonly number[],
-  { identity, storeIds }: Pick<BrokerServices, "identity" | "storeIds">,
+  { identity, storeIds, cluster }: Pick<BrokerServices, "identity" | "storeIds" | "cluster">,
 ): Refusal | undefined {
   if (brokerIds.length === 0) return fault("The manual partition assignment includes an empty replica list.");
   const twice = brokerIds.find((id, at) => brokerIds.indexOf(id) !== at);
   if (twice !== undefined) {
     return fault(`The manual partition assignment includes the broker ${twice} more than once.`);
   }
-  const unknown = brokerIds.find((id) => id !== identity.brokerId && (id < 0 || id >= storeIds.length));
+  // A store without a broker is shown as one that would be at home there.
+  const isKnown = (id: number) =>
+    id === identity.brokerId || storeIds.includes(id) || cluster.brokers().some(({ brokerId }) => brokerId === id);
+  const unknown = brokerIds.find((id) => !isKnown(id));
   if (unknown === undefined) return undefined;
   return fault(`The manual partition assignment includes broker ${unknown}, but no such broker is registered.`);
 }

@@ -7,6 +7,8 @@ export interface ListenerInfo {
   readonly name: string;
   readonly advertisedHost: string;
   readonly advertisedPort: number;
+  /** Its clients reach no other broker, whatever they are told of leaders: this one serves them everything. */
+  readonly isOnlyDoor?: boolean;
 }
 
 /** What a handler may know of a request beside its body. */

@@ -67,12 +67,3 @@ export function highest(partitionIndexes: Iterable<number>): number {
   for (const index of partitionIndexes) found = Math.max(found, index);
   return found;
 }
-
-/** Leader epochs do not rise yet: every partition is at 0 (docs/ARCHITECTURE.md section 3). */
-export const CURRENT_LEADER_EPOCH = 0;
-
-/** What Kafka says to a client whose idea of the leader epoch is another one (KIP-320). */
-export function checkLeaderEpoch(currentLeaderEpoch: number): ErrorCode {
-  if (currentLeaderEpoch > CURRENT_LEADER_EPOCH) return ErrorCode.UNKNOWN_LEADER_EPOCH;
-  return ErrorCode.NONE;
-}

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { ReplicaNodes } from "#lib/broker/replica-nodes.ts";
 import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { OPERATIONS_NOT_ASKED } from "#lib/protocol/messages/metadata.ts";
@@ -177,26 +176,4 @@ test("named topics are described in the order of their names, unknown ones with 
     ["c", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 0],
   ]);
   expect((await send(["b"], -1)).topics).toMatchObject([{ name: "b", errorCode: ErrorCode.INVALID_REQUEST }]);
-});
-
-test("replicas are shown as the brokers at home at their stores, and the broker there is as their leader", () => {
-  const identity = { brokerId: 4, clusterId: "c", rack: null };
-  const nodes = new ReplicaNodes({ identity, storeIds: [0, 1, 2] });
-  const placement = {
-    topicId: ZERO_UUID,
-    partitionCount: 3,
-    minInsyncReplicas: 1,
-    baseJournal: 0,
-    journalCount: 6,
-    clusterSeq: 1,
-  };
-  const shown = (replicationFactor: number, index: number) => {
-    const { leaderId, replicaNodes, offlineReplicas } = nodes.of({ ...placement, replicationFactor }, index);
-    return { leaderId, replicaNodes, offlineReplicas };
-  };
-  // Broker 4 of three stores is at home at store 1.
-  expect(shown(3, 0)).toEqual({ leaderId: 4, replicaNodes: [0, 4, 2], offlineReplicas: [0, 2] });
-  expect(shown(3, 1)).toEqual({ leaderId: 4, replicaNodes: [4, 2, 0], offlineReplicas: [2, 0] });
-  expect(shown(1, 1)).toEqual({ leaderId: 4, replicaNodes: [4], offlineReplicas: [] });
-  expect(shown(1, 0)).toEqual({ leaderId: 4, replicaNodes: [4], offlineReplicas: [] });
 });

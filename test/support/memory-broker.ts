@@ -29,6 +29,10 @@ export interface MemoryBrokerOptions {
   readonly store?: ObjectStore;
   /** Default 1. */
   readonly storeCount?: number;
+  /** In place of all stores in memory. */
+  readonly stores?: ReadonlyMap<number, ObjectStore>;
+  /** Default none. */
+  readonly rack?: string;
   readonly append?: Partial<AppendSettings>;
 }
 
@@ -59,11 +63,11 @@ export async function startMemoryBroker(options: MemoryBrokerOptions = {}): Prom
   const others = Array.from({ length: (options.storeCount ?? 1) - 1 }, (_, at) => {
     return [at + 1, new MemoryObjectStore(new MemoryObjectService(clock), { clock })] as const;
   });
-  const stores = new StoreSet(new Map([[0, store], ...others]));
+  const stores = new StoreSet(options.stores ?? new Map([[0, store], ...others]));
   const broker = await assembleBroker(
     { journal, stores, clock, random, logger },
     {
-      identity: { brokerId: options.brokerId ?? 0, rack: null },
+      identity: { brokerId: options.brokerId ?? 0, rack: options.rack ?? null },
       startConfigs: parseBrokerConfigs(Object.entries(options.brokerConfigs ?? {})),
       append: { ...DEFAULT_APPEND_SETTINGS, ...options.append },
       tailCacheBytesMax: 16 * MIB,

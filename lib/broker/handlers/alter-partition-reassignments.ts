@@ -6,7 +6,6 @@ import type { BrokerServices } from "../broker-services.ts";
 import { type FindTopic, findTopics } from "../find-topics.ts";
 import { handler } from "../handler.ts";
 import { replicaListFault } from "../manual-assignment.ts";
-import { ReplicaNodes } from "../replica-nodes.ts";
 import { hasPartition } from "../resolve-topics.ts";
 
 // AlterPartitionReassignments v0-1 (KIP-455).
@@ -27,7 +26,7 @@ export const alterPartitionReassignments = handler(
       partitionIndexes: partitions.map(({ partitionIndex }) => partitionIndex),
     }));
     const find = await findTopics(asked, services, limit.signal);
-    const reassignment = { find, nodes: new ReplicaNodes(services), services, allowReplicationFactorChange };
+    const reassignment = { find, services, allowReplicationFactorChange };
     const responses = topics.map(({ name, partitions }) => ({
       name,
       partitions: partitions.map((partition) => ({
@@ -41,7 +40,6 @@ export const alterPartitionReassignments = handler(
 
 interface Reassignment {
   readonly find: FindTopic;
-  readonly nodes: ReplicaNodes;
   readonly services: BrokerServices;
   readonly allowReplicationFactorChange: boolean;
 }
@@ -57,7 +55,7 @@ function reassign(name: string, { partitionIndex, replicas }: RequestPartition, 
   if (replicas === null) return { errorCode: ErrorCode.NO_REASSIGNMENT_IN_PROGRESS, errorMessage: null };
   const fault = replicaListFault(replicas, asked.services);
   if (fault !== undefined) return errorOfRefusal(fault);
-  const { replicaNodes } = asked.nodes.of(topic.placement, partitionIndex);
+  const { replicaNodes } = asked.services.nodes.of(topic.placement, partitionIndex);
   if (!asked.allowReplicationFactorChange && replicas.length !== replicaNodes.length) {
     const message = `The replication factor is changed from ${replicaNodes.length} to ${replicas.length}`;
     return itemError(ErrorCode.INVALID_REPLICATION_FACTOR, message);

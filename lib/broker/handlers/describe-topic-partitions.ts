@@ -7,7 +7,8 @@ import { ZERO_UUID } from "#lib/util/branded.ts";
 import { TOPIC_OPERATIONS } from "../authorized-operations.ts";
 import type { BrokerServices } from "../broker-services.ts";
 import { handler } from "../handler.ts";
-import { ReplicaNodes } from "../replica-nodes.ts";
+import { freshenShown } from "../leader-looks.ts";
+import type { ReplicaNodes } from "../replica-nodes.ts";
 
 // DescribeTopicPartitions v0 (KIP-966).
 // - No topics in the request: all of them. Answers are in the order of their names, so that a cursor means something.
@@ -25,10 +26,17 @@ export const describeTopicPartitions = handler(
       return { topics: request.topics.map(({ name }) => failedTopic(name, ErrorCode.INVALID_REQUEST)) };
     }
     const names = await namesFrom(request, services, signal);
-    const limit = services.cluster.brokerInteger("max.request.partition.size.limit");
-    return page(names, services, { cursor, limit: Math.max(1, Math.min(limit, request.responsePartitionLimit)) });
+    const shown = names.slice(0, limitOf(request, services));
+    const placements = shown.flatMap((name) => services.cluster.topicByName(name)?.placement ?? []);
+    await freshenShown(placements, signal, services);
+    return page(names, services, { cursor, limit: limitOf(request, services) });
   },
 );
+
+/** How many partitions may be answered. */
+function limitOf({ responsePartitionLimit }: DescribeTopicPartitionsRequest, { cluster }: BrokerServices): number {
+  return Math.max(1, Math.min(cluster.brokerInteger("max.request.partition.size.limit"), responsePartitionLimit));
+}
 
 /** What is left to answer, in order. */
 async function namesFrom(
@@ -54,7 +62,7 @@ function page(
   services: BrokerServices,
   { cursor, limit }: { readonly cursor: Cursor | null; readonly limit: number },
 ) {
-  const nodes = new ReplicaNodes(services);
+  const { nodes } = services;
   const topics = [];
   let room = limit;
   for (const name of names) {

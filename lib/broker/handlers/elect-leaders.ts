@@ -5,7 +5,7 @@ import { adminTimeLimit, type ItemError, itemError, itemOrError } from "../admin
 import type { BrokerServices } from "../broker-services.ts";
 import { type FindTopic, findTopics } from "../find-topics.ts";
 import { handler } from "../handler.ts";
-import { ReplicaNodes } from "../replica-nodes.ts";
+import type { ReplicaNodes } from "../replica-nodes.ts";
 import { hasPartition } from "../resolve-topics.ts";
 
 // ElectLeaders v0-2 (KIP-183, KIP-460).
@@ -21,7 +21,7 @@ export const electLeaders = handler(Apis.ELECT_LEADERS, async (request, context,
   if (electionType !== ElectionType.PREFERRED && electionType !== ElectionType.UNCLEAN) {
     return failed(request, itemError(ErrorCode.INVALID_REQUEST, `Unknown election type ${electionType}`));
   }
-  const election = { type: electionType, nodes: new ReplicaNodes(services) };
+  const election = { type: electionType, nodes: services.nodes };
   if (topicPartitions === null) {
     const failure = await itemOrError(services, () => services.cluster.refresh(limit.signal));
     return failure === undefined ? everyTopic(election, services) : failed(request, failure);

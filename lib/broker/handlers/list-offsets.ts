@@ -3,20 +3,16 @@ import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { type ListOffsetsRequest, ListOffsetsTimestamp } from "#lib/protocol/messages/list-offsets.ts";
 import { ZERO_UUID } from "#lib/util/branded.ts";
+import type { BrokerServices } from "../broker-services.ts";
 import { handler } from "../handler.ts";
-import {
-  CURRENT_LEADER_EPOCH,
-  checkLeaderEpoch,
-  hasPartition,
-  highest,
-  type ResolveTopic,
-  resolveTopics,
-} from "../resolve-topics.ts";
+import { BATCH_LEADER_EPOCH, checkLeaderEpoch, confirmEpochs, type EpochClaim } from "../leader-epochs.ts";
+import { hasPartition, highest, type ResolveTopic, resolveTopics } from "../resolve-topics.ts";
 
 // ListOffsets v0-11.
 // - -1 latest, -2 earliest, -3 the record with the greatest timestamp, -4 the local log (answers earliest); -5 and -6 ask
 //   for tiered storage, which there is none of here: offset -1, as on Kafka without it.
 // - read_committed bounds the answer by the last stable offset.
+// - Any broker answers: what it says is as exact as the leader's.
 // v4 adds leader epochs. v7 adds -3 (KIP-734), v8 -4 (KIP-405), v9 -5 (KIP-1005), v11 -6 (KIP-1023).
 
 type RequestPartition = ListOffsetsRequest["topics"][number]["partitions"][number];
@@ -41,11 +37,13 @@ export const listOffsets = handler(Apis.LIST_OFFSETS, async (request, { apiVersi
   const resolve = await resolveTopics(services.cluster, references, { byId: false, signal });
   const readCommitted = request.isolationLevel === 1;
   const repeated = repeatedPartitions(request.topics);
+  const options = { resolve, apiVersion, readCommitted, services };
+  await confirmEpochs(claims(request, resolve), signal, services);
   const checked = request.topics.map(({ name, partitions }) =>
     partitions.map((partition) =>
       repeated.has(`${name}:${partition.partitionIndex}`)
         ? failed(ErrorCode.INVALID_REQUEST)
-        : checkPartition(name, partition, { resolve, apiVersion, readCommitted }),
+        : checkPartition(name, partition, options),
     ),
   );
   const queries = checked.flat().flatMap((each) => ("error" in each ? [] : [each]));
@@ -62,16 +60,33 @@ export const listOffsets = handler(Apis.LIST_OFFSETS, async (request, { apiVersi
   return { throttleTimeMs: 0, topics };
 });
 
+function claims({ topics }: ListOffsetsRequest, resolve: ResolveTopic): readonly EpochClaim[] {
+  return topics.flatMap(({ name, partitions }) => {
+    const view = resolve({ name, topicId: ZERO_UUID });
+    if (typeof view === "number") return [];
+    const { placement: topic } = view;
+    return partitions
+      .filter(({ partitionIndex }) => hasPartition(view, partitionIndex))
+      .map(({ partitionIndex, currentLeaderEpoch }) => ({ topic, partitionIndex, currentLeaderEpoch }));
+  });
+}
+
 function checkPartition(
   name: string,
   partition: RequestPartition,
-  options: { readonly resolve: ResolveTopic; readonly apiVersion: number; readonly readCommitted: boolean },
+  options: {
+    readonly resolve: ResolveTopic;
+    readonly apiVersion: number;
+    readonly readCommitted: boolean;
+    readonly services: BrokerServices;
+  },
 ): Checked {
   const { timestamp, partitionIndex } = partition;
   const view = options.resolve({ name, topicId: ZERO_UUID });
   if (typeof view === "number") return failed(view);
   if (!hasPartition(view, partitionIndex)) return failed(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
-  const epochError = checkLeaderEpoch(partition.currentLeaderEpoch);
+  const { currentLeaderEpoch } = partition;
+  const epochError = checkLeaderEpoch({ topic: view.placement, partitionIndex, currentLeaderEpoch }, options.services);
   if (epochError !== ErrorCode.NONE) return failed(epochError);
   if (timestamp < 0 && options.apiVersion < (FIRST_VERSIONS.get(timestamp) ?? Number.POSITIVE_INFINITY)) {
     return failed(ErrorCode.UNSUPPORTED_VERSION);
@@ -120,5 +135,5 @@ function partitionAnswer({ partitionIndex }: RequestPartition, found: FoundOffse
   }
   const answer = { partitionIndex, errorCode, timestamp: timestampMs, offset };
   if (apiVersion < 4) return answer;
-  return { ...answer, leaderEpoch: offset === -1 ? -1 : CURRENT_LEADER_EPOCH };
+  return { ...answer, leaderEpoch: offset === -1 ? -1 : BATCH_LEADER_EPOCH };
 }

@@ -10,16 +10,18 @@ import { mapInChunks } from "#lib/util/in-chunks.ts";
 import { ADMIN_ITEMS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 import { itemOrError } from "../admin-request.ts";
 import { CLUSTER_OPERATIONS, TOPIC_OPERATIONS } from "../authorized-operations.ts";
+import { endpointAnswer, runningNodes } from "../broker-nodes.ts";
 import type { BrokerServices } from "../broker-services.ts";
 import { handler } from "../handler.ts";
-import { ReplicaNodes } from "../replica-nodes.ts";
+import { freshenShown } from "../leader-looks.ts";
+import type { ReplicaNodes } from "../replica-nodes.ts";
 import type { RequestContext } from "../request-context.ts";
 
 // Metadata v0-13.
 // - All topics for null (v1 on) or an empty list (v0); a topic that is asked for twice is answered once.
 // - An unknown topic is created if client (v4 on) and `auto.create.topics.enable` allow it, and answered at once, where
 //   Kafka lets the client ask again. It is called unknown only after a strong read; if that fails, LEADER_NOT_AVAILABLE.
-// - This broker is shown as the leader of every partition (replica-nodes.ts).
+// - Leaders and replicas are brokers that stand for stores (replica-nodes.ts); any broker serves as the controller.
 // v10 adds topic ids, v12 asks by them; as on Kafka, ids in a request before v12 are INVALID_REQUEST.
 
 const FIRST_VERSION_BY_ID = 12;
@@ -28,14 +30,17 @@ type Asked = NonNullable<MetadataRequest["topics"]>[number];
 type Found = TopicView | { readonly error: ErrorCode; readonly name: string | null; readonly topicId: Uuid };
 
 export const metadata = handler(Apis.METADATA, async (request, context, services) => {
-  const { identity } = services;
-  const { advertisedHost: host, advertisedPort: port } = context.listener;
+  const { identity, nodes } = services;
   const asksOperations = request.includeTopicAuthorizedOperations;
   const found = await findTopics(request, context, services);
-  const nodes = new ReplicaNodes(services);
+  await freshenShown(
+    found.flatMap((topic) => ("error" in topic ? [] : [topic.placement])),
+    context.signal,
+    services,
+  );
   return {
     throttleTimeMs: 0,
-    brokers: [{ nodeId: identity.brokerId, host, port, rack: identity.rack }],
+    brokers: runningNodes(services, context.listener).map(endpointAnswer),
     clusterId: identity.clusterId,
     controllerId: identity.brokerId,
     topics: found.map((topic) => ({

@@ -6,8 +6,11 @@ import { timeLimit } from "#lib/runtime/deadline.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
 import { PRODUCE_REQUEST_MS_MIN } from "#lib/util/limits.ts";
 import { admitBatch, type RefusedBatch } from "../admit-batch.ts";
+import { endpointAnswer, nodesAmong } from "../broker-nodes.ts";
 import type { BrokerServices } from "../broker-services.ts";
 import { type Admission, overlappingHandler } from "../handler.ts";
+import { freshenRefusals, type TopicPartitionPlace } from "../leader-looks.ts";
+import type { Leadership } from "../replica-nodes.ts";
 import type { RequestContext } from "../request-context.ts";
 import { hasPartition, highest, type ResolveTopic, resolveTopics } from "../resolve-topics.ts";
 
@@ -24,7 +27,10 @@ type PartitionAnswer = TopicAnswer["partitionResponses"][number];
 /** One partition of the request: refused at the door, or on its way. */
 type Admitted =
   | RefusedBatch
+  | { readonly kind: "elsewhere"; readonly place: TopicPartitionPlace; readonly leader: Leadership }
   | { readonly kind: "append"; readonly append: PartitionAppend; readonly logAppendTimeMs: TimestampMs };
+
+const FIRST_VERSION_WITH_LEADERS = 10;
 
 export const produce = overlappingHandler(Apis.PRODUCE, async (request, context, services) => {
   const { acks } = request;
@@ -37,17 +43,40 @@ export const produce = overlappingHandler(Apis.PRODUCE, async (request, context,
   }));
   const options = { byId: context.apiVersion >= 13, signal: context.signal };
   const resolve = await resolveTopics(services.cluster, references, options);
-  const admitted = request.topicData.map((topic) =>
-    topic.partitionData.map((partition) =>
-      admitPartition(request, { topic, partition }, { resolve, context, services }),
-    ),
-  );
+  const admit = (topic: RequestTopic, partition: RequestTopic["partitionData"][number]) =>
+    admitPartition(request, { topic, partition }, { resolve, context, services });
+  let admitted = request.topicData.map((topic) => topic.partitionData.map((partition) => admit(topic, partition)));
+  const elsewhere = placesElsewhere(admitted);
+  if (elsewhere.length > 0) {
+    await freshenRefusals(elsewhere, context.signal, services);
+    admitted = request.topicData.map((topic, at) =>
+      topic.partitionData.map((partition, i) => {
+        const before = admitted[at]?.[i];
+        return before === undefined || before.kind === "elsewhere" ? admit(topic, partition) : before;
+      }),
+    );
+  }
   const answer = append(admitted.flat(), request, { context, services }).then((answers) => {
     if (acks === 0) return answers.some(({ errorCode }) => errorCode !== ErrorCode.NONE) ? "close" : "none";
-    return response(request, admitted, answers);
+    return { ...response(request, admitted, answers), ...leaderEndpoints(answers, { context, services }) };
   });
   return { answer } satisfies Admission<unknown>;
 });
+
+function placesElsewhere(admitted: readonly (readonly Admitted[])[]): readonly TopicPartitionPlace[] {
+  const places: TopicPartitionPlace[] = [];
+  for (const ofTopic of admitted) {
+    for (const each of ofTopic) if (each.kind === "elsewhere") places.push(each.place);
+  }
+  return places;
+}
+
+/** Where to find the leaders that the answers name. */
+function leaderEndpoints(answers: readonly PartitionAnswerBody[], { context, services }: Surroundings) {
+  const leaderIds = new Set(answers.flatMap(({ currentLeader }) => currentLeader?.leaderId ?? []));
+  if (leaderIds.size === 0) return {};
+  return { nodeEndpoints: nodesAmong(leaderIds, services, context.listener).map(endpointAnswer) };
+}
 
 interface Surroundings {
   readonly context: RequestContext;
@@ -72,6 +101,11 @@ function admitPartition(
   if (!hasPartition(view, partition.index)) {
     return refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `${view.name} has ${view.partitionCount} partitions`);
   }
+  const place = { topic: view.placement, partitionIndex: partition.index };
+  if (request.acks !== 0 && context.listener.isOnlyDoor !== true) {
+    const leader = services.nodes.leaderOf(place.topic, place.partitionIndex);
+    if (leader.leaderId !== services.identity.brokerId) return { kind: "elsewhere", place, leader };
+  }
   const verdict = admitBatch(partition.records, view, {
     produceVersion: context.apiVersion,
     nowMs: services.clock.nowMs(),
@@ -81,11 +115,7 @@ function admitPartition(
   if (header.isTransactional) {
     return refused(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "transactions are not supported yet");
   }
-  return {
-    kind: "append",
-    append: { topic: view.placement, partitionIndex: partition.index, header, bytes },
-    logAppendTimeMs,
-  };
+  return { kind: "append", append: { ...place, header, bytes }, logAppendTimeMs };
 }
 
 function refused(error: ErrorCode, message: string): Admitted {
@@ -107,12 +137,26 @@ async function append(
       ? []
       : await services.appender.append(appends, { signal: limit.signal, requireMinInsync: request.acks === -1 });
   let next = 0;
-  return admitted.map((each) => (each.kind === "refused" ? refusedBody(each) : appendedBody(each, answers[next++])));
+  return admitted.map((each) => {
+    if (each.kind === "refused") return refusedBody(each);
+    return each.kind === "elsewhere" ? elsewhereBody(each, context) : appendedBody(each, answers[next++]);
+  });
 }
 
 type PartitionAnswerBody = Omit<PartitionAnswer, "index" | "recordErrors" | "currentLeader"> & {
   readonly recordErrors: NonNullable<RefusedBatch["recordErrors"]>;
+  readonly currentLeader?: Leadership;
 };
+
+function elsewhereBody(
+  { leader }: { readonly leader: Leadership },
+  { apiVersion }: RequestContext,
+): PartitionAnswerBody {
+  const { leaderId, leaderEpoch } = leader;
+  const message = `broker ${leaderId} leads this partition`;
+  const refusal = refusedBody({ error: ErrorCode.NOT_LEADER_OR_FOLLOWER, message });
+  return apiVersion < FIRST_VERSION_WITH_LEADERS ? refusal : { ...refusal, currentLeader: { leaderId, leaderEpoch } };
+}
 
 function refusedBody(
   refusal: Pick<RefusedBatch, "error"> & Partial<Pick<RefusedBatch, "message" | "recordErrors">>,

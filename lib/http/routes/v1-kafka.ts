@@ -40,7 +40,7 @@ const relayFrame = endpoint(
     const bytes = unframed(body);
     const { hostname, port, protocol } = new URL(request.url);
     const advertisedPort = port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
-    const listener = { name: "HTTPS", advertisedHost: hostname, advertisedPort };
+    const listener = { name: "HTTPS", advertisedHost: hostname, advertisedPort, isOnlyDoor: true };
     try {
       await requireFrameAccess(principal, bytes, runtime.broker.cluster, signal);
       capFetch(bytes, runtime.settings.binaryBytesMax);

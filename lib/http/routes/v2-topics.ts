@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { ReplicaNodes } from "#lib/broker/replica-nodes.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { TOPIC_CONFIGS } from "#lib/cluster/topic-configs.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
@@ -160,7 +159,7 @@ function configsOf(topic: TopicView, { broker }: HttpServices): Readonly<Record<
 }
 
 function partitionsOf({ placement, partitionCount }: TopicView, { broker }: HttpServices) {
-  const nodes = new ReplicaNodes(broker);
+  const { nodes } = broker;
   return Array.from({ length: partitionCount }, (_, partition) => {
     const { leaderId, replicaNodes, isrNodes, offlineReplicas } = nodes.of(placement, partition);
     const replicas = replicaNodes.map((id) => ({

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ReplicaNodes } from "#lib/broker/replica-nodes.ts";
+import type { ReplicaNodes } from "#lib/broker/replica-nodes.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { CLUSTER, type HttpPrincipal, requireAccess, topicResource } from "../access.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
@@ -93,7 +93,7 @@ const listPartitions = endpoint(
   async (call) => {
     const urls = v3Urls(call);
     const topic = await findTopic(call.params.topic_name, "describe", call);
-    const nodes = new ReplicaNodes(call.runtime.broker);
+    const nodes = call.runtime.broker.nodes;
     const partitions = Array.from({ length: topic.partitionCount }).keys();
     const data = eachOf(partitions, (partition) =>
       partitionData(urls, { topic: topic.name, partition, leader: nodes.of(topic.placement, partition).leaderId }),
@@ -116,7 +116,7 @@ const getPartition = endpoint(
     const urls = v3Urls(call);
     const partition = call.params.partition_id;
     const { name, placement } = await findTopic(call.params.topic_name, "describe", call, partition);
-    const { leaderId: leader } = new ReplicaNodes(call.runtime.broker).of(placement, partition);
+    const { leaderId: leader } = call.runtime.broker.nodes.of(placement, partition);
     return { value: partitionData(urls, { topic: name, partition, leader }) };
   },
 );
@@ -141,7 +141,7 @@ const listReplicas = endpoint(
     const urls = v3Urls(call);
     const partition = call.params.partition_id;
     const topic = await findTopic(call.params.topic_name, "describe", call, partition);
-    const data = replicasOf(topic, partition, new ReplicaNodes(call.runtime.broker)).map((place) =>
+    const data = replicasOf(topic, partition, call.runtime.broker.nodes).map((place) =>
       replicaData(urls, { topic: topic.name, partition, place }),
     );
     return { value: urls.list(REPLICA_KIND, data, "topics", topic.name, "partitions", partition, "replicas") };
@@ -162,7 +162,7 @@ const getReplica = endpoint(
     const urls = v3Urls(call);
     const { partition_id: partition, broker_id: broker } = call.params;
     const topic = await findTopic(call.params.topic_name, "describe", call, partition);
-    const places = replicasOf(topic, partition, new ReplicaNodes(call.runtime.broker));
+    const places = replicasOf(topic, partition, call.runtime.broker.nodes);
     const place = places.find((each) => String(each.broker) === broker);
     if (place === undefined)
       throw notFound(`Partition ${partition} of ${topic.name} is not at broker ${shown(broker)}.`);
@@ -240,7 +240,7 @@ export const V3_PARTITION_ROUTES: readonly Endpoint[] = [
 
 /** A broker's replicas of every topic that the caller may know of. */
 export function* replicasAt(brokerId: number, urls: V3Urls, { broker }: HttpServices, principal: HttpPrincipal) {
-  const nodes = new ReplicaNodes(broker);
+  const { nodes } = broker;
   for (const { name, topicId } of broker.cluster.topics()) {
     const topic = principal.may("describe", topicResource(name)) ? broker.cluster.topic(topicId) : undefined;
     if (topic === undefined) continue;
