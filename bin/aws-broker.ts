@@ -35,5 +35,10 @@ export async function startAwsBroker(settings: ServeSettings, aws: AwsSettings, 
   );
   opened.defer(() => broker.stop());
   const running = opened.move();
-  return { listeners: broker.listeners, http: broker.http, stop: () => running.disposeAsync() };
+  return {
+    listeners: broker.listeners,
+    http: broker.http,
+    isSettled: async () => true,
+    stop: () => running.disposeAsync(),
+  };
 }

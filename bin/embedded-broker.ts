@@ -54,5 +54,10 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   );
   opened.defer(() => broker.stop());
   const running = opened.move();
-  return { listeners: broker.listeners, http: broker.http, stop: () => running.disposeAsync() };
+  return {
+    listeners: broker.listeners,
+    http: broker.http,
+    isSettled: async () => true,
+    stop: () => running.disposeAsync(),
+  };
 }

@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { environmentName, SERVE_OPTIONS, type ServeOption } from "#lib/config/serve-options.ts";
 import {
   CONFIG_FILE_ENVIRONMENT,
+  mergeSettings,
   parseServeSettings,
   type RawSettings,
   type ServeSettings,
@@ -14,7 +15,7 @@ import {
 /** `millrace serve`: flags before environment before config file before defaults. */
 export function serveCommand(): Command {
   const command = new Command("serve").description(
-    "run a broker with its data in a directory (embedded), or in S3 and DynamoDB",
+    "run a broker with its data in a directory (embedded), or in S3 and DynamoDB; or several over one directory",
   );
   for (const option of SERVE_OPTIONS as readonly ServeOption[]) command.addOption(commanderOption(option));
   command.option("--config <FILE>", `JSON file whose keys are the names of these flags (${CONFIG_FILE_ENVIRONMENT})`);
@@ -24,13 +25,13 @@ export function serveCommand(): Command {
       "\nthe config file (broker-config an object too); in the environment commas divide its values.",
   );
   return command.action(async (flags: Record<string, string | string[] | undefined>) => {
-    const settings = await readSettings(flags).catch((error: unknown) => {
+    const { settings, given } = await readSettings(flags).catch((error: unknown) => {
       if (error instanceof SettingsError) return command.error(`error: ${error.message}`, { exitCode: 2 });
       throw error;
     });
     // The broker's code is loaded by whoever runs one: the other commands start in a third of the time.
-    const { serve } = await import("./serve.ts");
-    await serve(settings);
+    if (settings.brokerCount === undefined) return (await import("./serve.ts")).serve(settings);
+    await (await import("./supervise.ts")).supervise(settings, given);
   });
 }
 
@@ -41,7 +42,13 @@ function commanderOption(option: ServeOption): Option {
   return made;
 }
 
-async function readSettings(flags: Readonly<Record<string, string | string[] | undefined>>): Promise<ServeSettings> {
+interface ReadSettings {
+  readonly settings: ServeSettings;
+  /** The same as they were given. */
+  readonly given: RawSettings;
+}
+
+async function readSettings(flags: Readonly<Record<string, string | string[] | undefined>>): Promise<ReadSettings> {
   const fromFlags: Record<string, string | string[]> = {};
   for (const { name } of SERVE_OPTIONS) {
     const value = flags[camelCase(name)];
@@ -49,7 +56,8 @@ async function readSettings(flags: Readonly<Record<string, string | string[] | u
   }
   const file = flags["config"] ?? process.env[CONFIG_FILE_ENVIRONMENT];
   const fromFile = typeof file === "string" ? settingsFromFile(file, await readConfigFile(file)) : {};
-  return parseServeSettings(fromFlags as RawSettings, settingsFromEnvironment(process.env), fromFile);
+  const given = mergeSettings(fromFlags as RawSettings, settingsFromEnvironment(process.env), fromFile);
+  return { settings: parseServeSettings(given), given };
 }
 
 async function readConfigFile(path: string): Promise<string> {

@@ -9,6 +9,11 @@ export interface ServedBroker {
   readonly listeners: readonly HostPort[];
   /** Undefined without an HTTP door. */
   readonly http: HostPort | undefined;
+  /**
+   * Whether so many brokers are registered and each log journal is led by its preferred leader, as far as this one sees.
+   * Never rejects.
+   */
+  isSettled(brokerCount: number): Promise<boolean>;
   /** Answers what is under way, for `drainMs` at most, and closes everything. */
   stop(): Promise<void>;
 }

@@ -18,6 +18,7 @@ import {
   type S3Address,
 } from "./aws-address.ts";
 import { awsDefaults } from "./aws-defaults.ts";
+import { portProblem } from "./broker-ports.ts";
 import { type HostPort, parseHostPort } from "./host-port.ts";
 import {
   environmentName,
@@ -179,13 +180,21 @@ export function parseServeSettings(...sources: readonly RawSettings[]): ServeSet
     throw new SettingsError("broker-id: not used with brokers, which have the ids from 0; leave one of the two out");
   }
   const defaults = aws === undefined ? undefined : awsDefaults(aws.stores);
+  const listeners = pairListeners(data.kafka, data.advertise);
+  const http = data.http === "off" ? undefined : data.http;
+  const doors = [
+    ...listeners.map((each) => ({ ...each, setting: "kafka" })),
+    ...(http ? [{ ...http, setting: "http" }] : []),
+  ];
+  const problem = data.brokers === undefined ? undefined : portProblem(doors, data.brokers);
+  if (problem !== undefined) throw new SettingsError(problem);
   return {
     dataDir: data["data-dir"],
     aws,
     storeCount: data.stores,
     brokerCount: data.brokers,
-    listeners: pairListeners(data.kafka, data.advertise),
-    http: data.http === "off" ? undefined : data.http,
+    listeners,
+    http,
     httpCorsOrigins: data["http-cors-origin"],
     httpAccess: { auth: data["http-auth"], allow: data["http-allow"], deny: data["http-deny"] },
     brokerId: data["broker-id"],
@@ -219,7 +228,15 @@ export function settingsFromEnvironment(environment: Readonly<Record<string, str
 export const CONFIG_FILE_ENVIRONMENT = "MILLRACE_CONFIG";
 /** Where the other commands find a broker, and what they show there; whoever sets it may run a broker as well. */
 const CLIENT_ENVIRONMENT = ["MILLRACE_BOOTSTRAP_SERVER", "MILLRACE_URL", "MILLRACE_KEY"] as const;
-const OTHER_ENVIRONMENT: readonly string[] = [CONFIG_FILE_ENVIRONMENT, ...CLIENT_ENVIRONMENT];
+/** Set by the supervisor of several brokers for each of them. */
+export const SUPERVISED_ENVIRONMENT = "MILLRACE_SUPERVISED";
+const OTHER_ENVIRONMENT: readonly string[] = [CONFIG_FILE_ENVIRONMENT, SUPERVISED_ENVIRONMENT, ...CLIENT_ENVIRONMENT];
+
+/** Whether a variable of the environment tells a broker what to do. */
+export function isSettingsEnvironment(name: string): boolean {
+  if (name === CONFIG_FILE_ENVIRONMENT || name === SUPERVISED_ENVIRONMENT) return true;
+  return SERVE_OPTIONS.some((option) => environmentName(option.name) === name);
+}
 
 const fileSchema = z.record(
   z.string(),
