@@ -96,13 +96,31 @@ export class InstantServices implements AsyncDisposable {
       this.#objects.set(path, body);
       return { status: 200, body: "", headers: { etag: '"1"' } };
     }
-    // Asked for once, of a new bucket: whether it is empty.
-    if (query.includes("list-type=2")) return { status: 200, body: "<ListBucketResult></ListBucketResult>" };
+    if (query.includes("list-type=2")) return this.#list(path, new URLSearchParams(query));
     const object = this.#objects.get(path);
     if (object === undefined) return { status: 404, body: "<Error><Code>NoSuchKey</Code></Error>" };
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "") ?? [];
     if (from === undefined) return { status: 200, body: object };
     return { status: 206, body: object.subarray(Number(from), Number(to) + 1) };
+  }
+
+  #list(path: string, query: URLSearchParams): Answer {
+    const bucket = `${path.replace(/\/$/, "")}/`;
+    const from = query.get("continuation-token") ?? query.get("start-after") ?? "";
+    const found = [...this.#objects]
+      .filter(([place]) => place.startsWith(bucket))
+      .map(([place, { byteLength }]) => ({ key: decodeURIComponent(place.slice(bucket.length)), byteLength }))
+      .filter(({ key }) => key.startsWith(query.get("prefix") ?? "") && key > from)
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+    const page = found.slice(0, Number(query.get("max-keys") ?? 1_000));
+    const isTruncated = page.length < found.length;
+    const next = isTruncated ? `<NextContinuationToken>${page.at(-1)?.key}</NextContinuationToken>` : "";
+    const contents = page.map(({ key, byteLength }) => {
+      const when = "<LastModified>2026-01-01T00:00:00.000Z</LastModified>";
+      return `<Contents><Key>${key}</Key>${when}<Size>${byteLength}</Size></Contents>`;
+    });
+    const parts = `<IsTruncated>${isTruncated}</IsTruncated>${next}${contents.join("")}`;
+    return { status: 200, body: `<ListBucketResult>${parts}</ListBucketResult>` };
   }
 }
 

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FaultProxy } from "../localstack/faults/proxy.ts";
+import type { FaultRule } from "../localstack/faults/rules.ts";
+import { offsetsIn, produce, values } from "./door-calls.ts";
+import { DeployedFunctions, type FunctionEnvironmentUnderTest } from "./environments.ts";
+
+// One of three buckets answers no request of any function, or none in time. Nobody but the functions is there: no broker runs.
+
+/** Too large for a journal's record. */
+const LARGE = "x".repeat(100_000);
+const STORES = [0, 1, 2];
+/** A request that hangs is given up after five seconds, and a cold reader may meet several one after the other. */
+const ANSWERED_MS_MAX = 20_000;
+const RUNS_MAX = 10;
+
+const OUTAGES = [
+  { how: "refuses", rule: { fault: "refuse", code: "InternalError" } },
+  { how: "hangs", rule: { fault: "hang" } },
+  { how: "is slow", rule: { fault: "delay", delayMs: 2_000 } },
+] as const satisfies readonly { readonly how: string; readonly rule: FaultRule }[];
+
+describe("functions whose first bucket is away", () => {
+  let deployed: DeployedFunctions;
+  let proxy: FaultProxy;
+
+  beforeAll(async () => {
+    deployed = await DeployedFunctions.make("away");
+    proxy = await FaultProxy.start({ target: deployed.endpoint });
+  });
+
+  afterAll(async () => {
+    await deployed[Symbol.asyncDispose]();
+    await proxy[Symbol.asyncDispose]();
+  });
+
+  const environment = (name: "produce" | "fetch" | "housekeeper"): FunctionEnvironmentUnderTest =>
+    deployed.environment(name, { variables: { AWS_ENDPOINT_URL_S3: proxy.url } });
+
+  const takeAway = (rule: FaultRule, ...storeIds: readonly number[]): void =>
+    proxy.set(...storeIds.map((id) => ({ ...rule, match: `^[A-Z]+ /${deployed.table}-${id}[/?]` })));
+
+  /** Which stores' replicas of partition 0 are in sync, as a door sees it. */
+  async function inSync(door: FunctionEnvironmentUnderTest, topic: string): Promise<readonly boolean[]> {
+    const { json } = await door.request({ path: `/topics/${topic}/partitions/0` });
+    return (json as { replicas: { in_sync: boolean }[] }).replicas.map(({ in_sync }) => in_sync);
+  }
+
+  /** Calls the housekeeper as a person would who does not wait for the schedule, until `isDone`. */
+  async function keepHouse(keeper: FunctionEnvironmentUnderTest, isDone: () => Promise<boolean>): Promise<void> {
+    for (let run = 0; run < RUNS_MAX; run++) {
+      expect(await keeper.scheduled({ force: true })).toMatchObject({ kind: "ran" });
+      if (await isDone()) return;
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+    }
+    throw new Error(`nothing came of ${RUNS_MAX} runs: ${keeper.lambda.log}`);
+  }
+
+  test.each(OUTAGES)("which $how: warm and cold ones acknowledge and read all the same", async ({ how, rule }) => {
+    const topic = how.replace(" ", "-");
+    await using warm = environment("produce");
+    expect((await produce(warm, topic, `0 ${LARGE}`)).status).toBe(200);
+    takeAway(rule, 0);
+    await using cold = environment("produce");
+    for (const [at, door] of [warm, cold, warm, cold].entries()) {
+      const startedAtMs = performance.now();
+      const answer = await produce(door, topic, `${at + 1} ${LARGE}`);
+      expect({ status: answer.status, offsets: offsetsIn(answer) }).toEqual({ status: 200, offsets: [at + 1] });
+      expect(performance.now() - startedAtMs).toBeLessThan(ANSWERED_MS_MAX);
+    }
+    await using reader = environment("fetch");
+    const startedAtMs = performance.now();
+    const read = await values(reader, topic);
+    expect(read.map((value) => String(value).slice(0, 1))).toEqual(["0", "1", "2", "3", "4"]);
+    expect(performance.now() - startedAtMs).toBeLessThan(ANSWERED_MS_MAX);
+    proxy.clear();
+  });
+
+  test("the housekeeper takes it out of the ISR, and makes it whole before it counts again", async () => {
+    const topic = "repaired";
+    await using door = environment("produce");
+    await using keeper = environment("housekeeper");
+    const isrIs = (count: number) => async () =>
+      (await inSync(door, topic)).filter((isInSync) => isInSync).length === count;
+    expect((await produce(door, topic, `0 ${LARGE}`)).status).toBe(200);
+    takeAway({ fault: "refuse", code: "InternalError" }, 0);
+    for (let at = 1; at < 4; at++) expect((await produce(door, topic, `${at} ${LARGE}`)).status).toBe(200);
+    await keepHouse(keeper, isrIs(STORES.length - 1));
+    expect((await produce(door, topic, `4 ${LARGE}`)).status).toBe(200);
+
+    proxy.clear();
+    await keepHouse(keeper, isrIs(STORES.length));
+    // It has all of it by itself now.
+    takeAway({ fault: "refuse", code: "InternalError" }, 1, 2);
+    await using reader = environment("fetch");
+    const read = await values(reader, topic);
+    expect(read.map((value) => String(value).slice(0, 1))).toEqual(["0", "1", "2", "3", "4"]);
+    proxy.clear();
+  });
+});
