@@ -88,7 +88,8 @@ test("members of a downgraded group hear it by their heartbeat, join a round, an
   const first = await client.join({ groupId: "falling" }, 3);
   const member = { groupId: "falling", memberId: first.memberId, generationId: first.generationId };
   expect(await client.commit("falling", 3, { ...member, topic: "others" })).toBe(NONE);
-  expect(await client.commit("falling", 3, member)).toBe(ErrorCode.ILLEGAL_GENERATION);
+  // At its present epoch it may commit for partitions of others too, as on Kafka.
+  expect(await client.commit("falling", 3, member)).toBe(NONE);
   expect((await heartbeat(client, "falling", -1)).errorCode).toBe(NONE);
   expect([REBALANCE_IN_PROGRESS, ErrorCode.ILLEGAL_GENERATION]).toContain(await classicHeartbeat(client, member));
   const second = await client.join({ groupId: "falling", memberId: first.memberId }, 3);
@@ -97,7 +98,10 @@ test("members of a downgraded group hear it by their heartbeat, join a round, an
   // A late commit of the time before counts no more.
   expect(await client.commit("falling", 9, { ...member, topic: "others" })).toBe(ErrorCode.ILLEGAL_GENERATION);
   expect((await heartbeat(client, "falling", first.generationId)).errorCode).toBe(GROUP_ID_NOT_FOUND);
-  expect(await client.offsets("falling")).toEqual([["others", 0, 3]]);
+  expect(await client.offsets("falling")).toEqual([
+    ["others", 0, 3],
+    ["orders", 0, 3],
+  ]);
 });
 
 test("a broker that is told to speak the classic protocol alone has no consumer groups", async () => {
