@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { z } from "zod";
 import type { BrokerDoors } from "#lib/config/broker-arguments.ts";
+import { type BrokerMessage, parseBrokerMessage, type StartFailure } from "#lib/config/broker-message.ts";
 import { isSettingsEnvironment, SUPERVISED_ENVIRONMENT } from "#lib/config/serve-settings.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
 import { defined } from "#lib/util/assert.ts";
-import type { BrokerMessage, StartFailure } from "./supervision.ts";
 
 export interface BrokerEnd {
   readonly code: number | null;
@@ -12,18 +11,6 @@ export interface BrokerEnd {
   /** What it said before it ended, if it could not start. */
   readonly failure: StartFailure | undefined;
 }
-
-const hostPort = z.object({ host: z.string(), port: z.number() });
-const brokerMessage: z.ZodType<BrokerMessage> = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("listening"), kafka: z.array(hostPort), http: hostPort.optional() }),
-  z.object({ kind: z.literal("settled") }),
-  z.object({
-    kind: z.literal("failed"),
-    text: z.string(),
-    status: z.number(),
-    reason: z.enum(["passing", "lasting", "damage"]),
-  }),
-]);
 
 /** One run of one broker in a process of its own, as its supervisor sees it. */
 export class BrokerProcess {
@@ -43,7 +30,7 @@ export class BrokerProcess {
       // The log goes where ours goes, without us between: its lines name their broker. Our stdout is for the ready line.
       stdio: ["ignore", 2, 2, "ipc"],
     });
-    this.#child.on("message", (message: unknown) => this.#receive(brokerMessage.parse(message)));
+    this.#child.on("message", (message: unknown) => this.#receive(parseBrokerMessage(message)));
     this.ended = this.#watchEnd();
   }
 

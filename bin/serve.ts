@@ -55,7 +55,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
 
 /** Tells the supervisor where the broker listens, and when all brokers are there and lead what they are to lead. */
 async function report(broker: ServedBroker, supervisor: SupervisorLink, logger: Logger): Promise<void> {
-  await supervisor.tell({ kind: "listening", kafka: broker.listeners, http: broker.http });
+  await supervisor.tell({ kind: "listening", kafka: [...broker.listeners], http: broker.http });
   logger.info("listening", { kafka: broker.listeners.map(formatHostPort).join(",") });
   while (!(await broker.isSettled(supervisor.brokerCount))) await sleep(SETTLED_LOOK_MS);
   await supervisor.tell({ kind: "settled" });

@@ -1,13 +1,13 @@
 import { LockFileError } from "#lib/adapters/local/process-lock.ts";
 import { JournalFileError } from "#lib/adapters/local/sqlite-journal-protocol.ts";
 import { BrokerConfigError } from "#lib/cluster/broker-configs.ts";
+import type { StartFailure } from "#lib/config/broker-message.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
 import { ListenError } from "#lib/gateway/listen-error.ts";
 import { JournalUnavailableError } from "#lib/journal/journal.ts";
 import { CorruptRecordError, DivergenceError } from "#lib/journal/journal-errors.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { StoreUnavailableError } from "#lib/storage/object-store.ts";
-import type { StartFailure } from "./supervision.ts";
 
 /** Why a broker cannot start, what to do about it, and whether to try again is of use. */
 export function startFailure(error: unknown, settings: ServeSettings): StartFailure {

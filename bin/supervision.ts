@@ -1,25 +1,7 @@
-import type { HostPort } from "#lib/config/host-port.ts";
+import type { BrokerMessage } from "#lib/config/broker-message.ts";
 import { SUPERVISED_ENVIRONMENT } from "#lib/config/serve-settings.ts";
 
-// What a broker and the supervisor that runs it say to each other: the broker sends messages, and each notices that the
-// other is gone by the end of their channel.
-
-export type BrokerMessage =
-  | { readonly kind: "listening"; readonly kafka: readonly HostPort[]; readonly http?: HostPort | undefined }
-  /** As far as this broker sees, all brokers are registered and each log journal is led as it is to be. */
-  | { readonly kind: "settled" }
-  | StartFailure;
-
-export interface StartFailure {
-  readonly kind: "failed";
-  readonly text: string;
-  /** The exit status that goes with it. */
-  readonly status: number;
-  /** `passing`: the same start may succeed later; `damage`: of what all brokers share. */
-  readonly reason: "passing" | "lasting" | "damage";
-}
-
-/** A supervised broker's side. */
+/** What a broker has of the supervisor that runs it: a channel, whose end tells each that the other is gone. */
 export class SupervisorLink {
   /** How many brokers there are to be. The environment says it. */
   readonly brokerCount: number;
