@@ -12,6 +12,7 @@ import { directoryStoreSuite } from "./micro/directory-store.ts";
 import { fetchAssemblerSuite } from "./micro/fetch-assembler.ts";
 import { recordSuite } from "./micro/record.ts";
 import { sqliteJournalSuite } from "./micro/sqlite-journal.ts";
+import { replicasSuite } from "./replicas/suite.ts";
 import { s3Suite } from "./s3/suite.ts";
 import { describeMachine } from "./support/machine.ts";
 import type { BenchContext, BenchSuite } from "./support/suite.ts";
@@ -29,6 +30,7 @@ const SUITES: readonly BenchSuite[] = [
   lambdaSuite,
   awsSuite,
   s3Suite,
+  replicasSuite,
   costSuite,
 ];
 

@@ -1,22 +1,12 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { SystemClock } from "#lib/adapters/node/system-clock.ts";
-import { SystemRandom } from "#lib/adapters/node/system-random.ts";
-import { oneTopic } from "#lib/client/topic-metadata.ts";
-import { type StartedBroker, startBroker } from "#lib/gateway/start-broker.ts";
-import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
-import { StoreSet } from "#lib/storage/store-set.ts";
-import { SeededRandom } from "../../test/support/seeded-random.ts";
-import { NEVER, openClient } from "../kafka/client.ts";
 import { type Measured, percentile, rounded } from "../support/statistics.ts";
 import type { BenchContext, BenchSuite } from "../support/suite.ts";
-import { type Deployment, gatewaySettings, LATENCIES } from "./deployment.ts";
-import { latentJournal, latentStore } from "./latent-services.ts";
-import { type LoadTimes, sendOpenLoop, type Target } from "./open-loop.ts";
+import { newTarget, startGateway } from "./gateway.ts";
+import { type LoadTimes, sendOpenLoop } from "./open-loop.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
 import { simulatedAcks } from "./simulated-acks.ts";
 import { TailReader } from "./tail-reader.ts";
 
-const TOPIC = "bench";
 const TIMEOUT_MS = 30_000;
 /** Timers by which it is seen how late this process's timers are. */
 const TIMER_MS = 5;
@@ -99,7 +89,7 @@ async function runOnce(
   times: LoadTimes,
   seed: number,
 ): Promise<Omit<Latencies, "ack in simulated time">> {
-  const broker = await startGateway(deployment, seed);
+  const broker = await startGateway(deployment, { seed });
   try {
     const target = await newTarget(broker, partitions);
     await using reader = await TailReader.start(target);
@@ -109,34 +99,4 @@ async function runOnce(
   } finally {
     await broker.stop();
   }
-}
-
-function startGateway(deployment: Deployment, seed: number): Promise<StartedBroker> {
-  const clock = new SystemClock();
-  const random = new SeededRandom(seed);
-  const latency = LATENCIES[deployment.storeClass];
-  const stores = Array.from(
-    { length: deployment.storeCount },
-    (_, id) => [id, latentStore(latency, { clock, random })] as const,
-  );
-  return startBroker(
-    {
-      journal: latentJournal({ clock, random }),
-      stores: new StoreSet(new Map(stores)),
-      clock,
-      random: new SystemRandom(),
-      logger: SILENT_LOGGER,
-    },
-    gatewaySettings(deployment),
-  );
-}
-
-async function newTarget({ services, listeners }: StartedBroker, partitionCount: number): Promise<Target> {
-  const port = listeners[0]?.port ?? 0;
-  const topic = { name: TOPIC, partitionCount, replicationFactor: -1, configs: new Map() };
-  const result = await services.topicAdmin.createTopic(topic, { validateOnly: false, signal: NEVER });
-  if (result.kind === "refused") throw new Error(result.message);
-  const address = { host: "127.0.0.1", port };
-  await using client = openClient(address);
-  return { ...address, topic: await oneTopic(client, TOPIC, { signal: NEVER, timeoutMs: TIMEOUT_MS }) };
 }

@@ -19,6 +19,8 @@ export interface ChaosCluster extends AsyncDisposable {
   readonly brokers: readonly ClusterBroker[];
   /** How many stores can be made to fail, the first being 0. */
   readonly stores: number;
+  /** Of the processes that we have started, which may have children. */
+  readonly pids: readonly number[];
   /** SIGKILL. Resolves when the process is gone; whether it comes back by itself is the cluster's nature. */
   kill(brokerId: number): Promise<void>;
   /** Makes a store fail: nothing can be written to it or found in it. Resolves with what brings it back as it was. */

@@ -62,4 +62,9 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.log(`FAIL ${error instanceof Error ? error.stack : String(error)}\n0 passed, 1 failed`);
+  process.exitCode = 1;
+}

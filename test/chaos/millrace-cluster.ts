@@ -1,19 +1,19 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Broker } from "../clients/support/broker.ts";
+import { Broker, type CommandMaker } from "../clients/support/broker.ts";
 import { sleep } from "../clients/support/processes.ts";
 import { ROOT } from "../clients/support/provision.ts";
 import { type ChaosCluster, type ClusterBroker, childrenOf } from "./cluster.ts";
+import { NodeCluster } from "./node-cluster.ts";
 import { freePortRange } from "./ports.ts";
 
 export interface MillraceClusterOptions {
   readonly brokers: number;
   readonly stores: number;
   readonly directory: string;
-  readonly configs?: Readonly<Record<string, string>>;
 }
 
-/** How long a broker that died of itself, or has just been killed, may be missing among the processes. */
+/** How long a broker that has just been killed may be missing among the processes. */
 const PROCESS_MS_MAX = 30_000;
 const POLL_MS = 10;
 
@@ -24,35 +24,24 @@ export class MillraceCluster implements ChaosCluster {
   readonly #supervisor: Broker;
   readonly #dataDirectory: string;
 
-  private constructor(supervisor: Broker, options: MillraceClusterOptions) {
-    this.brokers = Array.from({ length: options.brokers }, (_, id) => ({
-      id,
-      host: supervisor.host,
-      port: supervisor.port + id,
-    }));
-    this.stores = options.stores;
+  private constructor(supervisor: Broker, { brokers, stores, directory }: MillraceClusterOptions) {
+    const { host, port } = supervisor;
+    this.brokers = Array.from({ length: brokers }, (_, id) => ({ id, host, port: port + id }));
+    this.stores = stores;
     this.#supervisor = supervisor;
-    this.#dataDirectory = dataDirectoryIn(options.directory);
+    this.#dataDirectory = dataDirectoryIn(directory);
   }
 
   static async start(options: MillraceClusterOptions): Promise<MillraceCluster> {
-    const { brokers, stores, directory, configs = {} } = options;
+    const { brokers, directory } = options;
     mkdirSync(directory, { recursive: true });
-    const counts = ["--brokers", `${brokers}`, "--stores", `${stores}`];
     const port = await freePortRange(brokers);
-    const supervisor = await Broker.start(
-      (settings) => ({
-        command: process.execPath,
-        args: [
-          ...[join(ROOT, "bin/millrace.ts"), "serve", ...counts, "--data-dir", dataDirectoryIn(directory)],
-          ...["--kafka", `127.0.0.1:${settings.port}`],
-          ...Object.entries(settings.configs).flatMap(([key, value]) => ["--broker-config", `${key}=${value}`]),
-        ],
-        readyText: "ready kafka=",
-      }),
-      { port, directory, configs },
-    );
-    return new MillraceCluster(supervisor, options);
+    const command = serveCommand(options, ["--brokers", `${brokers}`]);
+    return new MillraceCluster(await Broker.start(command, { port, directory }), options);
+  }
+
+  get pids(): readonly number[] {
+    return this.#supervisor.pid === undefined ? [] : [this.#supervisor.pid];
   }
 
   async kill(brokerId: number): Promise<void> {
@@ -91,7 +80,27 @@ export class MillraceCluster implements ChaosCluster {
   }
 }
 
-export const dataDirectoryIn = (directory: string): string => join(directory, "data");
+/** The same brokers without a supervisor: nobody starts again what was killed. */
+export async function startMillraceBrokers(options: MillraceClusterOptions): Promise<NodeCluster> {
+  const first = await freePortRange(options.brokers);
+  const starting = Array.from({ length: options.brokers }, (_, id) => {
+    const directory = join(options.directory, `broker-${id}`);
+    mkdirSync(directory, { recursive: true });
+    return Broker.start(serveCommand(options, ["--broker-id", `${id}`]), { port: first + id, directory });
+  });
+  return await NodeCluster.start(starting, false);
+}
+
+function serveCommand({ stores, directory }: MillraceClusterOptions, args: readonly string[]): CommandMaker {
+  const common = ["--stores", `${stores}`, "--data-dir", dataDirectoryIn(directory)];
+  return ({ port }) => ({
+    command: process.execPath,
+    args: [join(ROOT, "bin/millrace.ts"), "serve", ...args, ...common, "--kafka", `127.0.0.1:${port}`],
+    readyText: "ready kafka=",
+  });
+}
+
+const dataDirectoryIn = (directory: string): string => join(directory, "data");
 
 function isBroker(args: readonly string[], brokerId: number): boolean {
   const at = args.indexOf("--broker-id");

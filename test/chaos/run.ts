@@ -5,7 +5,7 @@ import type { Target } from "../clients/support/broker.ts";
 import { sleep } from "../clients/support/processes.ts";
 import { bootstrapOf, type ChaosCluster, createReplicatedTopic } from "./cluster.ts";
 import { compareDelivery, type Delivery } from "./delivery.ts";
-import { KafkaCluster } from "./kafka-cluster.ts";
+import { startKafkaCluster } from "./kafka-cluster.ts";
 import { Load } from "./load.ts";
 import { MillraceCluster } from "./millrace-cluster.ts";
 import { describeFault, planOf } from "./plan.ts";
@@ -39,12 +39,6 @@ const START_MS_MAX = 60_000;
 /** What is under way when the last round is over: the producer's requests may wait for their time limit. */
 const STOP_MS_MAX = 150_000;
 
-/** Kafka's broker configs under which a cluster of Apache Kafka gives leadership back as soon as ours does. */
-const REBALANCE_SOON = {
-  "leader.imbalance.check.interval.seconds": "5",
-  "leader.imbalance.per.broker.percentage": "0",
-};
-
 /** Runs all rounds; one that does not come to its end ends the run. */
 export async function runChaos(settings: ChaosSettings, say: (line: string) => void): Promise<ChaosResult> {
   const directory = mkdtempSync(join(tmpdir(), `millrace-chaos-${settings.target}-`));
@@ -63,7 +57,7 @@ export async function runChaos(settings: ChaosSettings, say: (line: string) => v
 
 function startCluster({ target, brokers, stores }: ChaosSettings, directory: string): Promise<ChaosCluster> {
   return target === "kafka"
-    ? KafkaCluster.start({ brokers, directory, configs: REBALANCE_SOON, isRestarting: true })
+    ? startKafkaCluster({ brokers, directory, isRestarting: true })
     : MillraceCluster.start({ brokers, stores, directory });
 }
 
