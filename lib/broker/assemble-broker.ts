@@ -3,6 +3,7 @@ import { KeyAdmin } from "#lib/cluster/key-admin.ts";
 import { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
+import { LostRecords } from "#lib/housekeeping/lost-records.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, type AppendSettings } from "#lib/log/append-path.ts";
 import { type LogJournals, newLogJournals } from "#lib/log/log-journals.ts";
@@ -84,6 +85,7 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     storeIds: stores.ids,
     cluster: view,
     journals,
+    lostRecords: new LostRecords({ journals, stores, logger }),
     nodes: new ReplicaNodes({ identity: settings.identity, storeIds: stores.ids, cluster: view, journals }),
     topicAdmin: new TopicAdmin({
       cluster: view,

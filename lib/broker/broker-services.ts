@@ -1,8 +1,10 @@
 import type { ClusterView } from "#lib/cluster/cluster-view.ts";
+import type { Elector } from "#lib/cluster/elector.ts";
 import type { KeyAdmin } from "#lib/cluster/key-admin.ts";
 import type { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import type { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import type { GroupCoordinator } from "#lib/coordinator/shell/group-coordinator.ts";
+import type { LostRecords } from "#lib/housekeeping/lost-records.ts";
 import type { Appender, Fetcher, OffsetLister, PartitionDescriber, RecordDeleter } from "#lib/log/log-api.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
@@ -29,6 +31,9 @@ export interface BrokerServices {
   readonly journals: LogJournals;
   /** Who leads and who has replicas, as clients are told. */
   readonly nodes: ReplicaNodes;
+  /** Left out where nobody elects. */
+  readonly elector?: Pick<Elector, "electNow">;
+  readonly lostRecords: Pick<LostRecords, "declareLost">;
   readonly topicAdmin: TopicAdmin;
   readonly keyAdmin: KeyAdmin;
   readonly producerIds: ProducerIds;

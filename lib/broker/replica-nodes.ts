@@ -123,6 +123,28 @@ export class ReplicaNodes {
     return near[partitionIndex % near.length]?.brokerId;
   }
 
+  /** The stores of a partition, the preferred leader's first, and whether each is in sync. */
+  storesOf(
+    placement: TopicPlacement,
+    partitionIndex: number,
+  ): readonly { readonly storeId: StoreId; readonly isInSync: boolean }[] {
+    const { replicas, isr } = this.#nodesOf(placement, partitionIndex);
+    const stores = replicas.slice(0, placement.replicationFactor);
+    return stores.map((storeId) => ({ storeId, isInSync: isr.includes(storeId) }));
+  }
+
+  /**
+   * The stores that this broker shows as its own, ascending: its home, and those where no broker is at home if it is the
+   * first one that runs, so that each is shown by somebody.
+   */
+  ownStores(): readonly StoreId[] {
+    const running = this.#cluster.runningBrokers();
+    const own = running.find(({ brokerId }) => brokerId === this.#brokerId) ?? this.#self;
+    const isFirst = running.length === 0 || running[0] === own;
+    const isDeserted = (storeId: StoreId) => running.every((each) => each.storeId !== storeId);
+    return this.#storeIds.filter((storeId) => storeId === own.storeId || (isFirst && isDeserted(storeId)));
+  }
+
   #nodesOf(placement: TopicPlacement, partitionIndex: number): JournalNodes {
     const journalNumber = journalOfPartition(placement, partitionIndex);
     const state = this.#journals.opened(journalNumber)?.state;

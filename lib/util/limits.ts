@@ -218,6 +218,9 @@ export const RELIST_SPACING_MS = 60_000;
 /** Spacing of the log's lines about copying that takes long. */
 export const REPLICATION_PROGRESS_MS = 10_000;
 
+/** Objects whose copies are looked for at once when an operator gives lost records up. */
+export const COPY_LOOKS_AT_ONCE_MAX = 64;
+
 /** How often a journal is looked at for other processes' commits while a fetch waits for one. */
 export const JOURNAL_POLL_MS = 100;
 

@@ -1,6 +1,4 @@
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
-import { replicasOfJournal } from "#lib/log/opener.ts";
-import { journalOfPartition } from "#lib/log/partition-directory.ts";
 import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { DescribeLogDirsRequest } from "#lib/protocol/messages/describe-log-dirs.ts";
@@ -13,11 +11,15 @@ import { handler } from "../handler.ts";
 import { hasPartition } from "../resolve-topics.ts";
 
 // DescribeLogDirs v0-5 (KIP-113).
-// - Each store is a log directory, under its URL where that is known. It holds the partitions that have a replica there,
-//   each with the bytes of all its batches that can be read.
-// - A replica never lags and never moves. How large a store is nobody knows: -1 (KIP-827).
+// - Each store is a log directory, under its URL where that is known, of the brokers that are at home there; one without a
+//   broker belongs to the first that runs. It holds the partitions that have a replica there, each with the bytes of all
+//   its batches that can be read.
+// - A replica in sync never lags, how far another one does nobody knows: -1, as is the size of a store (KIP-827). None
+//   ever moves.
 // - What does not exist is left out, as on Kafka. A store with a partition whose journal does not answer is
 //   KAFKA_STORAGE_ERROR as a whole.
+
+const UNKNOWN_LAG = -1;
 
 interface Asked {
   readonly view: TopicView;
@@ -25,27 +27,27 @@ interface Asked {
 }
 
 interface Replica extends Asked {
-  readonly storeIds: readonly StoreId[];
+  readonly stores: ReturnType<BrokerServices["nodes"]["storesOf"]>;
   readonly error: ErrorCode;
   readonly byteLength: number;
 }
 
 export const describeLogDirs = handler(Apis.DESCRIBE_LOG_DIRS, async (request, { signal }, services) => {
   const asked = await partitionsAsked(request, services, signal);
+  const storeIds = services.nodes.ownStores();
   if (typeof asked === "number") {
-    const failed = services.storeIds.map((storeId) => storeAnswer(storeId, services, { errorCode: asked }));
+    const failed = storeIds.map((storeId) => storeAnswer(storeId, services, { errorCode: asked }));
     return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, results: failed };
   }
   const described = asked.map(({ view, partitionIndex }) => ({ topic: view.placement, partitionIndex }));
   const sizes = await services.describer.sizes(described, signal);
   const replicas = asked.map(({ view, partitionIndex }, at): Replica => {
-    const { placement, replicationFactor } = view;
-    const stores = replicasOfJournal(journalOfPartition(placement, partitionIndex), services.storeIds);
+    const stores = services.nodes.storesOf(view.placement, partitionIndex);
     const { error, byteLength } = sizes[at] ?? { error: ErrorCode.UNKNOWN_SERVER_ERROR, byteLength: 0 };
-    return { view, partitionIndex, storeIds: stores.slice(0, replicationFactor), error, byteLength };
+    return { view, partitionIndex, stores, error, byteLength };
   });
-  const results = services.storeIds.map((storeId) => {
-    const here = replicas.filter(({ storeIds }) => storeIds.includes(storeId));
+  const results = storeIds.map((storeId) => {
+    const here = replicas.filter(({ stores }) => stores.some((each) => each.storeId === storeId));
     const hasFailed = here.some(({ error }) => error !== ErrorCode.NONE && !isGone(error));
     const errorCode = hasFailed ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NONE;
     return storeAnswer(storeId, services, { errorCode, replicas: hasFailed ? [] : here });
@@ -99,10 +101,10 @@ function storeAnswer(
   const there = replicas.filter(({ error }) => !isGone(error));
   const topics = [...groupBy(there, ({ view }) => view.name)].map(([name, partitions]) => ({
     name,
-    partitions: partitions.map(({ partitionIndex, byteLength }) => ({
+    partitions: partitions.map(({ partitionIndex, byteLength, stores }) => ({
       partitionIndex,
       partitionSize: byteLength,
-      offsetLag: 0,
+      offsetLag: stores.some((each) => each.storeId === storeId && each.isInSync) ? 0 : UNKNOWN_LAG,
       isFutureKey: false,
     })),
   }));
