@@ -44,6 +44,7 @@ export class FetchWaiters {
       // An open partition is as empty as one that is not open yet; replicas and leaders are no reader's concern.
       case "open":
       case "place-replicas":
+      case "add-replicas":
       case "elect":
       case "alter-isr":
         return;

@@ -1,5 +1,7 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { StoreId } from "#lib/util/branded.ts";
 import type {
+  AddReplicasCommand,
   AdvanceLogStartCommand,
   DeclareLostCommand,
   DropCommand,
@@ -11,18 +13,38 @@ import { type LogState, type PartitionState, partitionKey } from "./log-state.ts
 import { loseEntry } from "./lost-batches.ts";
 
 const DONE: LogOutcome = { kind: "done" };
+const INVALID_REPLICAS: LogOutcome = { kind: "refused", error: ErrorCode.INVALID_REPLICA_ASSIGNMENT };
 
 export function foldPlaceReplicas(state: LogState, command: PlaceReplicasCommand): LogOutcome {
   const { replicas } = command;
   if (state.replicas.length === 0) {
-    const isList = replicas.length > 0 && new Set(replicas).size === replicas.length;
-    if (!isList) return { kind: "refused", error: ErrorCode.INVALID_REPLICA_ASSIGNMENT };
+    if (replicas.length === 0 || !areDistinct(replicas)) return INVALID_REPLICAS;
     state.replicas = replicas;
     state.isr = replicas;
     return DONE;
   }
   const isSame = state.replicas.length === replicas.length && state.replicas.every((id, at) => id === replicas[at]);
-  return isSame ? DONE : { kind: "refused", error: ErrorCode.INVALID_REPLICA_ASSIGNMENT };
+  return isSame ? DONE : INVALID_REPLICAS;
+}
+
+export function foldAddReplicas(state: LogState, command: AddReplicasCommand): LogOutcome {
+  if (state.replicas.length === 0 || !areDistinct(command.replicas)) return INVALID_REPLICAS;
+  const added = command.replicas.filter((store) => !state.replicas.includes(store));
+  if (added.length === 0) return DONE;
+  // Nothing of what is there belongs in a store behind those that its partition has; else they have to be filled first.
+  const isNothingOwed = [...state.partitions.values()].every(
+    ({ replicationFactor }) => replicationFactor <= state.replicas.length,
+  );
+  state.replicas = [...state.replicas, ...added];
+  if (isNothingOwed) {
+    state.isr = [...state.isr, ...added];
+    state.isrEpoch++;
+  }
+  return DONE;
+}
+
+function areDistinct(stores: readonly StoreId[]): boolean {
+  return new Set(stores).size === stores.length;
 }
 
 export function foldOpen(state: LogState, command: OpenCommand): LogOutcome {

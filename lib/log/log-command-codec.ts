@@ -20,6 +20,7 @@ import type { AppendCommand, AppendSource, ElectCommand, LogCommand, OpenCommand
 //   7 elect            expectedEpoch uvarint, brokerId + 1 uvarint (0: nobody), brokerEpoch uvarint, clusterSeq uvarint
 //   8 alter-isr        expectedIsrEpoch uvarint, isr list of uvarint
 //   9 declare-lost     topicId 16 bytes, partitionIndex uvarint, key text
+//  10 add-replicas     replicas list of uvarint
 //
 // parts are drawn in append-parts-codec.ts.
 
@@ -32,6 +33,7 @@ const KIND_ADVANCE_LOG_START = 6;
 const KIND_ELECT = 7;
 const KIND_ALTER_ISR = 8;
 const KIND_DECLARE_LOST = 9;
+const KIND_ADD_REPLICAS = 10;
 
 export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void {
   switch (command.kind) {
@@ -67,6 +69,9 @@ export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void 
     case "declare-lost":
       encodeTopicId(command.topicId, writer.uint8(KIND_DECLARE_LOST));
       writer.uvarint(command.partitionIndex).text(command.key);
+      return;
+    case "add-replicas":
+      encodeNumbers(command.replicas, writer.uint8(KIND_ADD_REPLICAS));
       return;
     default:
       unreachable(command);
@@ -107,6 +112,8 @@ export function decodeLogCommand(reader: ByteReader): LogCommand {
       const topicId = decodeTopicId(reader);
       return { kind: "declare-lost", topicId, partitionIndex: reader.uvarint(), key: objectKey(reader.text()) };
     }
+    case KIND_ADD_REPLICAS:
+      return { kind: "add-replicas", replicas: decodeNumbers(reader) };
     default:
       throw new DecodeError(`unknown kind of log command ${kind}`);
   }

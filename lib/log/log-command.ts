@@ -18,11 +18,12 @@ export type LogCommand =
   | AdvanceLogStartCommand
   | ElectCommand
   | AlterIsrCommand
-  | DeclareLostCommand;
+  | DeclareLostCommand
+  | AddReplicasCommand;
 
 /**
  * Names the journal's stores. Accepted once; again it is `done` if it names the same, else refused with
- * INVALID_REPLICA_ASSIGNMENT until replicas can move.
+ * INVALID_REPLICA_ASSIGNMENT: replicas do not move.
  */
 export interface PlaceReplicasCommand {
   readonly kind: "place-replicas";
@@ -134,6 +135,17 @@ export interface DeclareLostCommand {
   readonly topicId: TopicId;
   readonly partitionIndex: number;
   readonly key: ObjectKey;
+}
+
+/**
+ * Puts stores that the deployment has got since behind the journal's own, for topics that want more replicas; those with
+ * fewer stay where they are. Stores that are among the replicas already are passed over. The new ones are in sync, unless
+ * an open partition was to have more replicas than there were: then they join the ISR by `alter-isr`. Refused with
+ * INVALID_REPLICA_ASSIGNMENT before the replicas are placed, or if it names a store twice. Feature level 2.
+ */
+export interface AddReplicasCommand {
+  readonly kind: "add-replicas";
+  readonly replicas: readonly StoreId[];
 }
 
 export type LogOutcome =

@@ -3,7 +3,14 @@ import { unreachable } from "#lib/util/assert.ts";
 import type { JournalSeq } from "#lib/util/branded.ts";
 import { foldAppend } from "./fold-append.ts";
 import { foldAlterIsr, foldElect, NO_LEADER } from "./fold-leader.ts";
-import { foldAdvanceLogStart, foldDeclareLost, foldDrop, foldOpen, foldPlaceReplicas } from "./fold-partition.ts";
+import {
+  foldAddReplicas,
+  foldAdvanceLogStart,
+  foldDeclareLost,
+  foldDrop,
+  foldOpen,
+  foldPlaceReplicas,
+} from "./fold-partition.ts";
 import type { LogCommand, LogOutcome } from "./log-command.ts";
 import { decodeLogCommand, encodeLogCommand } from "./log-command-codec.ts";
 import { encodeLogOutcome } from "./log-outcome-codec.ts";
@@ -12,7 +19,7 @@ import { decodeLogState, encodeLogState } from "./log-state-codec.ts";
 
 export type LogStateMachine = StateMachine<LogState, LogCommand, LogOutcome>;
 
-/** The level of elections, of changes of the ISR and of lost entries. */
+/** The level of elections, of changes of ISR and replicas, and of lost entries. */
 export const LEADERS_FEATURE_LEVEL = 2;
 
 export const logStateMachine: LogStateMachine = {
@@ -57,6 +64,8 @@ function foldLogCommand(state: LogState, command: LogCommand, context: FoldConte
       return foldAlterIsr(state, command);
     case "declare-lost":
       return foldDeclareLost(state, command);
+    case "add-replicas":
+      return foldAddReplicas(state, command);
     default:
       return unreachable(command);
   }

@@ -7,6 +7,7 @@ import { LogError } from "#lib/util/errors.ts";
 import { OPEN_ATTEMPTS_MAX } from "#lib/util/limits.ts";
 import type { LogJournal, LogJournals } from "./log-journals.ts";
 import { type LogState, partitionKey } from "./log-state.ts";
+import { LEADERS_FEATURE_LEVEL } from "./log-state-machine.ts";
 import { type PartitionDirectory, partitionsInJournal, type TopicPlacement } from "./partition-directory.ts";
 
 /** Topics are dropped faster than this process sees the cluster journal: later, perhaps. */
@@ -46,11 +47,12 @@ export class Opener {
 
   /** The journal if appends may be proposed to it at once. */
   placed(journalNumber: number): LogJournal | undefined {
-    const journal = this.#options.journals.opened(journalNumber);
-    return journal !== undefined && journal.state.replicas.length > 0 ? journal : undefined;
+    const { journals, storeIds } = this.#options;
+    const journal = journals.opened(journalNumber);
+    return journal !== undefined && journal.state.replicas.length >= storeIds.length ? journal : undefined;
   }
 
-  /** The journal, opened and with replicas. */
+  /** The journal, opened and with all stores as its replicas. */
   place(journalNumber: number): Promise<LogJournal> {
     return this.#placing.run(journalNumber, () => this.#limited((signal) => this.#place(journalNumber, signal)));
   }
@@ -78,11 +80,17 @@ export class Opener {
   }
 
   async #place(journalNumber: number, signal: AbortSignal): Promise<LogJournal> {
-    const journal = await this.#options.journals.journal(journalNumber, signal);
-    if (journal.state.replicas.length > 0) return journal;
-    const replicas = replicasOfJournal(journalNumber, this.#options.storeIds);
-    // Refused if somebody placed others meanwhile: those are folded by now, and as good.
-    await journal.propose({ kind: "place-replicas", replicas }, { lane: LANE, signal });
+    const { journals, storeIds } = this.#options;
+    const journal = await journals.journal(journalNumber, signal);
+    const replicas = replicasOfJournal(journalNumber, storeIds);
+    if (journal.state.replicas.length === 0) {
+      // Refused if somebody placed others meanwhile: those are folded by now.
+      await journal.propose({ kind: "place-replicas", replicas }, { lane: LANE, signal });
+    }
+    const { state } = journal;
+    if (replicas.every((store) => state.replicas.includes(store))) return journal;
+    await journal.raiseFeatureLevel(LEADERS_FEATURE_LEVEL, signal);
+    await journal.propose({ kind: "add-replicas", replicas }, { lane: LANE, signal });
     return journal;
   }
 

@@ -93,6 +93,7 @@ const logCommand: fc.Arbitrary<LogCommand> = fc.oneof(
     expectedIsrEpoch: number,
     isr: fc.array(number, { maxLength: 4 }),
   }),
+  fc.record({ kind: fc.constant("add-replicas" as const), replicas: fc.array(number, { maxLength: 4 }) }),
   fc.record({
     kind: fc.constant("declare-lost" as const),
     topicId,

@@ -98,6 +98,8 @@ export class LogWorld {
       readonly journalFaults?: JournalFaultPlan;
       readonly storeFaults?: StoreFaultPlan;
       readonly journalCount?: number;
+      /** The stores that the process was given; all of them unless told otherwise. */
+      readonly storeIds?: readonly number[];
     } = {},
   ): LogProcess {
     return new LogProcess(this, options, this.#seed++);
@@ -135,7 +137,8 @@ export class LogProcess {
     const random = new SeededRandom(seed);
     const stores = new StoreSet(
       new Map(
-        world.storeServices.map((service, id) => {
+        (options.storeIds ?? [...world.storeServices.keys()]).map((id) => {
+          const service = defined(world.storeServices[id]);
           const faults = options.storeFaults;
           return [id, new MemoryObjectStore(service, faults === undefined ? { clock } : { clock, faults })];
         }),

@@ -39,6 +39,28 @@ test("replicas of a journal are the stores in turn", () => {
   expect(replicasOfJournal(11, [4])).toEqual([4]);
 });
 
+test("a journal that was placed when there were fewer stores gets the others behind them, and nothing moves", async () => {
+  const world = new LogWorld(3);
+  const old = world.addTopic(topicOf(1));
+  const young = world.addTopic(topicOf(2, { replicationFactor: 3, minInsyncReplicas: 2 }));
+  const first = world.process({ storeIds: [1], settings: { inlineBytesMax: 0 } });
+  await world.run(first.append([appendOf(old, 1, "a")]));
+  const process = world.process({ settings: { inlineBytesMax: 0 } });
+  await world.run(process.journals.openAll(NEVER));
+  expect(process.journals.opened(1)?.state.replicas).toEqual([1]);
+  const commands = commandsOf(process);
+  const answers = await world.run(process.append([appendOf(young, 1, "b"), appendOf(old, 1, "c")]));
+  expect(answers).toMatchObject([{ kind: "appended" }, { kind: "appended" }]);
+  expect(process.journals.opened(1)?.state).toMatchObject({ replicas: [1, 2, 0], isr: [1, 2, 0] });
+  await world.clock.advance(1_000);
+  expect(world.storeServices.map((service) => service.objects.size)).toEqual([1, 3, 1]);
+  // What the older process knows is enough for it.
+  await world.run(first.append([appendOf(old, 1, "d")]));
+  await world.run(process.append([appendOf(young, 1, "e"), appendOf(young, 3, "f")]));
+  expect(commands.filter((one) => one.kind === "add-replicas")).toHaveLength(1);
+  expect(textsOf(world, process, old, 1)).toEqual(["a", "c", "d"]);
+});
+
 test("a flush goes to the stores of its topics' replication factor", async () => {
   const world = new LogWorld(3);
   const one = world.addTopic(topicOf(1, { replicationFactor: 1 }));

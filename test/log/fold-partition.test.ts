@@ -16,6 +16,34 @@ test("replicas are placed once", () => {
   expect(log.state).toMatchObject({ replicas: [2, 0, 1], isr: [2, 0, 1] });
 });
 
+const add = (replicas: readonly number[]) => ({ kind: "add-replicas", replicas }) as const;
+
+test("replicas are added behind those that are there, in sync", () => {
+  const log = openedLog();
+  expect(log.fold(add([2, 0, 1]))).toEqual(DONE);
+  expect(log.state).toMatchObject({ replicas: [0, 2, 1], isr: [0, 2, 1], isrEpoch: 1 });
+  expect(log.fold(add([0, 1]))).toEqual(DONE);
+  expect(log.state).toMatchObject({ replicas: [0, 2, 1], isrEpoch: 1 });
+  log.fold({ kind: "alter-isr", expectedIsrEpoch: 1, isr: [0, 1] });
+  log.fold(add([3]));
+  expect(log.state).toMatchObject({ replicas: [0, 2, 1, 3], isr: [0, 1, 3], isrEpoch: 3 });
+});
+
+test("added replicas are not in sync if a partition was to have more than there were", () => {
+  const log = openedLog();
+  log.fold(open([1], { replicationFactor: 3 }));
+  log.fold(add([1, 2]));
+  expect(log.state).toMatchObject({ replicas: [0, 1, 2], isr: [0], isrEpoch: 0 });
+});
+
+test("nothing is added before replicas are placed, and no store twice", () => {
+  const refused = { kind: "refused", error: ErrorCode.INVALID_REPLICA_ASSIGNMENT };
+  expect(new FoldedLog().fold(add([0]))).toEqual(refused);
+  const log = openedLog();
+  expect(log.fold(add([1, 1]))).toEqual(refused);
+  expect(log.state.replicas).toEqual([0]);
+});
+
 test("opening again adds partitions and keeps what is there", () => {
   const log = openedLog();
   log.append([batchOf()]);

@@ -57,11 +57,12 @@ test("an append command has the drawn bytes", () => {
   );
 });
 
-test("elections, changes of the ISR and what is declared lost have the drawn bytes", () => {
+test("elections, changes of ISR and replicas, and what is declared lost have the drawn bytes", () => {
   const elect: LogCommand = { kind: "elect", expectedEpoch: 4, brokerId: 2, brokerEpoch: 300, clusterSeq: 301 };
   expect(hex(encoded(elect))).toBe("070403ac02ad02");
   expect(hex(encoded({ ...elect, brokerId: -1, brokerEpoch: 0 }))).toBe("07040000ad02");
   expect(hex(encoded({ kind: "alter-isr", expectedIsrEpoch: 5, isr: [2, 0] }))).toBe("0805020200");
+  expect(hex(encoded({ kind: "add-replicas", replicas: [1, 2] }))).toBe("0a020102");
   const lost: LogCommand = { kind: "declare-lost", topicId: TOPIC, partitionIndex: 300, key: objectKey("wal/a") };
   expect(hex(encoded(lost))).toBe(`09${"1".padStart(32, "0")}ac020577616c2f61`);
 });
@@ -94,6 +95,7 @@ const commands: readonly LogCommand[] = [
   { kind: "alter-isr", expectedIsrEpoch: 300, isr: [2, 0] },
   { kind: "alter-isr", expectedIsrEpoch: 0, isr: [] },
   { kind: "declare-lost", topicId: TOPIC, partitionIndex: 3, key: objectKey("wal/a") },
+  { kind: "add-replicas", replicas: [1, 2] },
   flush,
   { ...flush, parts: [] },
   { ...flush, parts: [{ topicId: TOPIC, partitionIndex: 0, position: 0, batches: [] }] },

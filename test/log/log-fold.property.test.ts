@@ -85,6 +85,7 @@ const commands: fc.Arbitrary<LogCommand> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("place-replicas" as const), replicas: storeIds }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("add-replicas" as const), replicas: storeIds }) },
   {
     weight: 1,
     arbitrary: fc.record({
