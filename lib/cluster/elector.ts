@@ -1,0 +1,250 @@
+import type { ElectCommand, LogCommand } from "#lib/log/log-command.ts";
+import type { LogJournal, LogJournals } from "#lib/log/log-journals.ts";
+import { LEADERS_FEATURE_LEVEL } from "#lib/log/log-state-machine.ts";
+import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { timeLimit } from "#lib/runtime/deadline.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import { defined } from "#lib/util/assert.ts";
+import type { BrokerId, StoreId } from "#lib/util/branded.ts";
+import { ELECTION_MS_MAX } from "#lib/util/limits.ts";
+import { brokerTimes } from "./broker-times.ts";
+import type { ClusterJournal } from "./cluster-state-machine.ts";
+import type { ClusterView } from "./cluster-view.ts";
+import { desiredLeader, isFitToLead, type RunningBroker, replicasOf } from "./leader-election.ts";
+
+export interface ElectorOptions {
+  readonly brokerId: BrokerId;
+  readonly cluster: ClusterView;
+  readonly clusterJournal: ClusterJournal;
+  readonly journals: LogJournals;
+  /** The deployment's stores, ascending. */
+  readonly storeIds: readonly StoreId[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+type Leader = Pick<ElectCommand, "brokerId" | "brokerEpoch">;
+/** A journal that is to have another leader. */
+interface Candidacy {
+  readonly journalNumber: number;
+  readonly journal: LogJournal;
+  readonly leader: Leader;
+}
+
+const LANE = "elections";
+/** What can call for an election when it is done. */
+const JOURNAL_CHANGES: ReadonlySet<string> = new Set<LogCommand["kind"]>([
+  "elect",
+  "alter-isr",
+  "place-replicas",
+  "add-replicas",
+]);
+const NOBODY: Leader = { brokerId: -1, brokerEpoch: 0 };
+
+/**
+ * Elects this broker leader of the log journals that it is to lead by what everybody sees (`desiredLeader`). Two brokers
+ * may see different things for a while: the journal's leader epoch lets one through, and the newer view wins in the end.
+ */
+export class Elector {
+  readonly #options: ElectorOptions;
+  /** Journals with an election of ours under way. */
+  readonly #electing = new Set<number>();
+  /** When the last one began of each journal, by the monotonic clock. */
+  readonly #electedAtMs = new Map<number, number>();
+  #isWoken = false;
+  /** Which brokers ran, and in which starts, when somebody looked last. */
+  #runningKey = "";
+
+  constructor(options: ElectorOptions) {
+    this.#options = options;
+  }
+
+  /** Elects whenever a change of the brokers or of a journal calls for it, until `signal` aborts. */
+  follow(signal: AbortSignal): void {
+    const { clusterJournal, journals } = this.#options;
+    const wake = () => this.#wake(signal);
+    const stops = [
+      clusterJournal.onFold(() => {
+        if (this.#haveBrokersChanged()) wake();
+      }),
+      clusterJournal.onReload(wake),
+      journals.onFold((_, { kind }, outcome) => {
+        // What was refused has changed nothing.
+        if (JOURNAL_CHANGES.has(kind) && outcome.kind === "done") wake();
+      }),
+      journals.onReload(wake),
+    ];
+    const stop = () => {
+      for (const each of stops) each();
+    };
+    signal.addEventListener("abort", stop, { once: true });
+  }
+
+  /**
+   * Elects what the last elections have left over. While other brokers run it looks at journals that nobody here has looked
+   * at for as long as heartbeats take: their leaders and their ISR are changed by others.
+   */
+  async tick(signal: AbortSignal): Promise<void> {
+    const { cluster, clock, brokerId, journals } = this.#options;
+    if (cluster.runningBrokers().some((each) => each.brokerId !== brokerId)) {
+      const oldestMs = clock.monotonicMs() - brokerTimes(cluster).heartbeatMs;
+      for (const journal of journals.allOpened()) {
+        // Nobody waits: what it shows is acted upon when it is folded. One that cannot be looked at stays as it is known.
+        if (journal.asOfMs < oldestMs) void journal.catchUp(signal).catch(() => undefined);
+      }
+    }
+    await this.elect(signal);
+  }
+
+  /** Elects this broker wherever it is to lead and another one is named. Never rejects. */
+  async elect(signal: AbortSignal): Promise<void> {
+    const { brokerId } = this.#options;
+    const candidacies = this.#opened().flatMap(({ journalNumber, journal }) => {
+      const desired = this.#desired(journalNumber, journal);
+      if (desired?.brokerId !== brokerId || journal.state.leader.brokerId === brokerId) return [];
+      return [{ journalNumber, journal, leader: desired }];
+    });
+    await this.#electAll(candidacies, signal);
+  }
+
+  /**
+   * Where no broker runs and one is still named, nobody leads from now on: the epoch rises, and the first store in sync
+   * stands for the leader. Never rejects.
+   */
+  async electNobody(signal: AbortSignal): Promise<void> {
+    if (this.#options.cluster.runningBrokers().length > 0) return;
+    const led = this.#opened().filter(({ journal }) => journal.state.leader.brokerId !== NOBODY.brokerId);
+    await this.#electAll(
+      led.map((each) => ({ ...each, leader: NOBODY })),
+      signal,
+    );
+  }
+
+  /**
+   * Gives journals to their desired leaders by newest views, whoever they are. Answers for each number, in Kafka's words:
+   * NONE, ELECTION_NOT_NEEDED, PREFERRED_LEADER_NOT_AVAILABLE where the first store has no broker or is not in sync,
+   * ELIGIBLE_LEADERS_NOT_AVAILABLE where no broker runs. Rejects as proposals and reads do.
+   */
+  async electNow(journalNumbers: Iterable<number>, signal: AbortSignal): Promise<ReadonlyMap<number, ErrorCode>> {
+    const { cluster, journals } = this.#options;
+    await cluster.refresh(signal);
+    const results = [...new Set(journalNumbers)].map(async (journalNumber) => {
+      const journal = await journals.journal(journalNumber, signal);
+      await journal.readBarrier(signal);
+      return [journalNumber, await this.#electPreferred(journalNumber, journal, signal)] as const;
+    });
+    return new Map(await Promise.all(results));
+  }
+
+  async #electPreferred(journalNumber: number, journal: LogJournal, signal: AbortSignal): Promise<ErrorCode> {
+    const { cluster, storeIds } = this.#options;
+    const running = cluster.runningBrokers();
+    const { replicas, isr } = replicasOf(journal.state, journalNumber, storeIds);
+    const preferred = desiredLeader({ replicas, isr }, journalNumber, running);
+    if (preferred === undefined) return ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE;
+    const isAtFirst = preferred.storeId === replicas[0];
+    if (preferred.brokerId === journal.state.leader.brokerId) {
+      return isAtFirst ? ErrorCode.ELECTION_NOT_NEEDED : ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE;
+    }
+    const isLed = isFitToLead(journal.state.leader.brokerId, { replicas, isr }, running);
+    if (isLed && !isAtFirst) return ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE;
+    // Another election may come first; then this one is refused, and its own elector has seen what we have.
+    return (await this.#propose({ journalNumber, journal, leader: preferred }, signal))
+      ? ErrorCode.NONE
+      : ErrorCode.ELECTION_NOT_NEEDED;
+  }
+
+  /** Undefined if nobody is to take over. */
+  #desired(journalNumber: number, { state }: LogJournal): RunningBroker | undefined {
+    const { cluster, storeIds } = this.#options;
+    const running = cluster.runningBrokers();
+    const replicas = replicasOf(state, journalNumber, storeIds);
+    const stays = !cluster.brokerFlag("auto.leader.rebalance.enable");
+    if (stays && isFitToLead(state.leader.brokerId, replicas, running)) return undefined;
+    return desiredLeader(replicas, journalNumber, running);
+  }
+
+  /**
+   * All in one turn, for appends of one turn may share a transaction. A journal that was up a moment ago waits for the next
+   * tick: brokers that do not agree must not depose each other as fast as they can.
+   */
+  async #electAll(candidacies: readonly Candidacy[], signal: AbortSignal): Promise<void> {
+    const recentMs = this.#options.clock.monotonicMs() - brokerTimes(this.#options.cluster).lookMs;
+    const free = candidacies.filter(
+      ({ journalNumber }) =>
+        !this.#electing.has(journalNumber) && (this.#electedAtMs.get(journalNumber) ?? -Infinity) <= recentMs,
+    );
+    if (free.length === 0) return;
+    using limit = timeLimit(this.#options.clock, ELECTION_MS_MAX, signal);
+    const won = await Promise.all(free.map((each) => this.#tryToElect(each, limit.signal)));
+    const journals = free.filter((_, at) => won[at]).map(({ journal }) => journal.id);
+    if (journals.length === 0) return;
+    const brokerId = defined(free[0]).leader.brokerId;
+    this.#options.logger.info("elected", { leader: brokerId, journals: journals.join(",") });
+  }
+
+  async #tryToElect(candidacy: Candidacy, signal: AbortSignal): Promise<boolean> {
+    const { journalNumber, journal } = candidacy;
+    this.#electing.add(journalNumber);
+    this.#electedAtMs.set(journalNumber, this.#options.clock.monotonicMs());
+    try {
+      return await this.#propose(candidacy, signal);
+    } catch (error) {
+      if (!signal.aborted) {
+        this.#options.logger.warn("an election failed; it is tried again", {
+          journal: journal.id,
+          error: describeError(error),
+        });
+      }
+      return false;
+    } finally {
+      this.#electing.delete(journalNumber);
+    }
+  }
+
+  async #propose({ journal, leader }: Candidacy, signal: AbortSignal): Promise<boolean> {
+    // Before anything is awaited: what is seen while the level rises is not what was decided on.
+    const { brokerId, brokerEpoch } = leader;
+    const command = {
+      kind: "elect",
+      expectedEpoch: journal.state.leader.epoch,
+      brokerId,
+      brokerEpoch,
+      clusterSeq: this.#options.clusterJournal.seq,
+    } as const;
+    await journal.raiseFeatureLevel(LEADERS_FEATURE_LEVEL, signal);
+    const { outcome } = await journal.propose(command, { lane: LANE, signal });
+    if (outcome.kind === "done") return true;
+    // Somebody has seen more of the brokers than we have.
+    const isOldView = outcome.kind === "refused" && outcome.error === ErrorCode.STALE_BROKER_EPOCH;
+    if (isOldView) await this.#options.cluster.refresh(signal);
+    return false;
+  }
+
+  /** A fold may be one of many of the same turn: all of them are looked at together. */
+  #wake(signal: AbortSignal): void {
+    if (this.#isWoken) return;
+    this.#isWoken = true;
+    void this.#options.clock.endOfTurn().then(() => {
+      this.#isWoken = false;
+      return signal.aborted ? undefined : this.elect(signal);
+    });
+  }
+
+  #haveBrokersChanged(): boolean {
+    const running = this.#options.cluster.runningBrokers();
+    const key = running.map(({ brokerId, brokerEpoch }) => `${brokerId}:${brokerEpoch}`).join();
+    if (key === this.#runningKey) return false;
+    this.#runningKey = key;
+    return true;
+  }
+
+  #opened(): readonly Omit<Candidacy, "leader">[] {
+    const { journals } = this.#options;
+    return Array.from({ length: journals.count }, (_, journalNumber) => ({
+      journalNumber,
+      journal: journals.opened(journalNumber),
+    })).flatMap(({ journalNumber, journal }) => (journal === undefined ? [] : [{ journalNumber, journal }]));
+  }
+}
