@@ -10,6 +10,7 @@ import type {
   StoredRecord,
   WorkerSettings,
 } from "./sqlite-journal-protocol.ts";
+import { pause, WriteTurns } from "./sqlite-write-turns.ts";
 
 // The file: a SQLite database in WAL mode.
 //
@@ -28,6 +29,11 @@ const JOURNAL_IDS_MAX = 2 ** 13;
 const TRIM_STEP = 1_000;
 /** The write-ahead log is brought into the file after so many pages, 16 MiB. */
 const CHECKPOINT_PAGES = 4_096;
+
+/** Twice what a checkpoint leaves behind while one process writes; the size is looked at after so many commits. */
+const WAL_BYTES_MAX = 2 ** 25;
+const WAL_LOOK_COMMITS = 64;
+const WAL_RESTART_MS_MAX = 100;
 
 const OPEN_ATTEMPTS_MAX = 5;
 const OPEN_PAUSE_MS = 20;
@@ -58,7 +64,9 @@ export class SqliteJournalDatabase {
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #turns: WriteTurns;
   readonly #ids = new Map<string, number>();
+  #commits = 0;
   /** Which file was opened, as the operating system knows it. */
   readonly #inode: bigint;
 
@@ -70,7 +78,10 @@ export class SqliteJournalDatabase {
       db = new DatabaseSync(settings.path, { timeout: settings.busyMsMax });
       prepareFileInTime(db, settings);
       if (settings.pagesMax !== undefined) db.exec(`PRAGMA max_page_count = ${settings.pagesMax}`);
+      // From here on we wait ourselves.
+      db.exec("PRAGMA busy_timeout = 0");
       this.#statements = prepareAll(db);
+      this.#turns = new WriteTurns(db, settings.busyMsMax);
       this.#inode = inodeOf(settings.path);
       this.#db = db;
     } catch (error) {
@@ -98,9 +109,9 @@ export class SqliteJournalDatabase {
     try {
       // SQLite goes on writing to a file that has lost its name: what it answers then is gone with the process.
       if (inodeOf(this.#path) !== this.#inode) return appends.map(() => movedAway(this.#path));
-      this.#db.exec("BEGIN IMMEDIATE");
+      this.#turns.begin();
       const results = appends.map((append) => this.#append(append));
-      this.#db.exec("COMMIT");
+      this.#commit();
       return results;
     } catch (error) {
       this.#rollBack();
@@ -124,8 +135,8 @@ export class SqliteJournalDatabase {
     if (id === undefined) {
       return operation.kind === "trim" ? { kind: "done" } : { kind: "page", records: [], isTruncated: false };
     }
-    if (operation.kind === "read") return this.#read(id, operation);
-    const last = this.#statements.last.get(id * SEQ_SPAN, (id + 1) * SEQ_SPAN);
+    if (operation.kind === "read") return this.#turns.read(() => this.#read(id, operation));
+    const last = this.#turns.read(() => this.#statements.last.get(id * SEQ_SPAN, (id + 1) * SEQ_SPAN));
     const records = last === undefined ? [] : [toRecord(last)];
     if (operation.kind === "last") return { kind: "page", records, isTruncated: false };
     this.#trim(id, Math.min(operation.upTo, (records[0]?.seq ?? 1) - 1));
@@ -151,18 +162,34 @@ export class SqliteJournalDatabase {
       const first = this.#statements.first.get(id * SEQ_SPAN, (id + 1) * SEQ_SPAN);
       const from = first === undefined ? upTo : seqOf(first);
       const step = Math.min(upTo, from + TRIM_STEP);
-      this.#db.exec("BEGIN IMMEDIATE");
+      this.#turns.begin();
       this.#statements.mark.run(step, id);
       this.#statements.remove.run(id * SEQ_SPAN, id * SEQ_SPAN + step);
-      this.#db.exec("COMMIT");
+      this.#commit();
       if (step >= upTo) return;
     }
+  }
+
+  #commit(): void {
+    this.#db.exec("COMMIT");
+    this.#turns.ended();
+    if (++this.#commits % WAL_LOOK_COMMITS === 0) this.#beginWalAnew();
+  }
+
+  /**
+   * Every commit of a long write-ahead log brings what it can into the file, but while other processes write all the
+   * time there is no moment in which all of it is there, and the log only grows. This makes that moment.
+   */
+  #beginWalAnew(): void {
+    const wal = statSync(`${this.#path}-wal`, { throwIfNoEntry: false });
+    if (wal === undefined || wal.size <= WAL_BYTES_MAX) return;
+    this.#turns.tryUntil(WAL_RESTART_MS_MAX, () => this.#statements.restart.get()?.["busy"] === 0);
   }
 
   #idOf(journal: string): number | undefined {
     const known = this.#ids.get(journal);
     if (known !== undefined) return known;
-    const row = this.#statements.find.get(journal);
+    const row = this.#turns.read(() => this.#statements.find.get(journal));
     if (row === undefined) return undefined;
     const id = Number(row["id"]);
     this.#ids.set(journal, id);
@@ -208,6 +235,8 @@ function prepareFile(db: DatabaseSync, path: string): void {
   // On macOS only these reach the disk itself, as Node's own syncs of files do; elsewhere they change nothing.
   db.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON");
   db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  // What it grew to for once is given back when it begins anew.
+  db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES_MAX}`);
   db.exec("BEGIN IMMEDIATE");
   // Another process may have created the tables since the check.
   if (pragma(db, "user_version") === 0) db.exec(SCHEMA);
@@ -229,7 +258,7 @@ function prepareFileInTime(db: DatabaseSync, { path, busyMsMax }: WorkerSettings
       // Where SQLite has waited, the lock is another one, and the time is over.
       if (performance.now() - beganMs >= busyMsMax) throw error;
       if (attempt >= OPEN_ATTEMPTS_MAX || error instanceof OpenFailure || !isBusy(error)) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OPEN_PAUSE_MS * attempt);
+      pause(OPEN_PAUSE_MS * attempt);
     }
   }
 }
@@ -278,6 +307,7 @@ function prepareAll(db: DatabaseSync) {
     find: "SELECT id FROM journals WHERE name = ?",
     create: "INSERT INTO journals (name) VALUES (?)",
     mark: "UPDATE journals SET trim_mark = max(trim_mark, ?) WHERE id = ?",
+    restart: "PRAGMA wal_checkpoint(RESTART)",
     remove: "DELETE FROM records WHERE key >= ? AND key <= ?",
   };
   const prepare = (sql: string): StatementSync => db.prepare(sql);
@@ -290,6 +320,7 @@ function prepareAll(db: DatabaseSync) {
     find: prepare(all.find),
     create: prepare(all.create),
     mark: prepare(all.mark),
+    restart: prepare(all.restart),
     remove: prepare(all.remove),
   };
 }

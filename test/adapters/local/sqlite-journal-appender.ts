@@ -4,7 +4,7 @@ import { journalId } from "#lib/util/branded.ts";
 
 // A process to be killed: appends to four journals at once and prints each number when it is answered.
 
-const [path = ""] = process.argv.slice(2);
+const [path = "", firstLane = "0"] = process.argv.slice(2);
 const journal = await SqliteJournal.open({ path, clock: new SystemClock() });
 const signal = new AbortController().signal;
 
@@ -16,4 +16,4 @@ async function appendForEver(lane: number): Promise<never> {
   }
 }
 
-await Promise.all([0, 1, 2, 3].map(appendForEver));
+await Promise.all([0, 1, 2, 3].map((lane) => appendForEver(Number(firstLane) + lane)));
