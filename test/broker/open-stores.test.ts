@@ -8,6 +8,7 @@ import type { ObjectStore } from "#lib/storage/object-store.ts";
 import { encodeStoreMarker, newStoreMarker, parseStoreMarker } from "#lib/storage/store-marker.ts";
 import { defined } from "#lib/util/assert.ts";
 import { objectKey } from "#lib/util/branded.ts";
+import { STORE_PROOF_MS_MAX } from "#lib/util/limits.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
@@ -122,6 +123,21 @@ test("a known store that does not answer for now is no hindrance, a new one is",
   await deployment.open([deployment.remote(0), deployment.remote(1)]);
   const stores = await deployment.open(remotes);
   await expect(stores.store(1).get(objectKey("k"), signal)).rejects.toMatchObject({ name: "StoreUnavailableError" });
+});
+
+test("a known store that is silent is not waited for, and proves itself when it is used", async () => {
+  const deployment = new Deployment(2);
+  await deployment.open([deployment.remote(0), deployment.remote(1)]);
+  let isSilent = true;
+  const store = new MemoryObjectStore(defined(deployment.buckets[1]), {
+    clock: deployment.clock,
+    faults: () => (isSilent ? { kind: "hang" } : undefined),
+  });
+  const beganAtMs = deployment.clock.monotonicMs();
+  const stores = await deployment.open([deployment.remote(0), { store, url: "s3://bucket-1" }]);
+  expect(deployment.clock.monotonicMs() - beganAtMs).toBeLessThanOrEqual(STORE_PROOF_MS_MAX);
+  isSilent = false;
+  expect(await stores.store(1).putIfAbsent(objectKey("k"), [], signal)).toEqual({ kind: "written" });
 });
 
 test("a service that overwrites what is there is refused: commits would not be safe", async () => {
