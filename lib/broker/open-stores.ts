@@ -1,3 +1,4 @@
+import { TimeLimitError, timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { MARKER_KEY } from "#lib/storage/object-keys.ts";
 import { type ObjectStore, StoreUnavailableError } from "#lib/storage/object-store.ts";
@@ -6,6 +7,7 @@ import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { encodeStoreMarker, newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { type StoreId, uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
+import { STORE_PROOF_MS_MAX } from "#lib/util/limits.ts";
 import { type BrokerPorts, journalPorts, openCluster } from "./open-journals.ts";
 
 /** A store that is not on this machine, such as a bucket. */
@@ -51,7 +53,9 @@ export async function openStores(options: OpenStoresOptions): Promise<StoreSet> 
       };
       const marker = findMarker() ?? (await makeStore(remote, storeId, { ...options, refresh }));
       const store = new ProvenStore(remote.store, marker, remote.url);
-      await proveOrWarn(store, remote, marker, options);
+      // A new one is looked at for as long as it takes; a known one is not waited for.
+      using limit = timeLimit(options.clock, STORE_PROOF_MS_MAX, signal);
+      await proveOrWarn(store, remote, marker, isNew ? options : { ...options, signal: limit.signal });
       return { storeId, store, marker, url: remote.url, isNew };
     }),
   );
@@ -95,7 +99,7 @@ async function proveOrWarn(
   store: ProvenStore,
   { url, store: bare }: RemoteStore,
   marker: StoreMarker,
-  { logger, signal }: OpenStoresOptions,
+  { logger, signal }: Pick<OpenStoresOptions, "logger" | "signal">,
 ): Promise<void> {
   try {
     await store.prove(signal);
@@ -104,7 +108,8 @@ async function proveOrWarn(
       throw rootError(url, "overwrites objects: its service does not keep conditional puts (If-None-Match: *)");
     }
   } catch (error) {
-    if (!(error instanceof StoreUnavailableError) || error.reason === "root") throw error;
+    const isSilent = error instanceof TimeLimitError;
+    if (!isSilent && (!(error instanceof StoreUnavailableError) || error.reason === "root")) throw error;
     logger.warn("store does not answer yet", { store: marker.storeId, url, error: describeError(error) });
   }
 }

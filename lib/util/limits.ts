@@ -178,6 +178,10 @@ export const STORE_BACKGROUND_MS_MAX = 30_000;
 export const STORE_PUT_MS_MAX = 30_000;
 /** A store that has not answered a read by then is passed over for the next one. */
 export const STORE_READ_MS_MAX = 10_000;
+/** A process that starts asks the next store as well when one has not answered for so long. */
+export const STORE_SILENCE_MS = 1_000;
+/** A known store that has not shown its marker by then is left to prove itself when it is used. */
+export const STORE_PROOF_MS_MAX = 2_000;
 /** A store is suspect when so many calls in a row have failed, or when it has failed, or was silent, for so long. */
 export const STORE_SUSPECT_FAILURES = 3;
 export const STORE_SUSPECT_MS = 3_000;
@@ -199,6 +203,8 @@ export const MEMORY_PAGE_BYTES = 4 * KIB;
 export const REPLICATION_TICK_MS = 1_000;
 /** A store that has been suspect for so long leaves the ISR. */
 export const ISR_SUSPECT_MS_MAX = 3_000;
+/** A change of the ISR that is not committed by then is decided anew. */
+export const ISR_CHANGE_MS_MAX = 10_000;
 /** A copy that its commit did not name is brought by the replicator if it has not come by then. */
 export const LATE_COPY_MS_MAX = 10_000;
 /** What the replicator of one process reads of all stores together, a second. */

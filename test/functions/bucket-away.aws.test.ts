@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { awsVariables } from "../localstack/cloud.ts";
 import { FaultProxy } from "../localstack/faults/proxy.ts";
 import type { FaultRule } from "../localstack/faults/rules.ts";
+import { ServeProcess } from "../serve/serve-process.ts";
 import { offsetsIn, produce, values } from "./door-calls.ts";
 import { DeployedFunctions, type FunctionEnvironmentUnderTest } from "./environments.ts";
 
@@ -12,6 +14,8 @@ const STORES = [0, 1, 2];
 /** A request that hangs is given up after five seconds, and a cold reader may meet several one after the other. */
 const ANSWERED_MS_MAX = 20_000;
 const RUNS_MAX = 10;
+/** After so many a journal is due for a snapshot. */
+const SNAPSHOT_RECORDS = 256;
 
 const OUTAGES = [
   { how: "refuses", rule: { fault: "refuse", code: "InternalError" } },
@@ -72,6 +76,30 @@ describe("functions whose first bucket is away", () => {
     const read = await values(reader, topic);
     expect(read.map((value) => String(value).slice(0, 1))).toEqual(["0", "1", "2", "3", "4"]);
     expect(performance.now() - startedAtMs).toBeLessThan(ANSWERED_MS_MAX);
+    proxy.clear();
+  });
+
+  test("which hangs, and holds a snapshot: cold functions and a starting broker take it from another one", async () => {
+    await using door = environment("produce");
+    await using keeper = environment("housekeeper");
+    for (let at = 0; at < SNAPSHOT_RECORDS; at++) expect((await produce(door, "snapshot", at)).status).toBe(200);
+    const copies = proxy.add({ match: "^PUT /[^/]+/journals/", fault: "delay" });
+    await keeper.scheduled({ force: true });
+    expect(copies.hits).toBeGreaterThanOrEqual(2);
+
+    takeAway({ fault: "hang" }, 0);
+    const startedAtMs = performance.now();
+    await using reader = environment("fetch");
+    expect(await values(reader, "snapshot")).toHaveLength(SNAPSHOT_RECORDS);
+    const readAtMs = performance.now();
+    const stores = STORES.flatMap((id) => ["--store", `s3://${deployed.table}-${id}?endpoint=${proxy.url}`]);
+    const place = [...stores, "--journal", `dynamodb://${deployed.table}?endpoint=${deployed.endpoint}`];
+    const command = [process.execPath, "bin/millrace.ts", "serve", "--kafka", "127.0.0.1:0", ...place];
+    await using broker = new ServeProcess(command, awsVariables(deployed.endpoint));
+    await broker.ready();
+    const readyAtMs = performance.now();
+    console.log(`cold read ${readAtMs - startedAtMs} ms, broker ready ${readyAtMs - readAtMs} ms`);
+    expect(Math.max(readAtMs - startedAtMs, readyAtMs - readAtMs)).toBeLessThan(ANSWERED_MS_MAX);
     proxy.clear();
   });
 

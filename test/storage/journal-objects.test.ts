@@ -7,6 +7,7 @@ import { InvalidObjectKeyError } from "#lib/storage/object-keys.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { objectKey } from "#lib/util/branded.ts";
+import { STORE_SILENCE_MS } from "#lib/util/limits.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
@@ -59,6 +60,28 @@ describe("StoredJournalObjects", () => {
     expect(Buffer.from(await clock.run(objects.get(ref, never))).toString()).toBe(text);
     silent.add(1).add(2);
     await expect(clock.run(objects.get(ref, never))).rejects.toMatchObject({ kind: "unavailable" });
+  });
+
+  test("a store that is silent for a second is not waited for any more", async () => {
+    const { clock, silent, objects, put } = newObjects();
+    const ref = await put();
+    silent.add(0);
+    const beganAtMs = clock.monotonicMs();
+    expect(Buffer.from(await clock.run(objects.get(ref, never))).toString()).toBe(text);
+    expect(clock.monotonicMs() - beganAtMs).toBe(STORE_SILENCE_MS);
+    expect(clock.timerCount).toBe(0);
+  });
+
+  test("a caller that gives up while stores are silent is told its own reason", async () => {
+    const { clock, silent, objects, put } = newObjects();
+    const ref = await put();
+    silent.add(0).add(1).add(2);
+    const controller = new AbortController();
+    const reading = objects.get(ref, controller.signal);
+    const reason = new Error("enough");
+    clock.schedule(1.5 * STORE_SILENCE_MS, () => controller.abort(reason));
+    await expect(clock.run(reading)).rejects.toBe(reason);
+    expect(clock.timerCount).toBe(0);
   });
 
   test("an upload to stores that give no answer is given up", async () => {
