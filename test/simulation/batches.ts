@@ -25,10 +25,13 @@ export function namedBatch(
   return { name, recordCount, bytes };
 }
 
+/** The name of a batch without records. */
+export const NO_RECORDS = "?";
+
 /** Fails with `CorruptRecordError` if the batch is damaged: its checksum is looked at. */
 export function nameOfBatch(batch: Uint8Array | undefined): string {
-  if (batch === undefined) return "?";
+  if (batch === undefined) return NO_RECORDS;
   let name: string | undefined;
   for (const { key } of readRecords(batch)) name ??= key === null ? "?" : Buffer.from(key).toString();
-  return name ?? "?";
+  return name ?? NO_RECORDS;
 }

@@ -1,4 +1,5 @@
 import type { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
+import type { ClusterJournal } from "#lib/cluster/cluster-state-machine.ts";
 import type { Journal } from "#lib/journal/journal.ts";
 import type { JournalObjects } from "#lib/journal/journal-objects.ts";
 import type { Appender } from "#lib/log/log-api.ts";
@@ -13,6 +14,8 @@ import type { Host } from "./host.ts";
 export interface Decorations {
   readonly journalService?: (clock: Clock, options: { readonly checksTrimMark: boolean }) => MemoryJournalService;
   readonly journal?: (journal: Journal, host: Host) => Journal;
+  /** The cluster journal, as a broker sees it that gives its signs of life and watches for those of others. */
+  readonly clusterJournal?: (journal: ClusterJournal, host: Host) => ClusterJournal;
   readonly objects?: (objects: JournalObjects) => JournalObjects;
   readonly writer?: (ports: ReplicatedWriterPorts) => ReplicatedWriter;
   readonly logMachine?: (machine: LogStateMachine) => LogStateMachine;

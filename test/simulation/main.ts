@@ -6,6 +6,8 @@ import PLANTED_GROUP_SEEDS from "./groups/planted-group-seeds.json" with { type:
 import { HELP, simulationOptions, type WorldName } from "./options.ts";
 import { PLANTED_BUGS } from "./planted-bugs.ts";
 import PLANTED_SEEDS from "./planted-seeds.json" with { type: "json" };
+import { PLANTED_REPLICA_BUGS } from "./replicas/planted-replica-bugs.ts";
+import PLANTED_REPLICA_SEEDS from "./replicas/planted-replica-seeds.json" with { type: "json" };
 import { drawReplicaProfile } from "./replicas/replica-profile.ts";
 import { runSchedule } from "./schedule.ts";
 
@@ -140,6 +142,17 @@ const PLANTED: readonly PlantedWorld[] = [
       runGroupSchedule(from, { decorations: PLANTED_GROUP_BUGS.get(name)?.() ?? {}, stopsEarly: true }),
     seeds: PLANTED_GROUP_SEEDS,
     file: "groups/planted-group-seeds.json",
+  },
+  {
+    names: [...PLANTED_REPLICA_BUGS.keys()],
+    run: (name, from) =>
+      runSchedule(from, {
+        draw: drawReplicaProfile,
+        decorations: PLANTED_REPLICA_BUGS.get(name)?.() ?? {},
+        stopsEarly: true,
+      }),
+    seeds: PLANTED_REPLICA_SEEDS,
+    file: "replicas/planted-replica-seeds.json",
   },
 ];
 

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { PLANTED_GROUP_BUGS } from "./groups/planted-group-bugs.ts";
 import { PLANTED_BUGS } from "./planted-bugs.ts";
+import { PLANTED_REPLICA_BUGS } from "./replicas/planted-replica-bugs.ts";
 
 export const WORLDS = ["log", "groups", "replicas"] as const;
 export type WorldName = (typeof WORLDS)[number];
@@ -40,7 +41,7 @@ export function simulationOptions(args: readonly string[]) {
   if (minutes !== undefined && !(Number(minutes) > 0)) throw new Error(`--minutes is a number above 0, not ${minutes}`);
   const worlds = WORLDS.filter((each) => world === "all" || world === each);
   if (worlds.length === 0) throw new Error(`there is no world ${world}: ${WORLDS.join(", ")} or all`);
-  const bugs = [...PLANTED_BUGS.keys(), ...PLANTED_GROUP_BUGS.keys()];
+  const bugs = [...PLANTED_BUGS.keys(), ...PLANTED_GROUP_BUGS.keys(), ...PLANTED_REPLICA_BUGS.keys()];
   if (planted !== undefined && planted !== "all" && !bugs.includes(planted)) {
     throw new Error(`no planted bug is called ${planted}: ${bugs.join(", ")}`);
   }

@@ -10,6 +10,7 @@ import {
   runUpgrade,
   startChaos,
 } from "./actors.ts";
+import { NO_RECORDS } from "./batches.ts";
 import { Consumer, seenBatches } from "./consumers.ts";
 import { type Decorations, SOUND } from "./decorations.ts";
 import { checkFixpoint, checkHistory } from "./invariants.ts";
@@ -17,6 +18,8 @@ import { checkFixpoint, checkHistory } from "./invariants.ts";
 import { checkLinearizability } from "./partition-histories.ts";
 import { runIdempotentProducer, runPlainProducer } from "./producers.ts";
 import { describeProfile, drawProfile, type Profile } from "./profile.ts";
+import { giveUp, standsForLost } from "./replicas/give-up.ts";
+import { checkSettled } from "./replicas/settled.ts";
 import { checkSurvival, takeAway } from "./replicas/survival.ts";
 import { fetch, listOffset } from "./services.ts";
 import type { SimBroker } from "./sim-broker.ts";
@@ -91,7 +94,7 @@ async function endWorld(world: World, work: { readonly isDone: boolean }): Promi
   if (!work.isDone) world.history.problems.push("checkProgress: clients do not come to their end");
   await runFor(world, AFTERMATH_MS / 10);
   world.heal();
-  await runFor(world, AFTERMATH_MS);
+  await runFor(world, AFTERMATH_MS + 3 * (world.profile.replicas?.sessionMs ?? 0));
   await examineEnd(world);
 }
 
@@ -101,6 +104,18 @@ async function runFor(world: World, ms: number): Promise<void> {
     isOver = true;
   });
   await world.scheduler.run(() => isOver);
+}
+
+/** Answers whether the work came to its end; if it failed, fails with its error. */
+async function runUntil(world: World, work: Promise<void>): Promise<boolean> {
+  let isDone = false;
+  const done = work.finally(() => {
+    isDone = true;
+  });
+  done.catch(() => undefined);
+  await world.scheduler.run(() => isDone);
+  if (isDone) await done;
+  return isDone;
 }
 
 async function runClients(world: World, isDone: () => boolean): Promise<void> {
@@ -146,7 +161,8 @@ async function examineEnd(world: World): Promise<void> {
     if (!broker.host.isDead && !broker.isStopped) history.problems.push(...checkFixpoint(broker, truth));
   }
   if (world.profile.replicas !== undefined) {
-    history.problems.push(...checkSurvival(world));
+    await runUntil(world, giveUp(world));
+    history.problems.push(...checkSurvival(world), ...checkSettled(world));
     takeAway(world);
   }
   const before = new Set(world.brokers);
@@ -157,13 +173,8 @@ async function examineEnd(world: World): Promise<void> {
     history.problems.push("checkNoLostAck: no process can open the journals any more");
     return;
   }
-  let isRead = false;
-  const reading = readAll(world, witness).then(() => {
-    isRead = true;
-  });
-  await scheduler.run(() => isRead);
-  if (isRead) await reading;
-  else history.problems.push("checkNoLostAck: the end cannot be read");
+  const isRead = await runUntil(world, readAll(world, witness));
+  if (!isRead) history.problems.push("checkNoLostAck: the end cannot be read");
   history.problems.push(...checkFixpoint(witness, truth));
   if (witness.cluster.id !== CLUSTER_JOURNAL_ID) history.problems.push("the witness is blind");
 }
@@ -171,7 +182,8 @@ async function examineEnd(world: World): Promise<void> {
 async function readAll(world: World, witness: SimBroker): Promise<void> {
   const { history, truth, scheduler } = world;
   const connection = world.connect(witness, world.fork());
-  for (const { key, topicId, partitionIndex, batches, marks, droppedAtMs } of truth.partitions.values()) {
+  for (const partition of truth.partitions.values()) {
+    const { key, topicId, partitionIndex, batches, marks, droppedAtMs } = partition;
     const topic = truth.topics.get(topicId);
     if (droppedAtMs !== undefined || topic === undefined || topic.deletedAtMs !== undefined) continue;
     const named = { topicName: topic.name, topicId, partitionIndex };
@@ -186,7 +198,7 @@ async function readAll(world: World, witness: SimBroker): Promise<void> {
       const reply = await connection.call(fetch(named, at, { bytesMax: 1_000_000, waitMsMax: 0 }), 300_000);
       const fetched = reply.kind === "answer" ? reply.value.fetched : undefined;
       const seen = seenBatches(fetched?.records ?? []);
-      if (fetched !== undefined) {
+      if (fetched !== undefined && !seen.some(({ name }) => name === NO_RECORDS)) {
         const { error, highWatermark } = fetched;
         const span = { startMs, endMs: scheduler.elapsedMs };
         const client = "the witness";
@@ -202,6 +214,7 @@ async function readAll(world: World, witness: SimBroker): Promise<void> {
         });
       }
       for (const { name, baseOffset, nextOffset } of seen) {
+        if (name === NO_RECORDS && standsForLost(world, partition, baseOffset, nextOffset)) continue;
         const own = batches.find((batch) => batch.baseOffset === baseOffset);
         if (own?.name !== name || own.nextOffset !== nextOffset) {
           history.problems.push(`checkNoLostAck: in the end ${key} has ${name} at ${baseOffset}, not ${own?.name}`);

@@ -1,9 +1,12 @@
 import { assembleReaders } from "#lib/broker/assemble-readers.ts";
 import { journalPorts } from "#lib/broker/open-journals.ts";
+import { BrokerMembership } from "#lib/cluster/broker-membership.ts";
+import { BrokerIdInUseError } from "#lib/cluster/broker-registration.ts";
 import type { ClusterCommand, ClusterOutcome } from "#lib/cluster/cluster-command.ts";
 import type { ClusterState } from "#lib/cluster/cluster-state.ts";
 import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
 import { ClusterView } from "#lib/cluster/cluster-view.ts";
+import { Elector } from "#lib/cluster/elector.ts";
 import { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import type { GroupCommand } from "#lib/coordinator/group-command.ts";
@@ -11,6 +14,7 @@ import { type GroupJournals, newGroupJournals } from "#lib/coordinator/group-jou
 import type { GroupOutcome } from "#lib/coordinator/group-outcome.ts";
 import type { GroupJournalState } from "#lib/coordinator/group-state.ts";
 import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
+import { LostRecords } from "#lib/housekeeping/lost-records.ts";
 import type { Journal } from "#lib/journal/journal.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
@@ -52,6 +56,10 @@ export interface SimBrokerOptions {
   readonly lingerMs: number;
   readonly snapshotRecordsMin: number;
   readonly tailCacheBytesMax: number;
+  /** Of the broker, as given at its start. */
+  readonly startConfigs: ReadonlyMap<string, string>;
+  /** Left out where processes are no brokers of a cluster. */
+  readonly membership?: { readonly replacesDead: boolean };
   readonly decorations: Decorations;
   /** What a process says at level `error`. */
   readonly onError: (message: string, fields: LogFields) => void;
@@ -129,14 +137,17 @@ export class SimBroker {
     await this.cluster.open(signal);
     const storeCount = this.#stores.ids.length;
     const { brokerId } = options;
-    const view = new ClusterView({ journal: this.cluster, brokerId, startConfigs: new Map(), storeCount });
+    const view = new ClusterView({ journal: this.cluster, brokerId, startConfigs: options.startConfigs, storeCount });
     const directory: PartitionDirectory = options.decorations.directory?.(view) ?? view;
     const ports = { ...this.#ports, stores: this.#stores, journals: this.logJournals, directory };
-    const readers = assembleReaders(ports, {
-      tailCacheBytesMax: options.tailCacheBytesMax,
-      blockCacheBytesMax: MIB,
-      journalPollMs: 100,
-    });
+    const readers = assembleReaders(
+      { ...ports, onCopyLost: () => undefined },
+      {
+        tailCacheBytesMax: options.tailCacheBytesMax,
+        blockCacheBytesMax: MIB,
+        journalPollMs: 100,
+      },
+    );
     await this.logJournals.openAll(signal);
     const appender = new AppendPath(
       {
@@ -168,6 +179,36 @@ export class SimBroker {
     void this.#finishInterrupted();
   }
 
+  /** Registers the process as a broker and resolves; it takes part in the cluster from then on. */
+  async register(): Promise<void> {
+    const { options, cluster, logJournals, view } = this;
+    const { host, brokerId, homeId, membership, decorations } = options;
+    if (membership === undefined) return;
+    const { signal } = this.#stop;
+    const { clock, random } = host;
+    const shared = { cluster: view, clock, logger: this.#logger };
+    const member = new BrokerMembership(
+      { brokerId, rack: null, storeId: homeId, ...membership },
+      { ...shared, journal: decorations.clusterJournal?.(cluster, host) ?? cluster, random },
+    );
+    const storeIds = this.#stores.ids;
+    const elector = new Elector({ ...shared, brokerId, clusterJournal: cluster, journals: logJournals, storeIds });
+    try {
+      await member.register([{ name: "PLAINTEXT", host: host.name, port: 9092 }], signal);
+    } catch (error) {
+      this.#noteEnd(error);
+      return;
+    }
+    elector.follow(signal);
+    member.run(signal, () => void elector.tick(signal)).catch((error) => this.#noteEnd(error));
+  }
+
+  /** Another process has this broker's id: this one ends. */
+  #noteEnd(error: unknown): void {
+    if (error instanceof BrokerIdInUseError) this.host.kill();
+    else this.#logger.error("membership failed", { error: describeError(error) });
+  }
+
   /** Goes on with what a process began and did not end, as a broker does when it starts. */
   async #finishInterrupted(): Promise<void> {
     const { signal } = this.#stop;
@@ -176,6 +217,11 @@ export class SimBroker {
     } catch (error) {
       if (!(error instanceof LogError)) this.#logger.error("resuming failed", { error: describeError(error) });
     }
+  }
+
+  /** What an operator asks for who gives up what no store has any more. */
+  get lostRecords(): LostRecords {
+    return new LostRecords({ journals: this.logJournals, stores: this.#stores, logger: this.#logger });
   }
 
   get view(): ClusterView {

@@ -1,3 +1,5 @@
+import type { ClusterCommand, ClusterOutcome } from "#lib/cluster/cluster-command.ts";
+import type { ClusterState } from "#lib/cluster/cluster-state.ts";
 import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
 import type { GroupCommand } from "#lib/coordinator/group-command.ts";
 import type { GroupOutcome } from "#lib/coordinator/group-outcome.ts";
@@ -24,6 +26,7 @@ import {
 } from "#lib/util/branded.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
 import { nameOfBatch } from "./batches.ts";
+import { ReplicaTruth, type SessionTimes } from "./replicas/replica-truth.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { StoreWorld } from "./sim-object-store.ts";
 
@@ -75,17 +78,25 @@ export class Truth {
   readonly problems: string[] = [];
   readonly #scheduler: Scheduler;
   readonly #stores: readonly StoreWorld[];
-  readonly #cluster = new FoldedState(CLUSTER_JOURNAL_ID, clusterStateMachine);
+  /** What is known of brokers, leaders and ISRs. */
+  readonly replicas: ReplicaTruth;
+  readonly #cluster: FoldedState<ClusterState, ClusterCommand, ClusterOutcome>;
   readonly #logs = new Map<JournalId, FoldedState<LogState, LogCommand, LogOutcome>>();
   readonly #groups = new Map<JournalId, FoldedState<GroupJournalState, GroupCommand, GroupOutcome>>();
   readonly #machine: LogStateMachine;
   readonly #checksums = new Map<string, number>();
   readonly #broken = new Set<JournalId>();
 
-  constructor(scheduler: Scheduler, stores: readonly StoreWorld[], machine: LogStateMachine) {
+  constructor(
+    scheduler: Scheduler,
+    parts: { readonly stores: readonly StoreWorld[]; readonly machine: LogStateMachine; readonly times: SessionTimes },
+  ) {
+    const { stores, machine, times } = parts;
     this.#scheduler = scheduler;
     this.#stores = stores;
     this.#machine = machine;
+    this.replicas = new ReplicaTruth(scheduler, { stores, problems: this.problems, times });
+    this.#cluster = new FoldedState(CLUSTER_JOURNAL_ID, this.#watchedCluster());
   }
 
   checksumAt(journal: JournalId, seq: JournalSeq): number | undefined {
@@ -94,6 +105,10 @@ export class Truth {
 
   logStates(): readonly LogState[] {
     return [...this.#logs.values()].map((folded) => folded.state);
+  }
+
+  logJournals(): readonly { readonly id: JournalId; readonly state: LogState }[] {
+    return [...this.#logs].map(([id, { state }]) => ({ id, state }));
   }
 
   /** The id of the broker that leads a partition; undefined if that is nobody, or there is no such partition. */
@@ -162,12 +177,27 @@ export class Truth {
     this.#checksums.set(`${journal}@${seq}`, folded.checksum);
   }
 
+  #watchedCluster(): typeof clusterStateMachine {
+    return {
+      ...clusterStateMachine,
+      fold: (state, command, context) => {
+        const brokerId = "brokerId" in command ? command.brokerId : -1;
+        const wasRunning = state.brokers.get(brokerId)?.status === "running";
+        const outcome = clusterStateMachine.fold(state, command, context);
+        this.replicas.noteCluster({ command, outcome, seq: context.seq }, wasRunning, state);
+        return outcome;
+      },
+    };
+  }
+
   /** Looks at the state after each command: the next one of the same record may change it again. */
   #watched(journal: JournalId): LogStateMachine {
     return {
       ...this.#machine,
       fold: (state, command, context) => {
+        const { leader, isr, isrEpoch } = state;
         const outcome = this.#machine.fold(state, command, context);
+        this.replicas.noteLog(journal, { command, outcome, seq: context.seq }, { leader, isr, isrEpoch }, state);
         this.#noteCommand(journal, state, { command, outcome, seq: context.seq });
         return outcome;
       },

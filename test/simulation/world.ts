@@ -14,6 +14,7 @@ import type { Profile } from "./profile.ts";
 import { Calm } from "./replicas/calm.ts";
 import { Losses } from "./replicas/losses.ts";
 import { markStore, provenStore } from "./replicas/marked-stores.ts";
+import type { ReplicaProfile } from "./replicas/replica-profile.ts";
 import { Scheduler, trueClock } from "./scheduler.ts";
 import { SimBroker } from "./sim-broker.ts";
 import { type JournalWorld, SimJournal } from "./sim-journal.ts";
@@ -77,16 +78,17 @@ export class World {
     this.losses = new Losses(this.scheduler, this.calm, {
       stores: this.stores,
       storesMax: Math.floor((profile.replicationFactor - 1) / 2),
-      repairs: false,
+      repairMs: Number.POSITIVE_INFINITY,
+      exceeds: profile.replicas?.exceeds === true,
     });
     const [badStore] = this.stores.slice(-1);
     if (badStore !== undefined) badStore.lossRate = profile.storeLossRate;
     this.#logMachine = decorations.logMachine?.(logStateMachine) ?? logStateMachine;
-    this.truth = new Truth(
-      this.scheduler,
-      this.stores,
-      profile.hasOldProcess ? levelTwo(this.#logMachine) : this.#logMachine,
-    );
+    this.truth = new Truth(this.scheduler, {
+      stores: this.stores,
+      machine: profile.hasOldProcess ? levelTwo(this.#logMachine) : this.#logMachine,
+      times: profile.replicas ?? { sessionMs: 0, heartbeatMs: 0 },
+    });
     const options = { checksTrimMark: profile.checksTrimMark };
     this.journals = {
       troubles: newTroubles(),
@@ -106,6 +108,7 @@ export class World {
   /** Starts a process; it opens its journals on its own. */
   startBroker(options: StartOptions = {}): SimBroker {
     const { profile } = this;
+    const { replicas } = profile;
     const brokerId = options.brokerId ?? this.#nextBrokerId++;
     const random = this.fork();
     const isOld = options.isOld === true;
@@ -138,12 +141,15 @@ export class World {
       lingerMs: profile.lingerMs,
       snapshotRecordsMin: profile.snapshotRecordsMin,
       tailCacheBytesMax: profile.tailCacheBytesMax,
+      startConfigs: replicas === undefined ? new Map() : startConfigsOf(replicas),
+      ...(replicas === undefined ? {} : { membership: { replacesDead: replicas.hasLocks } }),
       decorations: this.#decorations,
       onError: (message, fields) => this.#noteError(broker, message, fields),
     });
     host.onDeath(() => this.#replace(broker));
     host.onThaw(() => {
       this.calm.end(host);
+      this.truth.replicas.lastThawMs = this.scheduler.elapsedMs;
       this.#inspectSoon(broker);
     });
     this.mustEnd(broker, "opening", this.#open(broker, options.replaces));
@@ -169,6 +175,7 @@ export class World {
 
   setJournalTrouble(trouble: Trouble | undefined): void {
     this.journals.troubles.ofAll = trouble;
+    this.truth.replicas.noteJournal(trouble !== undefined);
     this.scheduler.trace(`the journal is ${trouble === undefined ? "back" : `in trouble: ${JSON.stringify(trouble)}`}`);
   }
 
@@ -206,7 +213,7 @@ export class World {
       store.troubles.ofAll = undefined;
       store.troubles.ofHosts.clear();
     }
-    this.journals.troubles.ofAll = undefined;
+    if (this.journals.troubles.ofAll !== undefined) this.setJournalTrouble(undefined);
     this.journals.troubles.ofHosts.clear();
     for (const host of this.#hosts) host.thaw();
   }
@@ -251,6 +258,7 @@ export class World {
         await broker.open();
         this.brokers.push(broker);
         this.calm.end(replaces);
+        this.mustEnd(broker, "its registration", broker.register());
         return;
       } catch (error) {
         this.scheduler.trace(`${broker.host.name} cannot open: ${describeError(error)}`);
@@ -270,4 +278,11 @@ export class World {
     if (message === "committed records are missing or damaged" && mayMiss) return;
     this.history.problems.push(`checkNoErrors: ${broker.host.name} ${message}: ${text}`);
   }
+}
+
+function startConfigsOf({ sessionMs, heartbeatMs }: ReplicaProfile): ReadonlyMap<string, string> {
+  return new Map([
+    ["broker.session.timeout.ms", String(sessionMs)],
+    ["broker.heartbeat.interval.ms", String(heartbeatMs)],
+  ]);
 }

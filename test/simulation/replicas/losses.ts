@@ -1,13 +1,19 @@
-import { MARKER_KEY } from "#lib/storage/object-keys.ts";
+import { JOURNAL_OBJECT_PREFIX, MARKER_KEY } from "#lib/storage/object-keys.ts";
 import { defined } from "#lib/util/assert.ts";
-import type { StoreId } from "#lib/util/branded.ts";
+import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { StoreWorld } from "../sim-object-store.ts";
 import type { Calm } from "./calm.ts";
+import type { SessionTimes } from "./replica-truth.ts";
 
-/** After a loss the replicator has made all copies again when nothing has been wrong for so long. */
-export const REPAIR_MS_MAX = 5 * 60 * 1_000;
+/** The replicator makes all copies again within this time, from when it knows that it leads. */
+const REPAIR_MS_MAX = 5 * 60 * 1_000;
+
+/** After a loss everything is whole again when nothing has been wrong for so long. */
+export function repairMsMax({ sessionMs }: SessionTimes): number {
+  return REPAIR_MS_MAX + 2 * sessionMs;
+}
 
 /** A store that has not been made whole since it lost something: when it did first, and last. */
 export interface OpenLoss {
@@ -25,19 +31,30 @@ export class Losses {
   readonly #stores: readonly StoreWorld[];
   /** How many stores may be lost at a time. */
   readonly #storesMax: number;
-  readonly #repairs: boolean;
+  readonly #exceeds: boolean;
+  /** What no store has any more. */
+  readonly gone = new Set<ObjectKey>();
+  /** Infinite where nobody replicates. */
+  readonly #repairMs: number;
   readonly #open = new Map<StoreId, OpenLoss>();
 
   constructor(
     scheduler: Scheduler,
     calm: Calm,
-    options: { readonly stores: readonly StoreWorld[]; readonly storesMax: number; readonly repairs: boolean },
+    options: {
+      readonly stores: readonly StoreWorld[];
+      readonly storesMax: number;
+      readonly repairMs: number;
+      /** More than that may be, but journals must be able to begin again with what is left. */
+      readonly exceeds: boolean;
+    },
   ) {
     this.#scheduler = scheduler;
     this.#calm = calm;
     this.#stores = options.stores;
     this.#storesMax = options.storesMax;
-    this.#repairs = options.repairs;
+    this.#exceeds = options.exceeds;
+    this.#repairMs = options.repairMs;
     calm.onOver(() => this.#settle());
   }
 
@@ -49,7 +66,7 @@ export class Losses {
 
   mayLose(storeId: StoreId): boolean {
     const open = this.open();
-    return open.has(storeId) || open.size < this.#storesMax;
+    return this.#exceeds || open.has(storeId) || open.size < this.#storesMax;
   }
 
   /** Each object goes with probability `share`; the marker is what an operator brings back first. */
@@ -57,9 +74,11 @@ export class Losses {
     const { service, lost } = defined(this.#stores.find(({ id }) => id === storeId));
     let count = 0;
     for (const key of service.sortedKeys()) {
-      if (key === MARKER_KEY || !random.chance(share)) continue;
+      const isSpared = this.#exceeds && key.startsWith(JOURNAL_OBJECT_PREFIX);
+      if (key === MARKER_KEY || isSpared || !random.chance(share)) continue;
       service.delete(key);
       lost.set(key, this.#scheduler.elapsedMs);
+      if (!this.#stores.some((store) => store.service.objects.has(key))) this.gone.add(key);
       count++;
     }
     const nowMs = this.#scheduler.elapsedMs;
@@ -68,10 +87,9 @@ export class Losses {
   }
 
   #settle(): void {
-    if (!this.#repairs) return;
     const nowMs = this.#scheduler.elapsedMs;
     for (const [id, { lastMs }] of this.#open) {
-      if (Math.min(this.#calm.lastedMs, nowMs - lastMs) >= REPAIR_MS_MAX) this.#open.delete(id);
+      if (Math.min(this.#calm.lastedMs, nowMs - lastMs) >= this.#repairMs) this.#open.delete(id);
     }
   }
 }

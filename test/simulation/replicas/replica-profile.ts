@@ -8,6 +8,11 @@ const MINUTE_MS = 60 * SECOND_MS;
 export interface ReplicaProfile {
   /** Of topics when they are made; undefined: the default. */
   readonly minInsyncReplicas: number | undefined;
+  /** How long a broker may be silent, and how often it gives a sign of life. */
+  readonly sessionMs: number;
+  readonly heartbeatMs: number;
+  /** Whether whoever starts under a broker id knows that its predecessor is dead, by a lock. */
+  readonly hasLocks: boolean;
   /** Mean time between two storms: several troubles at once. */
   readonly stormEveryMs: number;
   readonly stormsMax: number;
@@ -15,6 +20,8 @@ export interface ReplicaProfile {
   readonly troublesMax: number;
   /** Of outages, so many end with a store that has lost objects. */
   readonly lossRate: number;
+  /** Whether more stores lose something than any promise outlives: then records are declared lost in the end. */
+  readonly exceeds: boolean;
   /** How often a storm is about ways between processes and stores or journals, not about stores. */
   readonly routeRate: number;
   readonly journalRate: number;
@@ -26,17 +33,23 @@ export interface ReplicaProfile {
 }
 
 export function drawReplicaProfile(random: SeededRandom): Profile {
-  const mixed = drawMixed(random, "hour");
+  // Outages of hours; brokers then expect less of each other, so that a schedule does not consist of signs of life.
+  const isLong = random.chance(0.15);
+  const mixed = drawMixed(random, isLong ? "hours" : "hour");
   const storeCount = pick(random, [3, 3, 3, 3, 5, 2]);
   const replicationFactor = random.chance(0.8) ? storeCount : 1 + random.below(storeCount);
-  const troubleMsMax = pick(random, [20 * SECOND_MS, 3 * MINUTE_MS, 30 * MINUTE_MS]);
+  const troubleMsMax = isLong ? 4 * 60 * MINUTE_MS : pick(random, [20 * SECOND_MS, 3 * MINUTE_MS, 30 * MINUTE_MS]);
   const storeRates = rates(random, { freeze: mixed.freezeEveryMs > 0, deadly: mixed.killEveryMs > 0 });
   const replicas: ReplicaProfile = {
     minInsyncReplicas: random.chance(0.7) ? undefined : 1 + random.below(replicationFactor),
-    stormEveryMs: pick(random, [2 * MINUTE_MS, 8 * MINUTE_MS, 12 * MINUTE_MS]),
+    sessionMs: (isLong ? 900 : 90) * SECOND_MS,
+    heartbeatMs: (isLong ? 200 : 20) * SECOND_MS,
+    hasLocks: isLong || random.chance(0.5),
+    stormEveryMs: (isLong ? 10 : 1) * pick(random, [2 * MINUTE_MS, 8 * MINUTE_MS, 12 * MINUTE_MS]),
     stormsMax: 1 + random.below(10),
     troublesMax: 1 + random.below(storeCount + 1),
     lossRate: pick(random, [0, 0.3, 0.8]),
+    exceeds: random.chance(0.1),
     routeRate: pick(random, [0, 0.3]),
     journalRate: pick(random, [0, 0.2]),
     massDeathRate: pick(random, [0, 0.2]),

@@ -27,6 +27,7 @@ export function checkSurvival(world: World): readonly string[] {
         }
         continue;
       }
+      if (world.losses.gone.has(place.key)) continue;
       const holders = world.stores.filter(({ service }) => service.objects.has(place.key));
       const forgiven = world.stores.filter((store) => isForgiven(store, place.key, open.get(store.id))).length;
       if (holders.length < copies - forgiven) {
@@ -49,7 +50,10 @@ function isInJournal(world: World, { journal }: TruePartition, seq: JournalSeq):
 /** Takes as many stores away for good as every promise outlives: which, is chance. */
 export function takeAway(world: World): void {
   const random = world.fork();
-  const copies = [...world.truth.partitions.values()].flatMap(liveBatches).map((batch) => batch.copies);
+  const { gone } = world.losses;
+  const batches = [...world.truth.partitions.values()].flatMap(liveBatches);
+  const kept = batches.filter(({ place }) => place.kind === "inline" || !gone.has(place.key));
+  const copies = kept.map((batch) => batch.copies);
   // Snapshots lie in more than half of the stores.
   const count = Math.min(Math.floor((world.stores.length - 1) / 2), ...copies.map((each) => each - 1));
   const lost = new Set(world.losses.open().keys());
