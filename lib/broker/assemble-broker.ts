@@ -1,15 +1,16 @@
 import { ClusterView } from "#lib/cluster/cluster-view.ts";
 import { KeyAdmin } from "#lib/cluster/key-admin.ts";
 import { ProducerIds } from "#lib/cluster/producer-ids.ts";
-import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
+import { TopicAdmin, type TopicAdminOptions } from "#lib/cluster/topic-admin.ts";
 import { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
 import { LostRecords } from "#lib/housekeeping/lost-records.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
-import { AppendPath, type AppendSettings } from "#lib/log/append-path.ts";
+import { AppendPath, type AppendPathPorts, type AppendSettings } from "#lib/log/append-path.ts";
 import { type LogJournals, newLogJournals } from "#lib/log/log-journals.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { meteredAppender, meteredFetcher } from "#lib/log/metered-log.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
+import type { LostCopy } from "#lib/storage/copy-reader.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { uuidFromBytes } from "#lib/util/branded.ts";
@@ -17,6 +18,7 @@ import { LOG_JOURNALS_DEFAULT, SEGMENT_MEMORY_BYTES_MIN } from "#lib/util/limits
 import { ApiRouter } from "./api-router.ts";
 import { assembleGroups } from "./assemble-groups.ts";
 import { assembleReaders } from "./assemble-readers.ts";
+import { assembleReplication, watchReplicas } from "./assemble-replication.ts";
 import { type BrokerChores, finishInterrupted, newBrokerChores } from "./broker-chores.ts";
 import type { BrokerIdentity, BrokerServices } from "./broker-services.ts";
 import { FetchSessions } from "./fetch-sessions.ts";
@@ -50,17 +52,20 @@ export interface Broker {
 }
 
 /** Opens the journals and wires the parts together. Rejects if the journals cannot be read. */
-export async function assembleBroker(ports: BrokerPorts, settings: BrokerSettings): Promise<Broker> {
-  const { clock, random, logger, stores, telemetry } = ports;
+export async function assembleBroker(given: BrokerPorts, settings: BrokerSettings): Promise<Broker> {
+  const { startConfigs, isOnDemand = false } = settings;
+  const watched = watchReplicas(given, { isOnDemand });
+  const { stores, health, tracker } = watched;
+  const ports = { ...given, stores, health };
+  const { clock, random, logger, telemetry } = ports;
   const stopping = sharedAbortController();
   const { signal } = stopping;
   const housekeeper = new JournalHousekeeper({ clock, logger });
-  const writer = new ReplicatedWriter({ stores, clock, random, logger });
+  const writer = new ReplicatedWriter({ stores, clock, random, logger, health, lateCopies: tracker });
   const opening = journalPorts(ports, writer);
   const cluster = await openNamedCluster(opening, signal);
   housekeeper.add(cluster);
   const journals = newTendedJournals(opening, housekeeper, signal);
-  const { startConfigs, isOnDemand = false } = settings;
   const storeCount = stores.ids.length;
   const view = new ClusterView({ journal: cluster, ...settings.identity, startConfigs, storeCount });
   const groups = assembleGroups(
@@ -68,55 +73,47 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
     { ...settings, signal },
   );
   // Readers listen to the folds, so they come before the journals are opened.
-  const readers = assembleReaders({ ...ports, journals, directory: view }, settings);
+  const onCopyLost = (lost: LostCopy): void => tracker.noteLost(lost);
+  const readers = assembleReaders({ ...ports, journals, directory: view, onCopyLost }, settings);
   if (!isOnDemand) await journals.openAll(signal);
-  const appendPorts = {
+  const appendPorts = { ...ports, journals, directory: view, writer, recent: readers.recent, signal };
+  const replication = assembleReplication({
     ...ports,
+    watched,
     journals,
-    directory: view,
-    storeIds: stores.ids,
-    writer,
-    recent: readers.recent,
-    memory: new SegmentMemory(Math.max(settings.tailCacheBytesMax, SEGMENT_MEMORY_BYTES_MIN)),
-    signal,
-  };
+    groupJournalCount: groups.journals.count,
+    cluster: view,
+    clusterJournal: cluster,
+    brokerId: settings.identity.brokerId,
+    isOnDemand,
+  });
   const services: BrokerServices = {
     identity: { ...settings.identity, clusterId: cluster.state.clusterId },
     storeIds: stores.ids,
     cluster: view,
     journals,
+    replication,
     lostRecords: new LostRecords({ journals, stores, logger }),
     nodes: new ReplicaNodes({ identity: settings.identity, storeIds: stores.ids, cluster: view, journals }),
-    topicAdmin: new TopicAdmin({
-      cluster: view,
-      journal: cluster,
-      logJournals: journals,
-      groupJournals: groups.journals,
-      storeCount,
-      random,
-      logger,
-      signal,
+    ...adminServices({
+      ...{ cluster: view, journal: cluster, logJournals: journals, groupJournals: groups.journals },
+      ...{ storeCount, random, logger, signal },
     }),
-    keyAdmin: new KeyAdmin(cluster),
-    producerIds: new ProducerIds(cluster),
     ...readers.services,
-    appender: meteredAppender(new AppendPath(appendPorts, settings.append), telemetry),
+    appender: meteredAppender(newAppendPath(appendPorts, settings), telemetry),
     fetcher: meteredFetcher(readers.services.fetcher, telemetry),
     groups: groups.coordinator,
-    fetchSessions: new FetchSessions({
-      sessionsMax: view.brokerInteger("max.incremental.fetch.session.cache.slots"),
-      clock,
-      random,
-    }),
+    fetchSessions: newFetchSessions(view, ports),
     clock,
     random,
     logger,
   };
-  const background = isOnDemand ? [] : [housekeeper.run(signal), groups.run(), finishInterrupted(services, signal)];
+  const always = () => [housekeeper.run(signal), groups.run(), replication.run(signal)];
+  const background = isOnDemand ? [] : [...always(), finishInterrupted(services, signal)];
   return {
     services,
     router: new ApiRouter(BROKER_HANDLERS, services),
-    chores: newBrokerChores({ cluster, journals, groups, housekeeper, services, writer }),
+    chores: newBrokerChores({ cluster, journals, groups, housekeeper, services, writer, replication }),
     async stop(giveUp) {
       await Promise.race([services.appender.drain(), aborted(giveUp)]);
       stopping.abort(new Error("the broker stops"));
@@ -127,6 +124,28 @@ export async function assembleBroker(ports: BrokerPorts, settings: BrokerSetting
       view.close();
       housekeeper.closeAll();
     },
+  };
+}
+
+function newAppendPath(
+  ports: BrokerPorts & Omit<AppendPathPorts, "storeIds" | "memory">,
+  { append, tailCacheBytesMax }: BrokerSettings,
+): AppendPath {
+  const memory = new SegmentMemory(Math.max(tailCacheBytesMax, SEGMENT_MEMORY_BYTES_MIN));
+  return new AppendPath({ ...ports, storeIds: ports.stores.ids, memory }, append);
+}
+
+function newFetchSessions(cluster: ClusterView, { clock, random }: BrokerPorts): FetchSessions {
+  const sessionsMax = cluster.brokerInteger("max.incremental.fetch.session.cache.slots");
+  return new FetchSessions({ sessionsMax, clock, random });
+}
+
+function adminServices(ports: TopicAdminOptions): Pick<BrokerServices, "topicAdmin" | "keyAdmin" | "producerIds"> {
+  const { journal } = ports;
+  return {
+    topicAdmin: new TopicAdmin(ports),
+    keyAdmin: new KeyAdmin(journal),
+    producerIds: new ProducerIds(journal),
   };
 }
 

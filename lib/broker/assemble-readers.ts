@@ -12,6 +12,7 @@ import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { PartitionDirectory } from "#lib/log/partition-directory.ts";
 import type { RecentBytes } from "#lib/log/recent-bytes.ts";
 import { TailCache } from "#lib/log/tail-cache.ts";
+import type { LostCopy } from "#lib/storage/copy-reader.ts";
 import { RangeReader } from "#lib/storage/range-reader.ts";
 import { READ_BYTES_IN_FLIGHT_MAX } from "#lib/util/limits.ts";
 import type { BrokerServices } from "./broker-services.ts";
@@ -26,7 +27,11 @@ export interface Readers {
 
 /** The half of a broker that finds what is there: tail cache before block cache before stores. */
 export function assembleReaders(
-  ports: BrokerPorts & { readonly journals: LogJournals; readonly directory: PartitionDirectory },
+  ports: BrokerPorts & {
+    readonly journals: LogJournals;
+    readonly directory: PartitionDirectory;
+    readonly onCopyLost?: (lost: LostCopy) => void;
+  },
   settings: {
     readonly tailCacheBytesMax: number;
     readonly blockCacheBytesMax: number;

@@ -1,5 +1,6 @@
 import type { ClusterJournal } from "#lib/cluster/cluster-state-machine.ts";
 import type { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
+import type { Replication } from "#lib/housekeeping/replication/replication.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import { abortable, timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError } from "#lib/runtime/logger.ts";
@@ -19,6 +20,11 @@ export interface BrokerChores {
   settle(msMax: number): Promise<void>;
   /** Snapshots, trims, and what an earlier process began and did not end. Answers how many journals have moved. */
   tendJournals(signal: AbortSignal): Promise<number>;
+  /**
+   * Makes replicas whole and keeps the ISR of the journals that no running broker leads. Answers how many copies and
+   * changes that took.
+   */
+  replicate(signal: AbortSignal): Promise<number>;
   /** Expires members and offsets of groups. Answers how many offsets went and how many groups have more to expire. */
   expire(signal: AbortSignal): Promise<number>;
 }
@@ -30,8 +36,9 @@ export function newBrokerChores(parts: {
   readonly housekeeper: JournalHousekeeper;
   readonly services: BrokerServices;
   readonly writer: ReplicatedWriter;
+  readonly replication: Replication;
 }): BrokerChores {
-  const { cluster, journals, groups, housekeeper, services, writer } = parts;
+  const { cluster, journals, groups, housekeeper, services, writer, replication } = parts;
   return {
     async catchUp(which, signal) {
       const opened = which === "cluster" ? [] : [...journals.allOpened(), ...groups.journals.allOpened()];
@@ -48,6 +55,7 @@ export function newBrokerChores(parts: {
       if (movedCount > 0) await finishInterrupted(services, signal);
       return movedCount;
     },
+    replicate: (signal) => replication.runOnce(signal),
     async expire(signal) {
       const watchedCount = await groups.coordinator.expireOverdue(signal);
       return watchedCount + (await groups.offsetExpirer.expireAll(signal));

@@ -5,6 +5,7 @@ import type { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import type { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import type { GroupCoordinator } from "#lib/coordinator/shell/group-coordinator.ts";
 import type { LostRecords } from "#lib/housekeeping/lost-records.ts";
+import type { ReplicationStatus } from "#lib/housekeeping/replication/replication.ts";
 import type { Appender, Fetcher, OffsetLister, PartitionDescriber, RecordDeleter } from "#lib/log/log-api.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
@@ -34,6 +35,8 @@ export interface BrokerServices {
   /** Left out where nobody elects. */
   readonly elector?: Pick<Elector, "electNow">;
   readonly lostRecords: Pick<LostRecords, "declareLost">;
+  /** How the stores fare, as this process sees them. */
+  readonly replication: ReplicationStatus;
   readonly topicAdmin: TopicAdmin;
   readonly keyAdmin: KeyAdmin;
   readonly producerIds: ProducerIds;

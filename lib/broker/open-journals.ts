@@ -10,12 +10,15 @@ import type { Random } from "#lib/runtime/random.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import { StoredJournalObjects } from "#lib/storage/journal-objects.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import type { StoreHealth } from "#lib/storage/store-health.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 
 /** What a broker runs on: memory in tests, SQLite and directories embedded, AWS at home. */
 export interface BrokerPorts {
   readonly journal: Journal;
   readonly stores: StoreSet;
+  /** Which of them fail, as far as somebody watches. */
+  readonly health?: StoreHealth;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -26,14 +29,14 @@ export interface BrokerPorts {
 }
 
 /** What every journal of a process is opened with. */
-export interface JournalPorts extends Omit<BrokerPorts, "stores"> {
+export interface JournalPorts extends Omit<BrokerPorts, "stores" | "health"> {
   readonly objects: JournalObjects;
 }
 
 const HOUR_MS = 60 * 60 * 1000;
 
 export function journalPorts(ports: BrokerPorts, writer: ReplicatedWriter): JournalPorts {
-  const { stores, ...shared } = ports;
+  const { stores, health, ...shared } = ports;
   const { clock, random, logger } = ports;
   const objects = new StoredJournalObjects({
     stores,
@@ -41,6 +44,7 @@ export function journalPorts(ports: BrokerPorts, writer: ReplicatedWriter): Jour
     clock,
     random,
     logger,
+    health,
     // As many copies as a commit needs at the default replication factor (docs/ARCHITECTURE.md J5).
     placement: () => ({ stores: stores.ids, needed: Math.floor(stores.ids.length / 2) + 1 }),
     uploadEpoch: () => Math.floor(clock.nowMs() / HOUR_MS),

@@ -87,3 +87,27 @@ export const JOURNAL_APPEND_SECONDS: HistogramMetric = {
   labels: ["journal"],
   buckets: SECONDS,
 };
+
+export const UNDER_REPLICATED_PARTITIONS: GaugeMetric = {
+  kind: "gauge",
+  name: "millrace_under_replicated_partitions",
+  help: "Partitions led by this process that have fewer in-sync replicas than replicas.",
+};
+
+export const OFFLINE_PARTITIONS: GaugeMetric = {
+  kind: "gauge",
+  name: "millrace_offline_partitions",
+  help: "Partitions none of whose in-sync replicas this process can reach.",
+};
+
+export const OWED_COPIES: GaugeMetric = {
+  kind: "gauge",
+  name: "millrace_owed_copies",
+  help: "Objects that stores should have and have not, of the partitions led by this process.",
+};
+
+export const OWED_COPY_BYTES: GaugeMetric = {
+  kind: "gauge",
+  name: "millrace_owed_copy_bytes",
+  help: "Bytes of these objects.",
+};

@@ -84,6 +84,10 @@ export const EMBEDDED_BROKERS_MAX = 32;
 export const EMBEDDED_STORES_MAX = 32;
 /** A broker of such a cluster that dies is started again after this time. */
 export const BROKER_RESTART_MS = 1_000;
+/** A flush that is uploading for longer no longer keeps those for other stores waiting. */
+export const UPLOAD_SLOT_MS_MAX = 1_000;
+/** Such flushes at once; each keeps up to `FLUSH_BYTES_MAX` in memory. */
+export const UPLOADS_STALLED_MAX = 4;
 /** Tries to open a topic in a journal, each with a newer view of the cluster journal. */
 export const OPEN_ATTEMPTS_MAX = 3;
 /** Batches of one producer that a partition remembers for duplicates (Kafka: five). */
@@ -207,6 +211,8 @@ export const ISR_SUSPECT_MS_MAX = 3_000;
 export const ISR_CHANGE_MS_MAX = 10_000;
 /** A copy that its commit did not name is brought by the replicator if it has not come by then. */
 export const LATE_COPY_MS_MAX = 10_000;
+/** What a store has lost for journals that other brokers lead is brought by whoever noticed, if they have not by then. */
+export const OTHERS_COPY_MS = 30_000;
 /** What the replicator of one process reads of all stores together, a second. */
 export const REPLICATION_BYTES_PER_SECOND_MAX = 64 * MIB;
 /** Objects that it holds in memory at once, in bytes; a single larger one comes alone. */

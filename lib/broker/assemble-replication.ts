@@ -1,0 +1,107 @@
+import type { ClusterJournal } from "#lib/cluster/cluster-state-machine.ts";
+import type { ClusterView } from "#lib/cluster/cluster-view.ts";
+import { groupJournalId } from "#lib/coordinator/group-journals.ts";
+import { CopyTracker } from "#lib/housekeeping/replication/copy-tracker.ts";
+import { offlineCount, underReplicatedCount } from "#lib/housekeeping/replication/partition-counts.ts";
+import { Replication } from "#lib/housekeeping/replication/replication.ts";
+import { SnapshotReferences } from "#lib/housekeeping/replication/snapshot-references.ts";
+import type { LogJournals } from "#lib/log/log-journals.ts";
+import type { LogState } from "#lib/log/log-state.ts";
+import { OFFLINE_PARTITIONS, OWED_COPIES, OWED_COPY_BYTES, UNDER_REPLICATED_PARTITIONS } from "#lib/runtime/metrics.ts";
+import type { Telemetry } from "#lib/runtime/telemetry.ts";
+import { StoreHealth } from "#lib/storage/store-health.ts";
+import type { StoreMarker } from "#lib/storage/store-marker.ts";
+import type { StoreSet } from "#lib/storage/store-set.ts";
+import { watchStores } from "#lib/storage/watched-store.ts";
+import { type BrokerId, type StoreId, uuidToBytes } from "#lib/util/branded.ts";
+import type { BrokerPorts } from "./open-journals.ts";
+
+/** The stores of a process, and what it learns of them by using them. */
+export interface WatchedStores {
+  /** In place of the stores given: every call tells `health`. */
+  readonly stores: StoreSet;
+  readonly health: StoreHealth;
+  readonly tracker: CopyTracker;
+}
+
+export function watchReplicas(
+  { stores, clock }: BrokerPorts,
+  options: { readonly isOnDemand: boolean },
+): WatchedStores {
+  const health = new StoreHealth(clock);
+  return {
+    stores: watchStores(stores, health),
+    health,
+    tracker: new CopyTracker({ storeIds: stores.ids, clock, isThorough: !options.isOnDemand }),
+  };
+}
+
+export interface ReplicationParts extends Omit<BrokerPorts, "stores" | "health"> {
+  readonly watched: WatchedStores;
+  readonly journals: LogJournals;
+  readonly groupJournalCount: number;
+  readonly cluster: ClusterView;
+  readonly clusterJournal: ClusterJournal;
+  readonly brokerId: BrokerId;
+  readonly isOnDemand: boolean;
+}
+
+/**
+ * What keeps replicas whole: in a running broker for the journals that it leads, in a process that runs on demand for those
+ * that no running broker leads, and for all where no broker is registered.
+ */
+export function assembleReplication(parts: ReplicationParts): Replication {
+  const { watched, journals, cluster, clusterJournal, brokerId, isOnDemand, telemetry } = parts;
+  const leads = ({ leader }: LogState): boolean => {
+    if (cluster.runningBrokers().length === 0) return true;
+    return isOnDemand ? cluster.runningBroker(leader.brokerId) === undefined : leader.brokerId === brokerId;
+  };
+  const snapshots = new SnapshotReferences({
+    ...parts,
+    stores: watched.stores,
+    journalIds() {
+      const led = watched.tracker.led();
+      // Journals without a leader go with the first log journal.
+      const isFirstLed = led.some(({ journalNumber }) => journalNumber === 0);
+      const groups = Array.from({ length: parts.groupJournalCount }, (_, number) => groupJournalId(number));
+      return [...led.map(({ journal }) => journal.id), ...(isFirstLed ? [clusterJournal.id, ...groups] : [])];
+    },
+  });
+  const replication = new Replication({
+    ...parts,
+    ...watched,
+    snapshots,
+    leads,
+    lagMsMax: () => cluster.brokerInteger("replica.lag.time.max.ms"),
+    markerOf: (id) => markerOf(clusterJournal, id),
+  });
+  if (telemetry !== undefined) addGauges(telemetry, { replication, watched, journals });
+  return replication;
+}
+
+function markerOf(clusterJournal: ClusterJournal, storeId: StoreId): StoreMarker | undefined {
+  const registered = clusterJournal.state.stores.get(storeId);
+  if (registered === undefined) return undefined;
+  return { storeId, identity: Buffer.from(uuidToBytes(registered.identity) ?? []).toString("hex") };
+}
+
+function addGauges(
+  telemetry: Telemetry,
+  parts: { readonly replication: Replication; readonly watched: WatchedStores; readonly journals: LogJournals },
+): void {
+  const { replication, watched, journals } = parts;
+  const { tracker, health } = watched;
+  const total = (field: "owedObjects" | "owedBytes") =>
+    replication.stores().reduce((sum, status) => sum + status[field], 0);
+  telemetry.gauge(UNDER_REPLICATED_PARTITIONS, () =>
+    underReplicatedCount(tracker.led().map(({ journal }) => journal.state)),
+  );
+  telemetry.gauge(OFFLINE_PARTITIONS, () =>
+    offlineCount(
+      journals.allOpened().map((journal) => journal.state),
+      (id) => health.isSuspect(id),
+    ),
+  );
+  telemetry.gauge(OWED_COPIES, () => total("owedObjects"));
+  telemetry.gauge(OWED_COPY_BYTES, () => total("owedBytes"));
+}

@@ -1,0 +1,242 @@
+import { storesOf } from "#lib/log/commit-rule.ts";
+import type { AppendCommand, LogCommand, LogOutcome } from "#lib/log/log-command.ts";
+import type { LogJournal, LogJournals } from "#lib/log/log-journals.ts";
+import { type LogState, partitionKey } from "#lib/log/log-state.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import type { LostCopy } from "#lib/storage/copy-reader.ts";
+import { JOURNAL_OBJECT_PREFIX } from "#lib/storage/object-keys.ts";
+import type { LateCopyObserver } from "#lib/storage/replicated-put.ts";
+import { defined } from "#lib/util/assert.ts";
+import type { ObjectKey, StoreId, TimestampMs } from "#lib/util/branded.ts";
+import { EARLY_COPIES_REMEMBERED_MAX, LATE_COPY_MS_MAX, RELIST_SPACING_MS } from "#lib/util/limits.ts";
+import { type CopyDoubt, type ListingScope, OwedCopies } from "./owed-copies.ts";
+
+export interface CopyTrackerOptions {
+  readonly storeIds: readonly StoreId[];
+  readonly clock: Clock;
+  /**
+   * Whether every store of a journal is in doubt when it comes to be led here, and not only those that its records do not
+   * name: what its leader before had noticed is known to nobody then. For processes that seldom begin.
+   */
+  readonly isThorough: boolean;
+}
+
+/**
+ * Knows what is owed to each store: by the folds of the journals that are led here, by the uploads of this process that
+ * came late or not at all, and by readers that found a copy missing. Asks no store anything.
+ */
+export class CopyTracker implements LateCopyObserver {
+  readonly #clock: Clock;
+  readonly #isThorough: boolean;
+  readonly #stores: ReadonlyMap<StoreId, OwedCopies>;
+  /** Copies that came before their commit was folded, the oldest first. */
+  readonly #early = new Map<ObjectKey, readonly StoreId[]>();
+  /** The journals led here. */
+  readonly #led = new Set<number>();
+  /** By journal: the stores that were out of the ISR when it was last looked at. */
+  readonly #lastOut = new Map<number, readonly StoreId[]>();
+  #journals: LogJournals | undefined;
+  #leads: (state: LogState) => boolean = () => false;
+
+  constructor({ storeIds, clock, isThorough }: CopyTrackerOptions) {
+    this.#clock = clock;
+    this.#isThorough = isThorough;
+    this.#stores = new Map(storeIds.map((id) => [id, new OwedCopies()]));
+  }
+
+  get storeIds(): readonly StoreId[] {
+    return [...this.#stores.keys()];
+  }
+
+  /** Of a store of this process. */
+  owedTo(id: StoreId): OwedCopies {
+    return defined(this.#stores.get(id), `store ${id}`);
+  }
+
+  /** The journals led here as of the last `refresh`, ascending. */
+  led(): readonly { readonly journalNumber: number; readonly journal: LogJournal }[] {
+    return [...this.#led]
+      .sort((a, b) => a - b)
+      .flatMap((journalNumber) => {
+        const journal = this.#journals?.opened(journalNumber);
+        return journal === undefined ? [] : [{ journalNumber, journal }];
+      });
+  }
+
+  /** Begins to listen to the folds of what `leads` says is led here; returns the way to stop it. */
+  follow(journals: LogJournals, leads: (state: LogState) => boolean): () => void {
+    this.#journals = journals;
+    this.#leads = leads;
+    const stops = [
+      journals.onFold((journal, command, outcome, { proposedAtMs }) =>
+        this.#noteFold(journal, { command, outcome, proposedAtMs }),
+      ),
+      journals.onReload((journal) => {
+        const journalNumber = numberOf(journal);
+        if (this.#led.has(journalNumber)) this.#begin(journalNumber, journal.state);
+      }),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  /** Sees which journals are led here now. */
+  refresh(): void {
+    for (const journal of this.#journals?.allOpened() ?? []) {
+      const journalNumber = numberOf(journal);
+      const isLed = this.#leads(journal.state);
+      if (isLed === this.#led.has(journalNumber)) continue;
+      if (isLed) this.#begin(journalNumber, journal.state);
+      else this.#end(journalNumber);
+    }
+  }
+
+  /**
+   * The store was away: whatever it had before, it need not have any more. The leaders of other journals need not have
+   * noticed.
+   */
+  noteOutage(id: StoreId): void {
+    this.#doubt(id, "opened");
+  }
+
+  arrived(key: ObjectKey, id: StoreId): void {
+    if (this.#journals === undefined) return;
+    const owed = this.#stores.get(id);
+    if (owed?.get(key) !== undefined) {
+      owed.noteArrival(key);
+      return;
+    }
+    this.#early.set(key, [...(this.#early.get(key) ?? []), id]);
+    for (const oldest of this.#early.keys()) {
+      if (this.#early.size <= EARLY_COPIES_REMEMBERED_MAX) break;
+      this.#early.delete(oldest);
+    }
+  }
+
+  missed(key: ObjectKey, id: StoreId, byteLength: number): void {
+    // What a commit names is owed by its fold. Whether it ever comes to the pointer of a snapshot is not known here.
+    if (!key.startsWith(JOURNAL_OBJECT_PREFIX)) return;
+    this.#owe({ key, byteLength, sources: [] }, { storeId: id, doubt: "missing", delayMs: LATE_COPY_MS_MAX });
+  }
+
+  noteLost({ object, storeId, kind }: LostCopy): void {
+    const owed = this.#stores.get(storeId);
+    if (owed === undefined || owed.get(object.key)?.doubt === kind) return;
+    this.#owe({ ...object, sources: object.copies }, { storeId, doubt: kind, delayMs: 0 });
+    // One that is missing is seldom alone.
+    const nowMs = this.#clock.monotonicMs();
+    const isOld = nowMs - owed.listingBeganAtMs >= RELIST_SPACING_MS;
+    if (kind === "missing" && isOld) owed.requestListing("opened", nowMs);
+  }
+
+  #owe(
+    object: { readonly key: ObjectKey; readonly byteLength: number; readonly sources: readonly StoreId[] },
+    { storeId, doubt, delayMs }: { readonly storeId: StoreId; readonly doubt: CopyDoubt; readonly delayMs: number },
+  ): void {
+    const { key, byteLength, sources } = object;
+    const nowMs = this.#clock.monotonicMs();
+    const dueAtMs = nowMs + delayMs;
+    this.#stores.get(storeId)?.add({ key, byteLength, sources, journals: [], writtenAtMs: 0, doubt, dueAtMs }, nowMs);
+  }
+
+  #begin(journalNumber: number, state: LogState): void {
+    this.#led.add(journalNumber);
+    this.#lastOut.set(journalNumber, outOfSync(state));
+    if (state.replicas.length < 2) return;
+    // What the leader before has noticed went with it.
+    const stores = this.#isThorough ? state.replicas : storesInDoubt(state);
+    for (const id of stores) this.#doubt(id, "led");
+  }
+
+  #doubt(id: StoreId, scope: ListingScope): void {
+    for (const [key, stores] of this.#early) if (stores.includes(id)) this.#early.delete(key);
+    this.#stores.get(id)?.requestListing(scope, this.#clock.monotonicMs());
+  }
+
+  #end(journalNumber: number): void {
+    this.#led.delete(journalNumber);
+    for (const owed of this.#stores.values()) owed.releaseJournal(journalNumber);
+  }
+
+  #noteFold(journal: LogJournal, fold: Fold): void {
+    const { command, outcome } = fold;
+    const journalNumber = numberOf(journal);
+    if (command.kind !== "append") this.#noteIsr(journalNumber, journal.state);
+    if (command.kind !== "append" || outcome.kind !== "appended" || !this.#led.has(journalNumber)) return;
+    this.#noteAppend(journalNumber, journal.state, { ...fold, command, outcome });
+  }
+
+  /** What made another broker take a store out of its ISR may have cost us copies as well. */
+  #noteIsr(journalNumber: number, state: LogState): void {
+    const before = this.#lastOut.get(journalNumber) ?? [];
+    const out = outOfSync(state);
+    this.#lastOut.set(journalNumber, out);
+    if (this.#led.size === 0) return;
+    for (const id of out) if (!before.includes(id)) this.#doubt(id, "led");
+  }
+
+  #noteAppend(journalNumber: number, state: LogState, { command, outcome, proposedAtMs }: AppendFold): void {
+    const { source } = command;
+    if (source.kind !== "object") return;
+    const stores = storesOfAppend(state, command, outcome);
+    const nowMs = this.#clock.monotonicMs();
+    const early = this.#early.get(source.key) ?? [];
+    this.#early.delete(source.key);
+    for (const id of stores) {
+      const owed = this.#stores.get(id);
+      if (owed === undefined || early.includes(id)) continue;
+      const isNamed = source.copies.includes(id);
+      if (isNamed && !owed.isDistrusted(nowMs)) continue;
+      if (owed.isListingRequested) {
+        if (!isNamed) owed.noteBeyond(source.byteLength);
+        continue;
+      }
+      const { key, byteLength, copies: sources } = source;
+      const about = { journals: [journalNumber], writtenAtMs: proposedAtMs, doubt: "late" } as const;
+      owed.add({ key, byteLength, sources, ...about, dueAtMs: nowMs + LATE_COPY_MS_MAX }, nowMs);
+    }
+  }
+}
+
+interface Fold {
+  readonly command: LogCommand;
+  readonly outcome: LogOutcome;
+  readonly proposedAtMs: TimestampMs;
+}
+
+interface AppendFold extends Fold {
+  readonly command: AppendCommand;
+  readonly outcome: LogOutcome & { readonly kind: "appended" };
+}
+
+/** The stores that should have what an append has brought; the parts of one command have the same stores. */
+function storesOfAppend(state: LogState, command: AppendCommand, outcome: AppendFold["outcome"]): readonly StoreId[] {
+  const index = outcome.parts.findIndex((batches) => batches.some((batch) => batch.kind === "appended"));
+  const part = command.parts[index];
+  const partition = part && state.partitions.get(partitionKey(part.topicId, part.partitionIndex));
+  return partition === undefined ? [] : storesOf(state, partition);
+}
+
+/** The stores that need not have all that the state refers to, by what the state itself knows. */
+function storesInDoubt(state: LogState): ReadonlySet<StoreId> {
+  const stores = new Set(outOfSync(state));
+  for (const partition of state.partitions.values()) {
+    const placed = storesOf(state, partition);
+    if (placed.length < 2) continue;
+    for (const { place } of partition.entries) {
+      if (stores.size === state.replicas.length) return stores;
+      if (place.kind !== "object") continue;
+      for (const id of placed) if (!place.copies.includes(id)) stores.add(id);
+    }
+  }
+  return stores;
+}
+
+function outOfSync({ replicas, isr }: LogState): readonly StoreId[] {
+  return replicas.filter((id) => !isr.includes(id));
+}
+
+function numberOf({ id }: LogJournal): number {
+  return Number(id.slice(id.lastIndexOf("-") + 1));
+}

@@ -1,0 +1,137 @@
+import { hasHash } from "#lib/journal/journal-objects.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import { answerWithin } from "#lib/storage/answer-within.ts";
+import { parseWriteAheadKey } from "#lib/storage/object-keys.ts";
+import { CorruptObjectError, ObjectNotFoundError, type ObjectStore } from "#lib/storage/object-store.ts";
+import type { StoreHealth } from "#lib/storage/store-health.ts";
+import type { StoreSet } from "#lib/storage/store-set.ts";
+import { transferMs } from "#lib/storage/transfer-time.ts";
+import { verifyWriteAheadSegment } from "#lib/storage/verify-write-ahead-segment.ts";
+import type { StoreId } from "#lib/util/branded.ts";
+import { STORE_PUT_MS_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
+import type { OwedCopy } from "./owed-copies.ts";
+import type { Pace } from "./pace.ts";
+
+/**
+ * `there`: the store had it already. `lost`: every other store says that it has no good copy. `unavailable`: one that may
+ * have it does not answer.
+ */
+export type CopyResult = "there" | "copied" | "lost" | "unavailable";
+
+export interface ObjectCopierPorts {
+  readonly stores: StoreSet;
+  readonly health: StoreHealth;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly pace: Pace;
+  /** Called for a source that has the object not, or not as it was written. */
+  readonly onBadSource: (copy: OwedCopy, storeId: StoreId, kind: "missing" | "damaged") => void;
+}
+
+type WholeObject = Pick<OwedCopy, "key" | "byteLength">;
+
+/** Brings one store what another one has, byte for byte and only if the bytes are those that were written. */
+export class ObjectCopier {
+  readonly #ports: ObjectCopierPorts;
+
+  constructor(ports: ObjectCopierPorts) {
+    this.#ports = ports;
+  }
+
+  /** Fails with `StoreUnavailableError` if the store that is to get it does not answer. */
+  async bring(copy: OwedCopy, id: StoreId, signal: AbortSignal): Promise<CopyResult> {
+    const target = this.#ports.stores.store(id);
+    const doubt = copy.doubt === "late" ? await this.#look(target, copy, signal) : copy.doubt;
+    if (doubt === "there") return "there";
+    await this.#ports.pace.take(copy.byteLength, signal);
+    // Whoever said so may have been wrong, or another broker has mended it: what is good is never touched.
+    const condition = doubt === "damaged" ? await this.#examine(target, copy, signal) : "missing";
+    if (condition === "good") return "there";
+    const source = await this.#readSource(copy, id, signal);
+    if (!("bytes" in source)) return source.result;
+    const limitMs = STORE_PUT_MS_MAX + transferMs(copy.byteLength);
+    return this.#limited(limitMs, signal, async (own) => {
+      // The good bytes are at hand, so that as little time as can be passes without any copy there.
+      if (condition === "damaged") await target.deleteAll([copy.key], own);
+      const result = await target.putIfAbsent(copy.key, [source.bytes], own);
+      return result.kind === "written" ? "copied" : "there";
+    });
+  }
+
+  async #readSource(
+    copy: OwedCopy,
+    id: StoreId,
+    signal: AbortSignal,
+  ): Promise<{ readonly bytes: Uint8Array } | { readonly result: "lost" | "unavailable" }> {
+    const { stores, health, logger, onBadSource } = this.#ports;
+    let result: "lost" | "unavailable" = copy.sources.every((each) => stores.has(each)) ? "lost" : "unavailable";
+    for (const source of health.trustedFirst(stores.readOrder(copy.sources))) {
+      if (source === id) continue;
+      try {
+        const bytes = await this.#read(stores.store(source), copy, signal);
+        const problem = problemOf(bytes, copy);
+        if (problem === undefined) return { bytes };
+        logger.warn("a copy is damaged", { store: source, key: copy.key, problem });
+        onBadSource(copy, source, "damaged");
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        if (error instanceof ObjectNotFoundError) {
+          if (copy.sources.includes(source)) onBadSource(copy, source, "missing");
+        } else if (error instanceof CorruptObjectError) onBadSource(copy, source, "damaged");
+        else {
+          result = "unavailable";
+          logger.debug("a source of a copy does not answer", { store: source, error: describeError(error) });
+        }
+      }
+    }
+    return { result };
+  }
+
+  #look(target: ObjectStore, copy: OwedCopy, signal: AbortSignal): ReturnType<typeof copyAt> {
+    return this.#limited(STORE_READ_MS_MAX, signal, (own) => copyAt(target, copy, own));
+  }
+
+  /** What lies there, by all of its bytes. */
+  async #examine(target: ObjectStore, copy: OwedCopy, signal: AbortSignal): Promise<"good" | "missing" | "damaged"> {
+    try {
+      return problemOf(await this.#read(target, copy, signal), copy) === undefined ? "good" : "damaged";
+    } catch (error) {
+      if (error instanceof ObjectNotFoundError) return "missing";
+      if (error instanceof CorruptObjectError) return "damaged";
+      throw error;
+    }
+  }
+
+  #read(store: ObjectStore, { key, byteLength }: WholeObject, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#limited(STORE_READ_MS_MAX + transferMs(byteLength), signal, (own) => store.get(key, own));
+  }
+
+  #limited<T>(ms: number, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return answerWithin({ clock: this.#ports.clock, ms, signal }, work);
+  }
+}
+
+/** Whether a store has an object up to its last byte, by one small read. Fails with `StoreUnavailableError`. */
+export async function copyAt(
+  store: ObjectStore,
+  { key, byteLength }: WholeObject,
+  signal: AbortSignal,
+): Promise<"there" | "missing" | "damaged"> {
+  try {
+    await store.getRange(key, { position: byteLength - 1, byteLength: 1 }, signal);
+    return "there";
+  } catch (error) {
+    if (error instanceof ObjectNotFoundError) return "missing";
+    if (error instanceof CorruptObjectError) return "damaged";
+    throw error;
+  }
+}
+
+/** What is wrong with the bytes of a copy; undefined if they are those that were written, as far as bytes can show. */
+function problemOf(bytes: Uint8Array, { key, byteLength, reference }: OwedCopy): string | undefined {
+  if (bytes.byteLength !== byteLength) return `it has ${bytes.byteLength} bytes, its record says ${byteLength}`;
+  if (reference !== undefined) return hasHash(bytes, reference) ? undefined : "its bytes have another hash";
+  const flushId = parseWriteAheadKey(key)?.flushId;
+  return flushId === undefined ? undefined : verifyWriteAheadSegment(bytes, flushId)[0]?.problem;
+}

@@ -1,0 +1,178 @@
+import { storesOf } from "#lib/log/commit-rule.ts";
+import type { LogJournal, LogJournals } from "#lib/log/log-journals.ts";
+import type { LogState } from "#lib/log/log-state.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { answerWithin } from "#lib/storage/answer-within.ts";
+import { WRITE_AHEAD_PREFIX } from "#lib/storage/object-keys.ts";
+import type { ObjectStore } from "#lib/storage/object-store.ts";
+import { readStoreMarker, rootError } from "#lib/storage/proven-store.ts";
+import type { StoreHealth } from "#lib/storage/store-health.ts";
+import type { StoreMarker } from "#lib/storage/store-marker.ts";
+import type { StoreSet } from "#lib/storage/store-set.ts";
+import { defined } from "#lib/util/assert.ts";
+import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
+import { OTHERS_COPY_MS, S3_KEYS_PER_REQUEST_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
+import type { CopyTracker } from "./copy-tracker.ts";
+import type { OwedCopy } from "./owed-copies.ts";
+import type { SnapshotReferences } from "./snapshot-references.ts";
+
+/** Entries that are looked at in one turn of the event loop. */
+const ENTRIES_PER_TURN = 10_000;
+
+export interface StoreAuditPorts {
+  readonly stores: StoreSet;
+  readonly health: StoreHealth;
+  readonly journals: LogJournals;
+  readonly tracker: CopyTracker;
+  readonly snapshots: SnapshotReferences;
+  readonly clock: Clock;
+  /** The marker that the cluster journal remembers of a store; undefined where stores have none. */
+  readonly markerOf: (id: StoreId) => StoreMarker | undefined;
+}
+
+/** Finds out what a store has: that it is the right one, and which of the objects that it should have are there. */
+export class StoreAudit {
+  readonly #ports: StoreAuditPorts;
+
+  constructor(ports: StoreAuditPorts) {
+    this.#ports = ports;
+  }
+
+  /** Fails with `StoreUnavailableError` unless the store shows its marker now. */
+  async prove(id: StoreId, signal: AbortSignal): Promise<void> {
+    const { stores, health, markerOf } = this.#ports;
+    const store = stores.store(id);
+    const expected = markerOf(id);
+    if (expected === undefined) {
+      await this.#limited(signal, (own) => store.list({ prefix: WRITE_AHEAD_PREFIX, startAfter: "", limit: 1 }, own));
+      return;
+    }
+    const found = await this.#limited(signal, (own) => readStoreMarker(store, `${id}`, own));
+    const isProven = found?.identity === expected.identity && found.storeId === id;
+    health.noteProof(id, isProven);
+    if (!isProven) throw rootError(`${id}`, "does not have the marker that the cluster journal remembers");
+  }
+
+  /**
+   * Lists the store against what the journals refer to, and owes it what is not there. What is committed meanwhile is the
+   * tracker's. Fails with `StoreUnavailableError`; then the listing is still due.
+   */
+  async list(id: StoreId, signal: AbortSignal): Promise<void> {
+    const { tracker, clock } = this.#ports;
+    const owed = tracker.owedTo(id);
+    const scope = owed.beginListing(clock.monotonicMs());
+    try {
+      const led = tracker.led();
+      const others = scope === "led" ? [] : this.#othersThan(led.map(({ journal }) => journal));
+      const references = new References(id, clock);
+      for (const { journalNumber, journal } of led) await references.collect(journal.state, journalNumber);
+      for (const journal of others) await references.collect(journal.state, undefined);
+      await this.#listAgainst(references, id, signal);
+      const snapshots = await this.#ports.snapshots.missingAt(id, signal);
+      const nowMs = clock.monotonicMs();
+      for (const copy of [...references.rest(), ...snapshots]) owed.add(copy, nowMs);
+    } catch (error) {
+      owed.requestListing(scope, clock.monotonicMs());
+      throw error;
+    } finally {
+      owed.endListing();
+    }
+  }
+
+  #othersThan(led: readonly LogJournal[]): readonly LogJournal[] {
+    return this.#ports.journals.allOpened().filter((journal) => !led.includes(journal));
+  }
+
+  async #listAgainst(references: References, id: StoreId, signal: AbortSignal): Promise<void> {
+    const store = this.#ports.stores.store(id);
+    for (let startAfter = references.startAfter; startAfter !== undefined; ) {
+      const page = await this.#page(store, startAfter, signal);
+      for (const { key, byteLength } of page.objects) references.note(key, byteLength);
+      const last = page.objects.at(-1)?.key;
+      startAfter = page.isTruncated && last !== undefined && references.mayHoldAfter(last) ? last : undefined;
+    }
+  }
+
+  #page(store: ObjectStore, startAfter: string, signal: AbortSignal): ReturnType<ObjectStore["list"]> {
+    const options = { prefix: WRITE_AHEAD_PREFIX, startAfter, limit: S3_KEYS_PER_REQUEST_MAX };
+    return this.#limited(signal, (own) => store.list(options, own));
+  }
+
+  #limited<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return answerWithin({ clock: this.#ports.clock, ms: STORE_READ_MS_MAX, signal }, work);
+  }
+}
+
+/** The write-ahead objects that one store should have; those that are found there are crossed out. */
+class References {
+  readonly #storeId: StoreId;
+  readonly #clock: Clock;
+  readonly #copies = new Map<ObjectKey, OwedCopy>();
+  #firstKey: ObjectKey | undefined;
+  #lastKey: ObjectKey | undefined;
+
+  constructor(storeId: StoreId, clock: Clock) {
+    this.#storeId = storeId;
+    this.#clock = clock;
+  }
+
+  /** Where a listing begins; undefined if there is nothing to look for. */
+  get startAfter(): string | undefined {
+    return this.#firstKey?.slice(0, this.#firstKey.lastIndexOf("/"));
+  }
+
+  mayHoldAfter(key: ObjectKey): boolean {
+    return key < defined(this.#lastKey);
+  }
+
+  async collect(state: LogState, journalNumber: number | undefined): Promise<void> {
+    let count = 0;
+    // The fold goes on meanwhile: what it adds is the tracker's, what it takes away does no harm.
+    for (const partition of [...state.partitions.values()]) {
+      if (!storesOf(state, partition).includes(this.#storeId)) continue;
+      for (const { place, appendedAtMs } of partition.entries) {
+        if (place.kind === "object") this.#collect(place, appendedAtMs, journalNumber);
+      }
+      count += partition.entries.length;
+      if (count < ENTRIES_PER_TURN) continue;
+      count = 0;
+      await this.#clock.endOfTurn();
+    }
+  }
+
+  note(key: ObjectKey, byteLength: number): void {
+    const copy = this.#copies.get(key);
+    if (copy === undefined) return;
+    if (copy.byteLength === byteLength) this.#copies.delete(key);
+    else this.#copies.set(key, { ...copy, doubt: "damaged" });
+  }
+
+  rest(): readonly OwedCopy[] {
+    return [...this.#copies.values()];
+  }
+
+  #collect(
+    {
+      key,
+      byteLength,
+      copies: sources,
+    }: Pick<OwedCopy, "key" | "byteLength"> & { readonly copies: readonly StoreId[] },
+    writtenAtMs: number,
+    journalNumber: number | undefined,
+  ): void {
+    const known = this.#copies.get(key);
+    if (known === undefined) {
+      const copy = { key, byteLength, sources, writtenAtMs };
+      // What another broker leads is that broker's to bring first; it need not have noticed anything.
+      const about =
+        journalNumber === undefined
+          ? ({ journals: [], doubt: "late", dueAtMs: this.#clock.monotonicMs() + OTHERS_COPY_MS } as const)
+          : ({ journals: [journalNumber], doubt: "missing", dueAtMs: 0 } as const);
+      this.#copies.set(key, { ...copy, ...about });
+      if (this.#firstKey === undefined || key < this.#firstKey) this.#firstKey = key;
+      if (this.#lastKey === undefined || key > this.#lastKey) this.#lastKey = key;
+    } else if (journalNumber !== undefined && !known.journals.includes(journalNumber)) {
+      this.#copies.set(key, { ...known, journals: [...known.journals, journalNumber] });
+    }
+  }
+}

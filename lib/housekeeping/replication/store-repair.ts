@@ -1,0 +1,172 @@
+import { ByteBudget } from "#lib/log/fetch-budget.ts";
+import type { LogJournals } from "#lib/log/log-journals.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import type { StoreHealth } from "#lib/storage/store-health.ts";
+import type { StoreId } from "#lib/util/branded.ts";
+import {
+  OWED_COPY_RETRY_MS,
+  REPLICATION_BYTES_IN_FLIGHT_MAX,
+  REPLICATION_COPIES_AT_ONCE_MAX,
+  REPLICATION_PROGRESS_MS,
+} from "#lib/util/limits.ts";
+import type { CopyTracker } from "./copy-tracker.ts";
+import type { CopyResult, ObjectCopier } from "./object-copier.ts";
+import type { OwedCopies, OwedCopy } from "./owed-copies.ts";
+import type { StoreAudit } from "./store-audit.ts";
+
+export interface StoreRepairPorts {
+  readonly tracker: CopyTracker;
+  readonly audit: StoreAudit;
+  readonly copier: ObjectCopier;
+  readonly health: StoreHealth;
+  readonly journals: LogJournals;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Objects of which no copy is left anywhere, remembered so that each is told once. */
+const LOST_REMEMBERED_MAX = 10_000;
+
+/** Makes one store whole: lists it where a listing is due, and brings what is owed. One run at a time. */
+export class StoreRepair {
+  readonly storeId: StoreId;
+  readonly #ports: StoreRepairPorts;
+  readonly #owed: OwedCopies;
+  readonly #budget = new ByteBudget(REPLICATION_BYTES_IN_FLIGHT_MAX);
+  readonly #lost = new Set<string>();
+  #running: Promise<number> | undefined;
+
+  constructor(storeId: StoreId, ports: StoreRepairPorts) {
+    this.storeId = storeId;
+    this.#ports = ports;
+    this.#owed = ports.tracker.owedTo(storeId);
+  }
+
+  /** Whether there is something to do now. Costs nothing but a look into memory. */
+  get hasWork(): boolean {
+    const nowMs = this.#ports.clock.monotonicMs();
+    return this.#owed.isListingDue(nowMs) || this.#owed.hasDue(nowMs);
+  }
+
+  /** Resolves to the copies brought when nothing is due any more or the store fails. Rejects only if aborted. */
+  run(signal: AbortSignal): Promise<number> {
+    this.#running ??= this.#run(signal).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #run(signal: AbortSignal): Promise<number> {
+    const { audit, clock, logger, health } = this.#ports;
+    let broughtCount = 0;
+    try {
+      while (this.hasWork && !health.isSuspect(this.storeId)) {
+        const due = this.#owed.due(clock.monotonicMs());
+        if (due.length > 0) {
+          broughtCount += await this.#bringAll(due, signal);
+        } else {
+          await audit.prove(this.storeId, signal);
+          await audit.list(this.storeId, signal);
+        }
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      logger.warn("a store is not made whole yet", { store: this.storeId, error: describeError(error) });
+    }
+    return broughtCount;
+  }
+
+  /** Some at once, in the order in which they became known. Stops at the first failure of the store itself. */
+  async #bringAll(due: readonly OwedCopy[], signal: AbortSignal): Promise<number> {
+    const progress = new Progress(this.storeId, due, this.#ports);
+    const rest = due.values();
+    let failure: { readonly error: unknown } | undefined;
+    const lane = async (): Promise<void> => {
+      for (const copy of rest) {
+        if (failure !== undefined) return;
+        try {
+          progress.note(copy, await this.#bring(copy, signal));
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: REPLICATION_COPIES_AT_ONCE_MAX }, lane));
+    progress.end();
+    if (failure !== undefined && progress.broughtCount === 0) throw failure.error;
+    return progress.broughtCount;
+  }
+
+  async #bring(copy: OwedCopy, signal: AbortSignal): Promise<CopyResult> {
+    const { clock, copier } = this.#ports;
+    using _grant = await this.#budget.acquire(copy.byteLength, signal);
+    const result = await copier.bring(copy, this.storeId, signal);
+    if (result === "unavailable") this.#owed.postpone(copy, clock.monotonicMs() + OWED_COPY_RETRY_MS);
+    else if (result === "lost") await this.#noteLost(copy, signal);
+    else this.#owed.settle(copy);
+    return result;
+  }
+
+  /** No store has it. That is damage only if the newest state still needs it. */
+  async #noteLost(copy: OwedCopy, signal: AbortSignal): Promise<void> {
+    const { journals, logger } = this.#ports;
+    if (!this.#lost.has(copy.key)) {
+      const opened = journals.allOpened();
+      await Promise.all(opened.map((journal) => journal.readBarrier(signal)));
+      const isNeeded = opened.some(({ state }) =>
+        [...state.partitions.values()].some(({ entries }) =>
+          entries.some(({ place }) => place.kind === "object" && place.key === copy.key),
+        ),
+      );
+      const fields = { key: copy.key, bytes: copy.byteLength };
+      if (isNeeded) logger.error("no store has an object that records lie in", fields);
+      if (this.#lost.size < LOST_REMEMBERED_MAX) this.#lost.add(copy.key);
+    }
+    // It holds nobody back: a store without it has as much as any other.
+    this.#owed.settle(copy);
+  }
+}
+
+/** Tells the log of copying that takes long. */
+class Progress {
+  broughtCount = 0;
+  readonly #storeId: StoreId;
+  readonly #ports: Pick<StoreRepairPorts, "clock" | "logger">;
+  readonly #objects: number;
+  #leftObjects: number;
+  #leftBytes: number;
+  #broughtBytes = 0;
+  #toldAtMs: number;
+  #isTold = false;
+
+  constructor(storeId: StoreId, due: readonly OwedCopy[], ports: Pick<StoreRepairPorts, "clock" | "logger">) {
+    this.#storeId = storeId;
+    this.#ports = ports;
+    this.#objects = due.length;
+    this.#leftObjects = due.length;
+    this.#leftBytes = due.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#toldAtMs = ports.clock.monotonicMs();
+  }
+
+  note({ byteLength }: OwedCopy, result: CopyResult): void {
+    this.#leftObjects--;
+    this.#leftBytes -= byteLength;
+    if (result === "copied") {
+      this.broughtCount++;
+      this.#broughtBytes += byteLength;
+    }
+    const nowMs = this.#ports.clock.monotonicMs();
+    if (nowMs - this.#toldAtMs < REPLICATION_PROGRESS_MS) return;
+    this.#toldAtMs = nowMs;
+    this.#isTold = true;
+    const left = { objectsLeft: this.#leftObjects, bytesLeft: this.#leftBytes };
+    this.#ports.logger.info("copies are brought to a store", { store: this.#storeId, ...left });
+  }
+
+  end(): void {
+    if (this.broughtCount === 0 && !this.#isTold) return;
+    const brought = { objects: this.broughtCount, bytes: this.#broughtBytes, looked: this.#objects };
+    this.#ports.logger.info("copies have been brought to a store", { store: this.#storeId, ...brought });
+  }
+}
