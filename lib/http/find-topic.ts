@@ -1,4 +1,5 @@
 import { findTopics } from "#lib/broker/find-topics.ts";
+import { freshenShown } from "#lib/broker/leader-looks.ts";
 import { hasPartition } from "#lib/broker/resolve-topics.ts";
 import type { TopicView } from "#lib/cluster/cluster-view.ts";
 import { topicNameFault } from "#lib/cluster/topic-names.ts";
@@ -28,6 +29,7 @@ export async function findTopic(
   if (operation === "describe") await readTopicsOn(caller);
   const topic = await lookUp(name, caller, partition);
   if (partition >= 0) requirePartition(topic, partition);
+  if (operation === "describe") await freshenShown([topic.placement], caller.signal, caller.runtime.broker);
   return topic;
 }
 

@@ -29,6 +29,11 @@ export class HttpWorld implements AsyncDisposable {
     return new HttpWorld(await startMemoryBroker(options), options);
   }
 
+  /** Over a broker that runs already, and ends with it. */
+  static over(broker: MemoryBroker, options: HttpWorldOptions = {}): HttpWorld {
+    return new HttpWorld(broker, options);
+  }
+
   private constructor(broker: MemoryBroker, { settings = {}, auth = OPEN_ACCESS }: HttpWorldOptions) {
     this.broker = broker;
     this.app = createHttpApp({

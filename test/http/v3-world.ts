@@ -13,6 +13,10 @@ export class V3World implements AsyncDisposable {
     return new V3World(await HttpWorld.start(options));
   }
 
+  static over(world: HttpWorld): V3World {
+    return new V3World(world);
+  }
+
   private constructor(world: HttpWorld) {
     this.world = world;
     this.clusterId = world.broker.broker.services.identity.clusterId;

@@ -28,7 +28,7 @@ import {
   type V3Urls,
   v3Urls,
 } from "../v3-resource.ts";
-import { requireBroker } from "./v3-clusters.ts";
+import { requireOwnId } from "./v3-clusters.ts";
 
 // Configs of brokers in two places that are alike: `/brokers/{id}/configs` for this one, and `/broker-configs` for those
 // that are set on all brokers while they run. Keys need the right to change the cluster, also to read.
@@ -238,7 +238,7 @@ async function placeOf(call: PlaceCall) {
   const { params, principal, runtime, signal } = call;
   requireAccess(principal, "alter", CLUSTER);
   const { brokerId } = runtime.broker.identity;
-  if (params.broker_id !== undefined) requireBroker(params.broker_id, runtime);
+  if (params.broker_id !== undefined) requireOwnId(params.broker_id, runtime);
   await runtime.broker.cluster.refresh(signal);
   return { urls, brokerId };
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { freshenShown } from "#lib/broker/leader-looks.ts";
 import { CLUSTER, requireAccess } from "../access.ts";
 import { type Endpoint, endpoint } from "../endpoint.ts";
 import type { HttpServices } from "../http-services.ts";
@@ -19,8 +20,8 @@ import {
 } from "../v3-resource.ts";
 import { ReplicaList, replicaExample, replicasAt } from "./v3-partitions.ts";
 
-// The cluster and its brokers as the REST Proxy's v3 shows them. A process knows of one broker, itself: others are asked
-// at their own doors. Hosts and ports belong to the Kafka door and are not told here.
+// The cluster and its brokers as the REST Proxy's v3 shows them: those that run, and this process itself. Hosts and ports
+// are those of the Kafka door, as a broker has registered them; a function has none.
 
 const TAG = "clusters (v3)";
 const KIND = "KafkaCluster";
@@ -82,18 +83,18 @@ const getCluster = endpoint(
   },
 );
 
-const brokerExample = brokerData(EXAMPLE_URLS, { brokerId: 0, rack: null });
+const brokerExample = brokerData(EXAMPLE_URLS, { brokerId: 0, host: "broker-0.example.com", port: 9092, rack: null });
 
 const listBrokers = endpoint(
   {
     ...inCluster(TAG, "/brokers"),
     method: "get",
     operationId: "v3ListBrokers",
-    summary: "The brokers that this process knows: itself",
+    summary: "The brokers that run",
     params: clusterParams,
     answers: {
       200: {
-        description: "Always one.",
+        description: "By id; the process that answers is always among them.",
         schema: listSchema(BROKER_KIND, Broker),
         example: EXAMPLE_URLS.list(BROKER_KIND, [brokerExample], "brokers"),
       },
@@ -103,7 +104,8 @@ const listBrokers = endpoint(
   (call) => {
     const urls = v3Urls(call);
     requireAccess(call.principal, "describe", CLUSTER);
-    return { value: urls.list(BROKER_KIND, [brokerData(urls, call.runtime.broker.identity)], "brokers") };
+    const brokers = runningBrokers(call.runtime).map((broker) => brokerData(urls, broker));
+    return { value: urls.list(BROKER_KIND, brokers, "brokers") };
   },
 );
 
@@ -124,8 +126,7 @@ const getBroker = endpoint(
   (call) => {
     const urls = v3Urls(call);
     requireAccess(call.principal, "describe", CLUSTER);
-    requireBroker(call.params.broker_id, call.runtime);
-    return { value: brokerData(urls, call.runtime.broker.identity) };
+    return { value: brokerData(urls, requireBroker(call.params.broker_id, call.runtime)) };
   },
 );
 
@@ -149,8 +150,11 @@ const listReplicasOfBroker = endpoint(
     const urls = v3Urls(call);
     const { runtime, principal, signal } = call;
     requireAccess(principal, "describe", CLUSTER);
-    const brokerId = requireBroker(call.params.broker_id, runtime);
-    await runtime.broker.cluster.refresh(signal);
+    const { brokerId } = requireBroker(call.params.broker_id, runtime);
+    const { cluster } = runtime.broker;
+    await cluster.refresh(signal);
+    const placements = cluster.topics().flatMap(({ topicId }) => cluster.topic(topicId)?.placement ?? []);
+    await freshenShown(placements, signal, runtime.broker);
     const replicas = replicasAt(brokerId, urls, runtime, principal);
     return urls.longList("KafkaReplica", replicas, "brokers", brokerId, "partition-replicas");
   },
@@ -164,11 +168,41 @@ export const V3_CLUSTER_ROUTES: readonly Endpoint[] = [
   listReplicasOfBroker,
 ];
 
-/** The id in a path if it is this process's; 404 for every other. */
-export function requireBroker(text: string, { broker }: HttpServices): number {
-  const { brokerId } = broker.identity;
+interface ShownBroker {
+  readonly brokerId: number;
+  /** Null if it has not told. */
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly rack: string | null;
+}
+
+function runningBrokers({ broker }: HttpServices): readonly ShownBroker[] {
+  const { brokerId, rack } = broker.identity;
+  const running = broker.cluster.runningBrokers().map(({ endpoints, ...each }) => ({
+    brokerId: each.brokerId,
+    rack: each.rack,
+    host: endpoints[0]?.host ?? null,
+    port: endpoints[0]?.port ?? null,
+  }));
+  if (running.some((each) => each.brokerId === brokerId)) return running;
+  return [...running, { brokerId, rack, host: null, port: null }].sort((a, b) => a.brokerId - b.brokerId);
+}
+
+/** The broker that a path names, if it runs; else 404. */
+function requireBroker(text: string, runtime: HttpServices): ShownBroker {
+  const brokers = runningBrokers(runtime);
+  const found = brokers.find(({ brokerId }) => String(brokerId) === text);
+  if (found !== undefined) return found;
+  const ids = brokers.map(({ brokerId }) => brokerId).join(", ");
+  throw notFound(`There is no broker ${shown(text)} here; these run: ${ids}.`);
+}
+
+/** The id in a path if it is this process's: nobody else knows what a broker was started with. Else 404. */
+export function requireOwnId(text: string, runtime: HttpServices): number {
+  const { brokerId } = runtime.broker.identity;
   if (text === String(brokerId)) return brokerId;
-  throw notFound(`There is no broker ${shown(text)} here; this one is ${brokerId}.`);
+  requireBroker(text, runtime);
+  throw notFound(`Configs of broker ${shown(text)} are at that broker; this one is ${brokerId}.`);
 }
 
 function clusterList(cluster: ReturnType<typeof clusterData>) {
@@ -189,12 +223,12 @@ function clusterData(urls: V3Urls, brokerId: number) {
   };
 }
 
-function brokerData(urls: V3Urls, { brokerId, rack }: { readonly brokerId: number; readonly rack: string | null }) {
+function brokerData(urls: V3Urls, { brokerId, host, port, rack }: ShownBroker) {
   return {
     ...urls.resource(BROKER_KIND, "brokers", brokerId),
     broker_id: brokerId,
-    host: null,
-    port: null,
+    host,
+    port,
     rack,
     configs: urls.related("brokers", brokerId, "configs"),
     partition_replicas: urls.related("brokers", brokerId, "partition-replicas"),
