@@ -121,6 +121,14 @@ export class Elector {
     );
   }
 
+  /** Whether every journal here is led by whoever is to lead it, by the views of this process. */
+  isSettled(): boolean {
+    return this.#opened().every(({ journalNumber, journal }) => {
+      const desired = this.#desired(journalNumber, journal);
+      return desired === undefined || desired.brokerId === journal.state.leader.brokerId;
+    });
+  }
+
   /**
    * Gives journals to their desired leaders by newest views, whoever they are. Answers for each number, in Kafka's words:
    * NONE, ELECTION_NOT_NEEDED, PREFERRED_LEADER_NOT_AVAILABLE where the first store has no broker or is not in sync,
