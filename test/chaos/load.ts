@@ -10,6 +10,7 @@ export interface LoadSettings {
   readonly partitions: number;
   /** Of all partitions together. */
   readonly recordsPerSecond: number;
+  /** Of most; one of 61 has 500 times as many, more than what travels in a journal. */
   readonly recordBytes: number;
   /** Where its log goes. */
   readonly directory: string;

@@ -12,7 +12,7 @@ there once, in order and at the offset that was told. Linux, with java, javac an
   --target millrace|kafka   a cluster of Apache Kafka has no stores: only brokers are killed (default millrace)
   --seed S                  what fails when (default: drawn, and printed)
   --brokers N, --stores N   default 3 each
-  --rate N                  records a second, of 200 bytes, over 6 partitions (default 300)
+  --rate N                  records a second over 6 partitions, of 200 bytes, one of 61 of 100 kB (default 300)
   --keep                    leaves data and logs where they are, and says where
 `;
 

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Broker, type CommandMaker } from "../clients/support/broker.ts";
-import { sleep } from "../clients/support/processes.ts";
+import { lastLines, run, sleep } from "../clients/support/processes.ts";
 import { ROOT } from "../clients/support/provision.ts";
 import { type ChaosCluster, type ClusterBroker, childrenOf } from "./cluster.ts";
 import { NodeCluster } from "./node-cluster.ts";
@@ -13,6 +13,8 @@ export interface MillraceClusterOptions {
   readonly directory: string;
 }
 
+const PROGRAM = join(ROOT, "bin/millrace.ts");
+const EXAMINE_MS_MAX = 300_000;
 /** How long a broker that has just been killed may be missing among the processes. */
 const PROCESS_MS_MAX = 30_000;
 const POLL_MS = 10;
@@ -63,11 +65,19 @@ export class MillraceCluster implements ChaosCluster {
 
   async stop(): Promise<readonly string[]> {
     const status = await this.#supervisor.stop();
-    return status === 0 ? [] : [`the supervisor ended with ${status}`];
+    const findings = await this.#examine();
+    return status === 0 ? findings : [`the supervisor ended with ${status}`, ...findings];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#supervisor[Symbol.asyncDispose]();
+  }
+
+  /** All invariants that the bytes of journals and stores can show. */
+  async #examine(): Promise<readonly string[]> {
+    const args = [PROGRAM, "doctor", "--data-dir", this.#dataDirectory];
+    const { code, stdout, stderr } = await run(process.execPath, args, { timeoutMs: EXAMINE_MS_MAX });
+    return code === 0 ? [] : [`doctor (${code}): ${lastLines(stdout + stderr)}`];
   }
 
   async #pidOf(brokerId: number): Promise<number> {
@@ -95,7 +105,7 @@ function serveCommand({ stores, directory }: MillraceClusterOptions, args: reado
   const common = ["--stores", `${stores}`, "--data-dir", dataDirectoryIn(directory)];
   return ({ port }) => ({
     command: process.execPath,
-    args: [join(ROOT, "bin/millrace.ts"), "serve", ...args, ...common, "--kafka", `127.0.0.1:${port}`],
+    args: [PROGRAM, "serve", ...args, ...common, "--kafka", `127.0.0.1:${port}`],
     readyText: "ready kafka=",
   });
 }

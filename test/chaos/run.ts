@@ -34,6 +34,7 @@ export interface ChaosResult {
 }
 
 const PARTITIONS = 6;
+/** Large ones have 100 kB then: five a second, each in an object of its own, among small ones in the journal. */
 const RECORD_BYTES = 200;
 const START_MS_MAX = 60_000;
 /** What is under way when the last round is over: the producer's requests may wait for their time limit. */

@@ -17,9 +17,14 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * E sent                                 the end: how many records were sent in all
  * </pre>
  *
+ * One record of each 61, of every partition in turn, has 500 times as many bytes as the others.
+ *
  * Arguments: bootstrap topic partitions records-per-second record-bytes [config=value ...]
  */
 public class ChaosProducer {
+    /** A prime, so that large ones come to all partitions. */
+    private static final int LARGE_EVERY = 61;
+    private static final int LARGE_FACTOR = 500;
     private static final long WALL_MS = System.currentTimeMillis();
     private static final long NANOS = System.nanoTime();
     private static final StringBuilder LINES = new StringBuilder();
@@ -53,7 +58,8 @@ public class ChaosProducer {
                     LockSupport.parkNanos(left);
                     continue;
                 }
-                send(producer, topic, (int) (sent % partitions), sent / partitions, bytes);
+                int size = sent % LARGE_EVERY == 0 ? bytes * LARGE_FACTOR : bytes;
+                send(producer, topic, (int) (sent % partitions), sent / partitions, size);
                 sent += 1;
             }
         }
