@@ -17,7 +17,7 @@ export interface Endpoint {
 }
 
 export interface KafkaClientOptions {
-  /** Asked in this order for whatever any broker can answer; or one door over HTTPS, which answers everything. */
+  /** Asked in this order for whatever any broker can answer, before those that are learnt of; or one door over HTTPS, which answers everything. */
   readonly bootstrap: readonly Endpoint[] | HttpsEndpoint;
   readonly clientId: string;
   readonly clock: Clock;
@@ -72,7 +72,7 @@ export class KafkaClient implements AsyncDisposable {
       throw new ConnectionLostError(`broker ${nodeId} is not in the cluster's metadata`);
     }
     const problems: string[] = [];
-    for (const endpoint of known === undefined ? bootstrap : [known]) {
+    for (const endpoint of known === undefined ? this.#anyBroker(bootstrap) : [known]) {
       try {
         return await this.#connect(endpoint, signal);
       } catch (error) {
@@ -133,6 +133,12 @@ export class KafkaClient implements AsyncDisposable {
     const opened = await Promise.allSettled(this.#connections.values());
     this.#connections.clear();
     await Promise.all(opened.map((each) => (each.status === "fulfilled" ? each.value.close() : undefined)));
+  }
+
+  /** Those named at the start, then those that were learnt of: the former may be gone by now. */
+  #anyBroker(bootstrap: readonly Endpoint[]): readonly Endpoint[] {
+    const isNamed = ({ host, port }: Endpoint) => bootstrap.some((each) => each.host === host && each.port === port);
+    return [...bootstrap, ...[...this.#brokers.values()].filter((endpoint) => !isNamed(endpoint))];
   }
 
   #connect(endpoint: Endpoint, signal: AbortSignal): Promise<KafkaConnection> {
