@@ -39,7 +39,7 @@ const SPECS: Readonly<Record<FunctionName, FunctionSpec>> = {
     kind: "schedule",
     memoryMb: 1024,
     timeoutSeconds: 300,
-    description: "Millrace: snapshots and trims of the journals",
+    description: "Millrace: snapshots and trims of the journals, copies that buckets lack",
   },
   expirer: {
     kind: "schedule",
@@ -104,7 +104,10 @@ export class Functions extends Construct {
     logGroup.grantWrite(role);
     stores.grantUse(role);
     journals.grantAppend(role);
-    if (name === "housekeeper") journals.grantTrim(role);
+    if (name === "housekeeper") {
+      journals.grantTrim(role);
+      stores.grantRepair(role);
+    }
     const made = new lambda.Function(this, pascal(name), {
       description,
       code,

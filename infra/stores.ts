@@ -70,6 +70,14 @@ export class Stores extends Construct {
     );
   }
 
+  /** Lets a role that may use the stores put a good copy in the place of a damaged one, which has to go first. */
+  grantRepair(role: iam.Role): void {
+    for (const { arn, isExpress } of this.stores) {
+      if (isExpress) continue;
+      role.addToPolicy(new iam.PolicyStatement({ actions: ["s3:DeleteObject"], resources: [`${arn}/*`] }));
+    }
+  }
+
   #newBucket(storeId: number): Store {
     const bucket = new s3.Bucket(this, `Store${storeId}`, {
       blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,

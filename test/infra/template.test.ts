@@ -124,16 +124,17 @@ describe.each(DEPLOY_PROFILES)("profile %s", (profile) => {
   });
 
   test("names no action and no resource by a wildcard, but for the keys of objects", () => {
-    for (const { actions, resources } of statementsOf(profile)) {
+    for (const { role, actions, resources } of statementsOf(profile)) {
       expect(actions.filter((action) => action.includes("*"))).toEqual([]);
       for (const resource of resources.filter((text) => text.includes("*"))) {
-        expect(actions).toEqual(["s3:GetObject", "s3:PutObject"]);
+        const isHousekeeper = shortName(role) === "HousekeeperRole";
+        expect(actions).toEqual([...(isHousekeeper ? ["s3:DeleteObject"] : []), "s3:GetObject", "s3:PutObject"]);
         expect(resource).toMatch(/^\{"Fn::Join":\["",\[\{"Fn::GetAtt":\["[A-Za-z0-9]+","Arn"\]\},"\/\*"\]\]\}$/);
       }
     }
   });
 
-  test("lets only the housekeeper remove records of journals, and nobody change a bucket or the table", () => {
+  test("lets only the housekeeper remove records and damaged copies, and nobody change a bucket or the table", () => {
     const statements = statementsOf(profile);
     const rolesThat = (pattern: RegExp) =>
       new Set(
@@ -141,9 +142,12 @@ describe.each(DEPLOY_PROFILES)("profile %s", (profile) => {
       );
     expect([...rolesThat(/^dynamodb:(?:Delete|BatchWrite)/)].map(shortName).toSorted()).toEqual(["HousekeeperRole"]);
     expect(rolesThat(/^dynamodb:(?:Query|PutItem)$/).size).toBe(6);
-    const others = /^(?:s3:(?!GetObject$|PutObject$|ListBucket$)|dynamodb:(?!Query$|PutItem$|BatchWriteItem$))/;
+    const isExpress = profile === "express";
+    expect([...rolesThat(/^s3:DeleteObject$/)].map(shortName)).toEqual(isExpress ? [] : ["HousekeeperRole"]);
+    const others =
+      /^(?:s3:(?!GetObject$|PutObject$|DeleteObject$|ListBucket$)|dynamodb:(?!Query$|PutItem$|BatchWriteItem$))/;
     expect([...rolesThat(others)]).toEqual([]);
-    if (profile === "express") expect(rolesThat(/^s3express:CreateSession$/).size).toBe(6);
+    if (isExpress) expect(rolesThat(/^s3express:CreateSession$/).size).toBe(6);
   });
 
   test("has an alarm for each function and for throttling, and one for a housekeeper that is not called", () => {
