@@ -4,6 +4,7 @@ import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import type { SegmentMemory } from "#lib/storage/segment-memory.ts";
+import type { StoreHealth } from "#lib/storage/store-health.ts";
 import { assert, defined } from "#lib/util/assert.ts";
 import type { StoreId } from "#lib/util/branded.ts";
 import {
@@ -31,6 +32,7 @@ import { journalOfPartition, type PartitionDirectory } from "./partition-directo
 import { PendingBytes } from "./pending-bytes.ts";
 import type { RecentBytes } from "./recent-bytes.ts";
 import { HELD_BACK, SequenceGaps } from "./sequence-gaps.ts";
+import { UploadSlots } from "./upload-slots.ts";
 
 export interface AppendSettings {
   /** Time between the beginnings of two flushes; 0: whatever waits goes as soon as an upload may begin. */
@@ -63,6 +65,8 @@ export interface AppendPathPorts {
   /** The deployment's stores, ascending. */
   readonly storeIds: readonly StoreId[];
   readonly writer: ReplicatedWriter;
+  /** Without it stores are waited for however long they have been silent. */
+  readonly health?: StoreHealth | undefined;
   readonly recent: RecentBytes;
   readonly memory: SegmentMemory;
   readonly clock: Clock;
@@ -85,9 +89,9 @@ export class AppendPath implements Appender {
   readonly #buffer: FlushBuffer;
   readonly #gaps: SequenceGaps;
   readonly #abortWatch: AbortWatch;
+  readonly #slots: UploadSlots;
   /** Batches whose journal is being opened or gets its replicas, by journal. */
   readonly #held = new Map<number, QueuedBatch[]>();
-  #uploads = 0;
   #lastFlushMs = Number.NEGATIVE_INFINITY;
   #isClosingSoon = false;
   #isDroppingSoon = false;
@@ -96,7 +100,7 @@ export class AppendPath implements Appender {
   constructor(ports: AppendPathPorts, settings: AppendSettings = DEFAULT_APPEND_SETTINGS) {
     assert(settings.inlineBytesMax <= INLINE_BYTES_MAX, "inlined flushes fit in a journal record");
     assert(settings.flushBatchesMax <= FLUSH_BATCHES_MAX, "the commands of a flush fit in a journal record");
-    const { journals, directory, storeIds, writer, recent, memory, clock, random, logger, signal } = ports;
+    const { journals, directory, storeIds, writer, recent, memory, clock, random, logger, signal, health } = ports;
     const timeoutMs = settings.flushTimeoutMs;
     const writerId = Buffer.from(random.bytes(8)).toString("hex");
     this.#ports = ports;
@@ -109,10 +113,11 @@ export class AppendPath implements Appender {
       ageMsMax: SEQUENCE_GAP_MS_MAX,
     });
     const order = { gaps: this.#gaps, lanes: new FlushLanes(this.#gaps) };
-    const ours = { opener: this.#opener, writerId, timeoutMs };
+    const ours = { opener: this.#opener, writerId, timeoutMs, health: storeIds.length > 1 ? health : undefined };
     this.#flushPorts = { writer, recent, memory, clock, random, logger, signal, ...ours, ...order };
     this.#pending = new PendingBytes(settings.pendingBytesMax);
     this.#buffer = new FlushBuffer({ bytesMax: settings.flushBytesMax, batchesMax: settings.flushBatchesMax });
+    this.#slots = new UploadSlots({ clock, countMax: settings.uploadsInFlightMax, onFree: () => this.#closeSoon() });
     this.#abortWatch = new AbortWatch(() => this.#dropSettledSoon());
     signal.addEventListener("abort", () => this.#stop(), { once: true });
   }
@@ -223,7 +228,7 @@ export class AppendPath implements Appender {
   }
 
   #closeFlushes(): void {
-    while (this.#buffer.count > 0 && this.#uploads < this.#settings.uploadsInFlightMax) {
+    while (this.#buffer.count > 0 && this.#slots.isFree) {
       const nowMs = this.#ports.clock.monotonicMs();
       const waitMs = this.#lastFlushMs + this.#settings.lingerMs - nowMs;
       if (waitMs > 0 && !this.#buffer.isFull) {
@@ -242,12 +247,7 @@ export class AppendPath implements Appender {
 
   #closeFlush(batches: readonly QueuedBatch[]): void {
     try {
-      const flush = this.#beginFlush(batches);
-      this.#uploads++;
-      void flush.uploaded.then(() => {
-        this.#uploads--;
-        this.#closeSoon();
-      });
+      this.#beginFlush(batches);
     } catch (error) {
       const message = describeError(error);
       this.#ports.logger.error("flush cannot begin", { error: message });
@@ -255,14 +255,24 @@ export class AppendPath implements Appender {
     }
   }
 
-  #beginFlush(taken: readonly QueuedBatch[]): Flush {
+  #beginFlush(taken: readonly QueuedBatch[]): void {
     const batches = this.#gaps.count === 0 ? taken : this.#withoutHeldBack(taken);
     const byteLength = batches.reduce((sum, batch) => sum + batch.byteLength, 0);
     const isInlined = byteLength <= this.#settings.inlineBytesMax;
     const journalOf = (number: number) => defined(this.#opener.placed(number), "journal of a buffered batch");
     const { segments, unmet } = planFlush(batches, { journalOf, isInlined });
-    for (const batch of unmet) batch.settle({ kind: "refused", error: ErrorCode.NOT_ENOUGH_REPLICAS });
-    return new Flush({ segments, isInlined }, this.#flushPorts);
+    for (const batch of unmet) this.#refuseUnmet(batch);
+    const flush = new Flush({ segments, isInlined }, this.#flushPorts);
+    // Where there is one store nobody else is kept waiting for it.
+    const mayStall = !isInlined && this.#ports.storeIds.length > 1;
+    this.#slots.hold(flush.uploaded, { mayStall });
+  }
+
+  #refuseUnmet(batch: QueuedBatch): void {
+    const { topic, partitionIndex } = batch.append;
+    batch.settle({ kind: "refused", error: ErrorCode.NOT_ENOUGH_REPLICAS });
+    // Stores may have come back by what another process has said; nothing else would ever tell a process that refuses all.
+    this.#catchUp(journalOfPartition(topic, partitionIndex));
   }
 
   #withoutHeldBack(batches: readonly QueuedBatch[]): readonly QueuedBatch[] {

@@ -8,14 +8,18 @@ import { writeAheadKey } from "#lib/storage/object-keys.ts";
 import { StoreUnavailableError } from "#lib/storage/object-store.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import type { SegmentMemory } from "#lib/storage/segment-memory.ts";
+import type { StoreHealth } from "#lib/storage/store-health.ts";
+import { transferMs } from "#lib/storage/transfer-time.ts";
 import { sealWriteAheadSegment } from "#lib/storage/write-ahead-segment.ts";
 import { defined } from "#lib/util/assert.ts";
 import { type FlushId, flushIdFromBytes, type TopicId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
+import { STORE_SUSPECT_MS } from "#lib/util/limits.ts";
 import type { QueuedBatch } from "./append-request.ts";
 import { commandPart, type PartRun, positionsOf, runsWithout } from "./flush-command.ts";
 import type { FlushLanes, LaneTurn, Proposed } from "./flush-lanes.ts";
 import { copiesToWaitFor, type FlushGroup, type FlushPart, type FlushSegment, laneOf } from "./flush-plan.ts";
+import { hasEnough, onFewerCopiesNeeded, tryNeeded } from "./flush-stores.ts";
 import type { AppendAnswer } from "./log-api.ts";
 import type { AppendSource, BatchOutcome, LogCommand, LogOutcome } from "./log-command.ts";
 import { needsOpening, type Opener } from "./opener.ts";
@@ -26,6 +30,8 @@ const HOUR_MS = 3_600_000;
 
 export interface FlushPorts {
   readonly writer: ReplicatedWriter;
+  /** Given where some stores may fail while others do not. */
+  readonly health: StoreHealth | undefined;
   readonly opener: Opener;
   readonly recent: RecentBytes;
   /** What is uploaded lies here, and stays here for tail readers. */
@@ -87,7 +93,7 @@ type Opening = { readonly gone: ReadonlySet<TopicId> } | { readonly error: unkno
  * the constructor, so flushes are committed in the order in which they were closed, however their uploads end.
  */
 export class Flush {
-  /** Resolves when nothing is being uploaded any more. */
+  /** Resolves when nothing is being uploaded any more but what tries a suspect store. */
   readonly uploaded: Promise<void>;
   /** Resolves when every batch is answered. */
   readonly done: Promise<void>;
@@ -131,6 +137,8 @@ export class Flush {
   }
 
   #write({ flushId, segment, groups }: ReservedSegment, signal: AbortSignal): Run {
+    // Nobody waits for a store that has kept others waiting already.
+    const isOnTrial = !this.#hasEnoughStores(segment);
     const upload = this.#upload(flushId, segment, signal);
     const done = upload.then(
       async ({ source, positions }) => {
@@ -152,13 +160,16 @@ export class Flush {
         }
       },
     );
-    return {
-      uploaded: upload.then(
-        () => {},
-        () => {},
-      ),
-      done,
-    };
+    const ended = upload.then(
+      () => {},
+      () => {},
+    );
+    return { uploaded: isOnTrial ? Promise.resolve() : ended, done };
+  }
+
+  #hasEnoughStores(segment: FlushSegment): boolean {
+    const { health } = this.#ports;
+    return health === undefined || hasEnough(segment.stores, copiesToWaitFor(segment), health);
   }
 
   async #upload(
@@ -166,7 +177,9 @@ export class Flush {
     segment: FlushSegment,
     signal: AbortSignal,
   ): Promise<{ source: AppendSource; positions: readonly number[] }> {
-    const { clock, writer, writerId, recent, memory } = this.#ports;
+    const { clock, writer, writerId, recent, memory, health } = this.#ports;
+    const needed = copiesToWaitFor(segment);
+    using trials = health === undefined ? undefined : tryNeeded(segment.stores, needed, health);
     const parts = segment.groups.flatMap((group) =>
       group.parts.map(({ topic, partitionIndex, batches, byteLength }) => ({
         topicId: topic.topicId,
@@ -183,16 +196,20 @@ export class Flush {
     const held = memory.gather(sealed.chunks, byteLength);
     const bytes = held?.bytes ?? Buffer.concat(sealed.chunks, byteLength);
     held?.retain();
+    // Who tries a store keeps others from trying it, so a try has less time than a flush.
+    using limit =
+      trials === undefined ? undefined : timeLimit(clock, STORE_SUSPECT_MS + transferMs(byteLength), signal);
     try {
       const copies = await writer.put(
         {
           key,
           chunks: [bytes],
           placement: segment.stores,
-          needed: copiesToWaitFor(segment),
+          needed,
+          ...(needed > 1 ? { onFewerNeeded: (listener) => onFewerCopiesNeeded(segment, listener) } : {}),
           onUnused: () => held?.release(),
         },
-        signal,
+        limit?.signal ?? signal,
       );
       recent.addObject(
         key,

@@ -25,6 +25,8 @@ export interface ReplicatedPut {
   readonly placement: readonly StoreId[];
   /** How many of them must have it before the answer. */
   readonly needed: number;
+  /** Calls back when fewer are enough than before. Answers the way to stop it. */
+  readonly onFewerNeeded?: (listener: (needed: number) => void) => () => void;
   /** Called once, when no store reads the chunks any more: at the answer or later, whether or not the put fails. */
   readonly onUnused?: () => void;
 }
@@ -89,6 +91,7 @@ export class ReplicatedWriter {
     const round = new UploadRound(put, this.#ports);
     const giveUp = () => round.abort(signal.reason);
     signal.addEventListener("abort", giveUp, { once: true });
+    const stopHearing = put.onFewerNeeded?.((needed) => round.lower(needed));
     try {
       const copies = await abortable(round.enough, signal);
       this.#goOn(round, put);
@@ -97,6 +100,7 @@ export class ReplicatedWriter {
       round.abort(error);
       throw error;
     } finally {
+      stopHearing?.();
       signal.removeEventListener("abort", giveUp);
     }
   }
@@ -130,6 +134,7 @@ class UploadRound {
   /** Resolves when every upload has ended, well or not. */
   readonly all: Promise<void>;
   pendingCount = 0;
+  #needed: number;
   readonly #put: ReplicatedPut;
   readonly #ports: ReplicatedWriterPorts;
   readonly #controller = new AbortController();
@@ -143,6 +148,7 @@ class UploadRound {
 
   constructor(put: ReplicatedPut, ports: ReplicatedWriterPorts) {
     this.#put = put;
+    this.#needed = put.needed;
     this.#ports = ports;
     this.all = this.#ended.promise;
     this.#begin();
@@ -156,11 +162,19 @@ class UploadRound {
     this.#controller.abort(reason);
   }
 
+  /** So many are enough from now on; more than before are not asked for. */
+  lower(needed: number): void {
+    assert(needed >= 1, "an answer without a copy");
+    if (needed >= this.#needed) return;
+    this.#needed = needed;
+    if (this.pendingCount > 0) this.#settle();
+  }
+
   #begin(): void {
-    const { placement, needed } = this.#put;
+    const { placement } = this.#put;
     const { health } = this.#ports;
     const suspects = health === undefined ? [] : placement.filter((id) => health.isSuspect(id));
-    const canSpareThem = placement.length - suspects.length >= needed;
+    const canSpareThem = placement.length - suspects.length >= this.#needed;
     for (const id of placement) {
       const isSpared = canSpareThem && suspects.includes(id);
       const trial = isSpared ? health?.tryTrial(id) : undefined;
@@ -193,7 +207,7 @@ class UploadRound {
   }
 
   #settle(): void {
-    const { needed } = this.#put;
+    const needed = this.#needed;
     if (!this.#hasEnough && this.#copies.length >= needed) {
       this.#hasEnough = true;
       this.#enough.resolve([...this.#copies].sort((a, b) => a - b));
@@ -221,7 +235,7 @@ class UploadRound {
     // What an operator can mend is named first.
     const reason = reasons.find((each) => each === "full") ?? reasons.find((each) => each === "root") ?? "io";
     const texts = [...this.#failures].map(([id, error]) => `store ${id}: ${describeError(error)}`);
-    const message = `${this.#put.key} needs ${this.#put.needed} copies: ${texts.join("; ")}`;
+    const message = `${this.#put.key} needs ${this.#needed} copies: ${texts.join("; ")}`;
     return new StoreUnavailableError(message, { reason, cause: errors[0] });
   }
 }

@@ -4,6 +4,8 @@ import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-servic
 import {
   MemoryObjectService,
   MemoryObjectStore,
+  type StoreCall,
+  type StoreFault,
   type StoreFaultPlan,
 } from "#lib/adapters/memory/memory-object-store.ts";
 import { decodeRecord } from "#lib/journal/command-record.ts";
@@ -20,7 +22,9 @@ import { BATCH_HEADER_BYTES, readBatchHeader, splitBatches } from "#lib/record/r
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { SegmentMemory } from "#lib/storage/segment-memory.ts";
+import { StoreHealth } from "#lib/storage/store-health.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
+import { watchStores } from "#lib/storage/watched-store.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { JournalId, JournalSeq, ObjectKey, TopicId } from "#lib/util/branded.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
@@ -96,7 +100,8 @@ export class LogWorld {
     options: {
       readonly settings?: Partial<AppendSettings>;
       readonly journalFaults?: JournalFaultPlan;
-      readonly storeFaults?: StoreFaultPlan;
+      /** `store`: whose call it is. */
+      readonly storeFaults?: (call: StoreCall & { readonly store: number }) => StoreFault | undefined;
       readonly journalCount?: number;
       /** The stores that the process was given; all of them unless told otherwise. */
       readonly storeIds?: readonly number[];
@@ -131,27 +136,35 @@ export class LogProcess {
   readonly recent = new RecordedBytes();
   readonly journals: LogJournals;
   readonly path: AppendPath;
+  readonly health: StoreHealth;
+  readonly writer: ReplicatedWriter;
 
   constructor(world: LogWorld, options: Parameters<LogWorld["process"]>[0] & object, seed: number) {
     const { clock } = world;
     const random = new SeededRandom(seed);
+    this.health = new StoreHealth(clock);
     const stores = new StoreSet(
       new Map(
         (options.storeIds ?? [...world.storeServices.keys()]).map((id) => {
           const service = defined(world.storeServices[id]);
           const faults = options.storeFaults;
-          return [id, new MemoryObjectStore(service, faults === undefined ? { clock } : { clock, faults })];
+          const plan: StoreFaultPlan | undefined = faults && ((call) => faults({ ...call, store: id }));
+          return [id, new MemoryObjectStore(service, plan === undefined ? { clock } : { clock, faults: plan })];
         }),
       ),
     );
     this.directory = new TestDirectory(world.topics);
+    const { health } = this;
+    const watched = watchStores(stores, health);
+    this.writer = new ReplicatedWriter({ stores: watched, clock, random, logger: SILENT_LOGGER, health });
     this.journals = world.journals(options.journalFaults, seed, options.journalCount);
     this.path = new AppendPath(
       {
         journals: this.journals,
         directory: this.directory,
         storeIds: stores.ids,
-        writer: new ReplicatedWriter({ stores, clock, random, logger: SILENT_LOGGER }),
+        writer: this.writer,
+        health: this.health,
         recent: this.recent,
         memory: new SegmentMemory(64 * 1024),
         clock,
