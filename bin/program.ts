@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { brokersCommand } from "./brokers-command.ts";
 import { run } from "./cli/run.ts";
 import { consumeCommand } from "./consume-command.ts";
 import { costCommand } from "./cost-command.ts";
@@ -8,6 +9,7 @@ import { journalsCommand } from "./journals-command.ts";
 import { keysCommand } from "./keys-command.ts";
 import { produceCommand } from "./produce-command.ts";
 import { serveCommand } from "./serve-command.ts";
+import { storesCommand } from "./stores-command.ts";
 import { topicsCommand } from "./topics-command.ts";
 
 const program = new Command("millrace")
@@ -18,6 +20,8 @@ const program = new Command("millrace")
   .addCommand(produceCommand())
   .addCommand(consumeCommand())
   .addCommand(groupsCommand())
+  .addCommand(brokersCommand())
+  .addCommand(storesCommand())
   .addCommand(keysCommand())
   .addCommand(journalsCommand())
   .addCommand(costCommand())

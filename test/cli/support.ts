@@ -31,7 +31,7 @@ export class TestCluster implements AsyncDisposable {
   /** 0 until the first start has taken a free one. */
   #port = 0;
   readonly #args: readonly string[];
-  /** Where the HTTP door is, once started; empty without one. */
+  /** Where the HTTP door is, the first one if there are several, once started; empty without one. */
   http = "";
 
   /** `args` go to `millrace serve`. */
@@ -57,7 +57,7 @@ export class TestCluster implements AsyncDisposable {
       let seen = "";
       broker.stdout.on("data", (chunk: Buffer) => {
         seen += chunk.toString();
-        const ready = /ready kafka=127\.0\.0\.1:(\d+)(?: http=(\S+))?\n/.exec(seen);
+        const ready = /ready kafka=127\.0\.0\.1:(\d+)\S*(?: http=([^\s,]+)\S*)?\n/.exec(seen);
         if (ready === null) return;
         this.#port = Number(ready[1]);
         this.http = ready[2] ?? "";

@@ -1,0 +1,36 @@
+import { pathToFileURL } from "node:url";
+import { expect, test } from "vitest";
+import { TestCluster, timeFor } from "./support.ts";
+
+const STARTED = ["--brokers", "2", "--stores", "2", "--http", "127.0.0.1:0"];
+
+test("brokers and stores are listed, over Kafka and over HTTP", timeFor(7), async () => {
+  await using cluster = new TestCluster(STARTED);
+  await cluster.start();
+  expect((await cluster.run(["topics", "create", "t", "-p", "4"])).stderr).toBe("");
+  expect((await cluster.run(["produce", "t"], "hello\n")).status).toBe(0);
+  const brokers = await cluster.run(["brokers", "list"]);
+  expect(brokers.stdout.split("\n")).toEqual([
+    expect.stringMatching(/^broker {2}address +store {2}rack {2}state +leads$/),
+    expect.stringMatching(/^ +0 {2}127\.0\.0\.1:\d+ +0 {2}- +running +2$/),
+    expect.stringMatching(/^ +1 {2}127\.0\.0\.1:\d+ +1 {2}- +running +2$/),
+    "",
+  ]);
+  const stores = await cluster.run(["stores", "list"]);
+  const urls = [0, 1].map((id) => pathToFileURL(`${cluster.dataDir}/store-${id}`).href);
+  expect(stores.stdout.split("\n")).toEqual([
+    expect.stringMatching(/^store {2}state +partitions {2}under-replicated {2}bytes +brokers +url$/),
+    expect.stringMatching(new RegExp(`^ +0 {2}whole +4 +0 {2}7\\d B +0 +${urls[0]}$`)),
+    expect.stringMatching(new RegExp(`^ +1 {2}whole +4 +0 {2}7\\d B +1 +${urls[1]}$`)),
+    "",
+  ]);
+  // One door leads to one process, which tells of its own store.
+  const http = ["--url", `http://${cluster.http}`, "--json"];
+  const found: unknown = JSON.parse((await cluster.run(["stores", "list", ...http])).stdout);
+  expect(found).toEqual([expect.objectContaining({ url: urls[0], state: "whole", partitions: 4, brokers: [0] })]);
+  const known: unknown = JSON.parse((await cluster.run(["brokers", "list", ...http])).stdout);
+  expect(known).toEqual([
+    expect.objectContaining({ id: 0, store: null, state: "running", leadsPartitions: 2 }),
+    expect.objectContaining({ id: 1, store: null, state: "running", leadsPartitions: 2 }),
+  ]);
+});
