@@ -136,7 +136,9 @@ export class BrokerCluster implements AsyncDisposable {
     }));
   }
 
+  /** The other stores fail from now on, so that nobody brings them back into the ISR. */
   async alterIsr(isr: readonly number[], topic: string, partition = 0): Promise<void> {
+    for (const [storeId, service] of this.objects.entries()) service.isDown = !isr.includes(storeId);
     await this.tellLog(topic, partition, ({ isrEpoch }) => ({ kind: "alter-isr", expectedIsrEpoch: isrEpoch, isr }));
   }
 

@@ -287,3 +287,21 @@ test("each broker shows the log directory of its store, and the first one those 
     [["store-1", -1]],
   ]);
 });
+
+test("a store that fails is shown as an offline directory with its replicas", async () => {
+  await using cluster = await started();
+  await cluster.kill(1);
+  await cluster.catchUpAll();
+  defined(cluster.objects[1]).isDown = true;
+  const { connection } = cluster.broker(0);
+  const dirs = async () => {
+    const { results } = await connection.send(Apis.DESCRIBE_LOG_DIRS, 4, { topics: null });
+    return results.map(({ logDir, errorCode, topics }) => [logDir, errorCode, topics.map(({ name }) => name)]);
+  };
+  const large = () => produce(connection, { topic: "t" }, batchOf(["x".repeat(50_000)]));
+  for (let count = 0; count < 4; count++) expect((await large()).errorCode).toBe(NONE);
+  await expect.poll(dirs).toEqual([
+    ["store-0", NONE, ["t"]],
+    ["store-1", ErrorCode.KAFKA_STORAGE_ERROR, ["t"]],
+  ]);
+});

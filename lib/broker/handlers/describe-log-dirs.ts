@@ -16,8 +16,8 @@ import { hasPartition } from "../resolve-topics.ts";
 //   its batches that can be read.
 // - A replica in sync never lags, how far another one does nobody knows: -1, as is the size of a store (KIP-827). None
 //   ever moves.
-// - What does not exist is left out, as on Kafka. A store with a partition whose journal does not answer is
-//   KAFKA_STORAGE_ERROR as a whole.
+// - What does not exist is left out, as on Kafka. KAFKA_STORAGE_ERROR is a store that fails, with what is known of it, and
+//   one with a partition whose journal does not answer, with nothing.
 
 const UNKNOWN_LAG = -1;
 
@@ -46,10 +46,12 @@ export const describeLogDirs = handler(Apis.DESCRIBE_LOG_DIRS, async (request, {
     const { error, byteLength } = sizes[at] ?? { error: ErrorCode.UNKNOWN_SERVER_ERROR, byteLength: 0 };
     return { view, partitionIndex, stores, error, byteLength };
   });
+  const suspect = new Set(services.replication.stores().flatMap((each) => (each.isSuspect ? [each.storeId] : [])));
   const results = storeIds.map((storeId) => {
     const here = replicas.filter(({ stores }) => stores.some((each) => each.storeId === storeId));
     const hasFailed = here.some(({ error }) => error !== ErrorCode.NONE && !isGone(error));
-    const errorCode = hasFailed ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NONE;
+    const isOffline = hasFailed || suspect.has(storeId);
+    const errorCode = isOffline ? ErrorCode.KAFKA_STORAGE_ERROR : ErrorCode.NONE;
     return storeAnswer(storeId, services, { errorCode, replicas: hasFailed ? [] : here });
   });
   return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, results };
