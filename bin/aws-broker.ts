@@ -31,6 +31,7 @@ export async function startAwsBroker(settings: ServeSettings, aws: AwsSettings, 
       configs,
       uploadsInFlightMax: UPLOADS_IN_FLIGHT_MAX,
       journalPollMs: DYNAMODB_POLL_MS,
+      replacesDead: false,
     }),
   );
   opened.defer(() => broker.stop());
@@ -38,7 +39,8 @@ export async function startAwsBroker(settings: ServeSettings, aws: AwsSettings, 
   return {
     listeners: broker.listeners,
     http: broker.http,
-    isSettled: async () => true,
+    isSettled: (brokerCount) => broker.isSettled(brokerCount),
+    failed: broker.failed,
     stop: () => running.disposeAsync(),
   };
 }

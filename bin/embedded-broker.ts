@@ -50,6 +50,8 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
       configs,
       uploadsInFlightMax: EMBEDDED_UPLOADS_IN_FLIGHT_MAX,
       journalPollMs: JOURNAL_POLL_MS,
+      // Whoever had the lock before is dead.
+      replacesDead: true,
     }),
   );
   opened.defer(() => broker.stop());
@@ -57,7 +59,8 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   return {
     listeners: broker.listeners,
     http: broker.http,
-    isSettled: async () => true,
+    isSettled: (brokerCount) => broker.isSettled(brokerCount),
+    failed: broker.failed,
     stop: () => running.disposeAsync(),
   };
 }

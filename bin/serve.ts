@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { createPinoLogger } from "#lib/adapters/node/pino-logger.ts";
+import type { StartFailure } from "#lib/config/broker-message.ts";
 import { formatHostPort } from "#lib/config/host-port.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
 import type { LogFields, Logger } from "#lib/runtime/logger.ts";
@@ -22,8 +23,8 @@ const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 const SETTLED_LOOK_MS = 50;
 
 /**
- * Runs a broker until SIGTERM or SIGINT, or until its supervisor is gone; exits 0 then, 1 if it cannot start, 2 if it was
- * told something wrong.
+ * Runs a broker until SIGTERM or SIGINT, or until its supervisor is gone; exits 0 then, 1 if it cannot start or another
+ * process has its broker id, 2 if it was told something wrong.
  */
 export async function serve(settings: ServeSettings): Promise<void> {
   setFlagsFromString(HEAP_FLAGS);
@@ -47,10 +48,18 @@ export async function serve(settings: ServeSettings): Promise<void> {
   }
   if (supervisor === undefined) process.stdout.write(`${readyLine(broker)}\n`);
   else void report(broker, supervisor, logger);
-  logger.info("stopping", { signal: await stopRequested, drainMsMax: settings.drainMs });
+  const end = await Promise.race([stopRequested, broker.failed]);
+  const failure = typeof end === "string" ? undefined : startFailure(end, settings);
+  logger.info("stopping", { signal: typeof end === "string" ? end : undefined, drainMsMax: settings.drainMs });
+  if (failure !== undefined) await tellEnd(failure, supervisor);
   await broker.stop();
   logger.info("stopped");
-  process.exit(0);
+  process.exit(failure?.status ?? 0);
+}
+
+async function tellEnd(failure: StartFailure, supervisor: SupervisorLink | undefined): Promise<void> {
+  process.stderr.write(`millrace: cannot go on: ${failure.text}\n`);
+  await supervisor?.tell(failure);
 }
 
 /** Tells the supervisor where the broker listens, and when all brokers are there and lead what they are to lead. */

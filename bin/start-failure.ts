@@ -1,6 +1,7 @@
 import { LockFileError } from "#lib/adapters/local/process-lock.ts";
 import { JournalFileError } from "#lib/adapters/local/sqlite-journal-protocol.ts";
 import { BrokerConfigError } from "#lib/cluster/broker-configs.ts";
+import { BrokerIdInUseError } from "#lib/cluster/broker-registration.ts";
 import type { StartFailure } from "#lib/config/broker-message.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
 import { ListenError } from "#lib/gateway/listen-error.ts";
@@ -9,7 +10,7 @@ import { CorruptRecordError, DivergenceError } from "#lib/journal/journal-errors
 import { describeError } from "#lib/runtime/logger.ts";
 import { StoreUnavailableError } from "#lib/storage/object-store.ts";
 
-/** Why a broker cannot start, what to do about it, and whether to try again is of use. */
+/** Why a broker cannot start or go on, what to do about it, and whether to try again is of use. */
 export function startFailure(error: unknown, settings: ServeSettings): StartFailure {
   return {
     kind: "failed",
@@ -37,6 +38,9 @@ function remedyFor(error: unknown, { aws, dataDir }: ServeSettings): string {
   if (error instanceof LockFileError) return `\nmillrace: check that ${dataDir} may be written by this user`;
   if (aws === undefined && isMkdirFailure(error)) {
     return `\nmillrace: name another with --data-dir, or let this user make or write the directory ${dataDir}`;
+  }
+  if (error instanceof BrokerIdInUseError) {
+    return "\nmillrace: stop that process, or give this one an id of its own with --broker-id";
   }
   if (!isDamage(error)) return "";
   if (aws !== undefined) return "\nmillrace: restore the table to a time before the damage (point-in-time recovery)";

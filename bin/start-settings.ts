@@ -14,6 +14,8 @@ export interface ServedBroker {
    * Never rejects.
    */
   isSettled(brokerCount: number): Promise<boolean>;
+  /** Resolves to the reason when the broker must end: it cannot have its id, or another process has taken it. */
+  readonly failed: Promise<Error>;
   /** Answers what is under way, for `drainMs` at most, and closes everything. */
   stop(): Promise<void>;
 }
@@ -26,6 +28,8 @@ export function startSettings(
     readonly configs: ReadonlyMap<string, string>;
     readonly uploadsInFlightMax: number;
     readonly journalPollMs: number;
+    /** See `PresenceOptions`. */
+    readonly replacesDead: boolean;
   },
 ): StartSettings {
   return {
@@ -40,6 +44,7 @@ export function startSettings(
     tailCacheBytesMax: settings.tailCacheBytesMax,
     blockCacheBytesMax: settings.blockCacheBytesMax,
     journalPollMs: own.journalPollMs,
+    replacesDead: own.replacesDead,
     listeners: settings.listeners,
     http:
       settings.http === undefined

@@ -152,6 +152,8 @@ function startInMemory(options: TestBrokerOptions): Promise<StartedBroker> {
     },
     {
       identity: { brokerId: 0, rack: configs.get("broker.rack") ?? null },
+      // Nobody else has this memory.
+      replacesDead: true,
       startConfigs: configs,
       append: DEFAULT_APPEND_SETTINGS,
       tailCacheBytesMax: TAIL_CACHE_BYTES_MAX,

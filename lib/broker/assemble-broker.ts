@@ -1,4 +1,5 @@
 import { ClusterView } from "#lib/cluster/cluster-view.ts";
+import { Elector } from "#lib/cluster/elector.ts";
 import { KeyAdmin } from "#lib/cluster/key-admin.ts";
 import { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import { TopicAdmin, type TopicAdminOptions } from "#lib/cluster/topic-admin.ts";
@@ -20,6 +21,7 @@ import { assembleGroups } from "./assemble-groups.ts";
 import { assembleReaders } from "./assemble-readers.ts";
 import { assembleReplication, watchReplicas } from "./assemble-replication.ts";
 import { type BrokerChores, finishInterrupted, newBrokerChores } from "./broker-chores.ts";
+import { BrokerPresence, type PresenceParts } from "./broker-presence.ts";
 import type { BrokerIdentity, BrokerServices } from "./broker-services.ts";
 import { FetchSessions } from "./fetch-sessions.ts";
 import { BROKER_HANDLERS } from "./handlers.ts";
@@ -40,6 +42,8 @@ export interface BrokerSettings {
    * unless it is called; `Broker.chores` are then for a schedule to call.
    */
   readonly isOnDemand?: boolean;
+  /** See `PresenceOptions`; not where left out. */
+  readonly replacesDead?: boolean;
 }
 
 /** A broker without a door: everything that handlers need, and the router that leads to them. */
@@ -47,6 +51,8 @@ export interface Broker {
   readonly services: BrokerServices;
   readonly router: ApiRouter;
   readonly chores: BrokerChores;
+  /** Begins when somebody joins it: doors come first. */
+  readonly presence: BrokerPresence;
   /** Answers what is under way (until `signal` aborts), then stops everything. Doors are closed before. */
   stop(signal: AbortSignal): Promise<void>;
 }
@@ -87,11 +93,14 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
     brokerId: settings.identity.brokerId,
     isOnDemand,
   });
+  const members = { ...ports, cluster: view, clusterJournal: cluster, journals, storeIds: stores.ids };
+  const elector = new Elector({ ...members, ...settings.identity });
   const services: BrokerServices = {
     identity: { ...settings.identity, clusterId: cluster.state.clusterId },
     storeIds: stores.ids,
     cluster: view,
     journals,
+    elector,
     replication,
     lostRecords: new LostRecords({ journals, stores, logger }),
     nodes: new ReplicaNodes({ identity: settings.identity, storeIds: stores.ids, cluster: view, journals }),
@@ -113,7 +122,8 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
   return {
     services,
     router: new ApiRouter(BROKER_HANDLERS, services),
-    chores: newBrokerChores({ cluster, journals, groups, housekeeper, services, writer, replication }),
+    chores: newBrokerChores({ cluster, journals, groups, housekeeper, services, writer, replication, elector }),
+    presence: newPresence(settings, { ...members, elector }),
     async stop(giveUp) {
       await Promise.race([services.appender.drain(), aborted(giveUp)]);
       stopping.abort(new Error("the broker stops"));
@@ -125,6 +135,10 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
       housekeeper.closeAll();
     },
   };
+}
+
+function newPresence({ identity, replacesDead = false }: BrokerSettings, parts: PresenceParts): BrokerPresence {
+  return new BrokerPresence({ ...identity, replacesDead }, parts);
 }
 
 function newAppendPath(

@@ -1,4 +1,5 @@
 import type { ClusterJournal } from "#lib/cluster/cluster-state-machine.ts";
+import type { Elector } from "#lib/cluster/elector.ts";
 import type { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
 import type { Replication } from "#lib/housekeeping/replication/replication.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
@@ -18,7 +19,10 @@ export interface BrokerChores {
   catchUp(which: "opened" | "cluster", signal: AbortSignal): Promise<void>;
   /** Waits until copies that no answer needed have come or were given up, for `msMax` at most. Never rejects. */
   settle(msMax: number): Promise<void>;
-  /** Snapshots, trims, and what an earlier process began and did not end. Answers how many journals have moved. */
+  /**
+   * Snapshots, trims, and what an earlier process began and did not end; and where the last broker has stopped nobody is
+   * named as leader any more. Answers how many journals have moved.
+   */
   tendJournals(signal: AbortSignal): Promise<number>;
   /**
    * Makes replicas whole and keeps the ISR of the journals that no running broker leads. Answers how many copies and
@@ -37,8 +41,9 @@ export function newBrokerChores(parts: {
   readonly services: BrokerServices;
   readonly writer: ReplicatedWriter;
   readonly replication: Replication;
+  readonly elector: Elector;
 }): BrokerChores {
-  const { cluster, journals, groups, housekeeper, services, writer, replication } = parts;
+  const { cluster, journals, groups, housekeeper, services, writer, replication, elector } = parts;
   return {
     async catchUp(which, signal) {
       const opened = which === "cluster" ? [] : [...journals.allOpened(), ...groups.journals.allOpened()];
@@ -53,6 +58,7 @@ export function newBrokerChores(parts: {
       await Promise.all([journals.openAll(signal), groups.journals.openAll(signal)]);
       const movedCount = await housekeeper.tendMoved(signal);
       if (movedCount > 0) await finishInterrupted(services, signal);
+      await elector.electNobody(signal);
       return movedCount;
     },
     replicate: (signal) => replication.runOnce(signal),

@@ -67,7 +67,7 @@ export class BrokerMembership {
     this.#brokerEpoch = await registration.register(signal);
     this.#seenAtMs = beganMs;
     const { brokerId, storeId } = this.#options;
-    logger.info("registered", { brokerId, brokerEpoch: this.#brokerEpoch, store: storeId });
+    logger.debug("registered", { brokerId, brokerEpoch: this.#brokerEpoch, store: storeId });
   }
 
   /**

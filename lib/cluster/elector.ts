@@ -185,11 +185,14 @@ export class Elector {
     );
     if (free.length === 0) return;
     using limit = timeLimit(this.#options.clock, ELECTION_MS_MAX, signal);
+    // The first election of a journal is no news: somebody has to be named.
+    const areNews = free.some(({ journal }) => journal.state.leader.epoch > 0);
     const won = await Promise.all(free.map((each) => this.#tryToElect(each, limit.signal)));
     const journals = free.filter((_, at) => won[at]).map(({ journal }) => journal.id);
     if (journals.length === 0) return;
-    const brokerId = defined(free[0]).leader.brokerId;
-    this.#options.logger.info("elected", { leader: brokerId, journals: journals.join(",") });
+    const fields = { leader: defined(free[0]).leader.brokerId, journals: journals.join(",") };
+    if (areNews) this.#options.logger.info("elected", fields);
+    else this.#options.logger.debug("elected", fields);
   }
 
   async #tryToElect(candidacy: Candidacy, signal: AbortSignal): Promise<boolean> {

@@ -31,6 +31,12 @@ export interface StartedBroker {
   readonly listeners: readonly BoundListener[];
   /** Where HTTP clients find it; undefined without that door. */
   readonly http: { readonly host: string; readonly port: number } | undefined;
+  /** Resolves when the broker is registered in the cluster, which happens beside the serving. */
+  readonly joined: Promise<void>;
+  /** Resolves to the reason when the broker must end: it cannot have its id, or another process has taken it. */
+  readonly failed: Promise<Error>;
+  /** See `BrokerPresence`. */
+  isSettled(brokerCount: number): Promise<boolean>;
   /** Takes no new connection, answers what is under way, closes the doors and then the log. */
   stop(): Promise<void>;
 }
@@ -43,6 +49,7 @@ export async function startBroker(ports: StartPorts, settings: StartSettings): P
   const { clock, logger, telemetry = NO_TELEMETRY } = ports;
   const { listeners, drainMs } = settings;
   const broker = await assembleBroker(ports, settings);
+  const { presence } = broker;
   const { cluster } = broker.services;
   const kafka = new KafkaServer(
     {
@@ -60,7 +67,8 @@ export async function startBroker(ports: StartPorts, settings: StartSettings): P
     stopping.abort(new Error("the broker stops"));
     {
       using limit = timeLimit(clock, drainMs);
-      await Promise.all([kafka.stop(limit.signal), http?.stop(limit.signal)]);
+      // Others take over what this broker leads while it answers what is under way.
+      await Promise.all([presence.leave(limit.signal), kafka.stop(limit.signal), http?.stop(limit.signal)]);
     }
     using limit = timeLimit(clock, drainMs);
     await broker.stop(limit.signal);
@@ -72,10 +80,14 @@ export async function startBroker(ports: StartPorts, settings: StartSettings): P
         ? undefined
         : await newHttpServer(settings.http, ports, broker.services, stopping.signal);
     const httpPort = await http?.start();
+    presence.join(bound.map(({ info }) => ({ name: info.name, host: info.advertisedHost, port: info.advertisedPort })));
     return {
       services: broker.services,
       listeners: bound,
       http: settings.http && httpPort !== undefined ? { host: settings.http.host, port: httpPort } : undefined,
+      joined: presence.joined,
+      failed: presence.failed,
+      isSettled: (brokerCount) => presence.isSettled(brokerCount),
       stop,
     };
   } catch (error) {
