@@ -61,6 +61,13 @@ export class StoreHealth {
     return record === undefined ? undefined : this.#suspectSince(record);
   }
 
+  /** When the store last answered anything, by the monotonic clock. */
+  succeededAtMs(id: StoreId): number {
+    const record = this.#records.get(id);
+    if (record === undefined) return Number.NEGATIVE_INFINITY;
+    return Math.max(record.succeededAtMs.read, record.succeededAtMs.write);
+  }
+
   /**
    * How often the store has come back after calls to it had failed until it was suspect, or after its root was gone: what it
    * had before it need not have any more.

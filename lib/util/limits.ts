@@ -192,7 +192,7 @@ export const STORE_SUSPECT_MS = 3_000;
 /** One upload or probe at a time tries a suspect store nevertheless, this often at most. */
 export const STORE_TRIAL_SPACING_MS = 1_000;
 /** A store that has refused a write is not trusted for what it lets us read, until nothing was written to it for so long. */
-export const STORE_WRITE_DOUBT_MS = 10_000;
+export const STORE_WRITE_DOUBT_MS = 5_000;
 /** What is being written when a broker stops gets this long. */
 export const STORE_CLOSE_MS_MAX = 5_000;
 /** Files that a directory store keeps open for reading. */
@@ -227,6 +227,8 @@ export const EARLY_COPIES_REMEMBERED_MAX = 4_096;
 export const OWED_COPY_RETRY_MS = 10_000;
 /** Readers that find copies missing have their store listed this often at most. */
 export const RELIST_SPACING_MS = 60_000;
+/** An entry may be folded so long after it was proposed, and clocks may differ by as much. */
+export const RELIST_MARGIN_MS = 60_000;
 /** Spacing of the log's lines about copying that takes long. */
 export const REPLICATION_PROGRESS_MS = 10_000;
 

@@ -186,10 +186,9 @@ export class CopyTracker implements LateCopyObserver {
     for (const id of stores) {
       const owed = this.#stores.get(id);
       if (owed === undefined || early.includes(id)) continue;
-      const isNamed = source.copies.includes(id);
-      if (isNamed && !owed.isDistrusted(nowMs)) continue;
+      if (source.copies.includes(id)) continue;
       if (owed.isListingRequested) {
-        if (!isNamed) owed.noteBeyond(source.byteLength);
+        owed.noteBeyond(source.byteLength);
         continue;
       }
       const { key, byteLength, copies: sources } = source;

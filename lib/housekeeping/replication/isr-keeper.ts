@@ -52,13 +52,21 @@ export class IsrKeeper {
     const known = new Set(tracker.storeIds);
     const beforeMs = journal.nowMs() - lagMsMax();
     const lags = (id: StoreId) => tracker.owedTo(id).holdsBack(journalNumber, beforeMs);
+    // That another store answers shows that it is not this process that is cut off.
+    const answeredAtMs = (except: StoreId) =>
+      Math.max(...journal.state.isr.filter((id) => id !== except).map((id) => health.succeededAtMs(id)));
     return wantedIsr(journal.state, {
       isBad(id) {
         if (!known.has(id)) return false;
-        const suspectSinceMs = health.suspectSinceMs(id);
-        return (suspectSinceMs !== undefined && nowMs - suspectSinceMs >= ISR_SUSPECT_MS_MAX) || lags(id);
+        const sinceMs = health.suspectSinceMs(id);
+        const isAway = sinceMs !== undefined && nowMs - sinceMs >= ISR_SUSPECT_MS_MAX && answeredAtMs(id) > sinceMs;
+        return isAway || lags(id);
       },
-      isWhole: (id) => known.has(id) && !health.isSuspect(id) && tracker.owedTo(id).isListed && !lags(id),
+      isWhole(id) {
+        if (!known.has(id) || health.isSuspect(id)) return false;
+        const owed = tracker.owedTo(id);
+        return owed.isListed && !owed.isShort(journalNumber) && !lags(id);
+      },
     });
   }
 

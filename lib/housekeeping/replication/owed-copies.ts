@@ -1,6 +1,6 @@
 import type { JournalObjectRef } from "#lib/journal/journal-objects.ts";
 import type { ObjectKey, StoreId, TimestampMs } from "#lib/util/branded.ts";
-import { FLUSH_TIMEOUT_MS, OWED_COPIES_MAX, OWED_COPY_RETRY_MS } from "#lib/util/limits.ts";
+import { FLUSH_TIMEOUT_MS, OWED_COPIES_MAX, OWED_COPY_RETRY_MS, RELIST_MARGIN_MS } from "#lib/util/limits.ts";
 
 /** What somebody thinks of a copy: it may still come, it is not there, or something else lies under its key. */
 export type CopyDoubt = "late" | "missing" | "damaged";
@@ -25,6 +25,13 @@ export interface OwedCopy {
 /** Whose references a store is listed against: the journals led here, or all that are opened here. */
 export type ListingScope = "led" | "opened";
 
+/** A look at all that a store has. */
+export interface Listing {
+  readonly scope: ListingScope;
+  /** Only against what was written since, by the journal service's clock. */
+  readonly writtenSinceMs?: TimestampMs;
+}
+
 /**
  * What is owed to one store: single objects while they are few, else the knowledge that the store must be listed. A
  * listing is due as well whenever the store may have lost what it had.
@@ -32,6 +39,7 @@ export type ListingScope = "led" | "opened";
 export class OwedCopies {
   readonly #owed = new Map<ObjectKey, OwedCopy>();
   #listing: { readonly scope: ListingScope; readonly dueAtMs: number } | undefined;
+  #recheck: { readonly listing: Listing; readonly dueAtMs: number } | undefined;
   #listingBeganAtMs = Number.NEGATIVE_INFINITY;
   #isBeingListed = false;
   #beyondObjects = 0;
@@ -52,14 +60,6 @@ export class OwedCopies {
 
   get(key: ObjectKey): OwedCopy | undefined {
     return this.#owed.get(key);
-  }
-
-  /**
-   * What a store is said to have by flushes that were on their way when the listing began is not believed: it may have
-   * lost it between the upload and the listing.
-   */
-  isDistrusted(nowMs: number): boolean {
-    return this.#isBeingListed || nowMs - this.#listingBeganAtMs < FLUSH_TIMEOUT_MS;
   }
 
   add(copy: OwedCopy, nowMs: number): void {
@@ -119,6 +119,14 @@ export class OwedCopies {
     return false;
   }
 
+  /** Whether something that the journal refers to is known to be missing. */
+  isShort(journalNumber: number): boolean {
+    for (const { journals, doubt } of this.#owed.values()) {
+      if (doubt !== "late" && journals.includes(journalNumber)) return true;
+    }
+    return false;
+  }
+
   /** Whether something that the journal refers to and that was written before `beforeMs` may be missing. */
   holdsBack(journalNumber: number, beforeMs: TimestampMs): boolean {
     for (const { journals, writtenAtMs } of this.#owed.values()) {
@@ -143,22 +151,34 @@ export class OwedCopies {
   }
 
   isListingDue(nowMs: number): boolean {
-    return this.#listing !== undefined && this.#listing.dueAtMs <= nowMs;
+    return [this.#listing, this.#recheck].some((each) => each !== undefined && each.dueAtMs <= nowMs);
   }
 
-  /** From now on what is folded is remembered again; what was committed before is the listing's to find. */
-  beginListing(nowMs: number): ListingScope {
-    const scope = this.#listing?.scope ?? "led";
-    this.#listing = undefined;
+  /**
+   * The listing that is due. From now on what is folded is remembered again; what was committed before is the listing's to
+   * find. A flush that was on its way meanwhile may name what the store lost between the upload and the listing: a second
+   * look, at what is new by then, comes when all such flushes have ended. `serviceNowMs` is by the journal service's clock.
+   */
+  beginListing(nowMs: number, serviceNowMs: TimestampMs): Listing {
     this.#isBeingListed = true;
     this.#listingBeganAtMs = nowMs;
+    const full = this.#listing;
+    const recheck = this.#recheck;
+    if (recheck !== undefined && (full === undefined || full.dueAtMs > nowMs)) {
+      this.#recheck = undefined;
+      return recheck.listing;
+    }
+    const scope = full?.scope ?? "led";
+    this.#listing = undefined;
+    const listing = { scope, writtenSinceMs: serviceNowMs - RELIST_MARGIN_MS };
+    this.#recheck = { listing, dueAtMs: nowMs + FLUSH_TIMEOUT_MS };
     this.#beyondObjects = 0;
     this.#beyondBytes = 0;
     for (const { key, doubt, reference } of this.#owed.values()) {
       // A listing shows neither damage nor the objects of journals.
       if (doubt !== "damaged" && reference === undefined) this.#owed.delete(key);
     }
-    return scope;
+    return { scope };
   }
 
   endListing(): void {

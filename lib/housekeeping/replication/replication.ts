@@ -8,6 +8,7 @@ import type { StoreId } from "#lib/util/branded.ts";
 import { ISR_SUSPECT_MS_MAX, REPLICATION_BYTES_PER_SECOND_MAX, REPLICATION_TICK_MS } from "#lib/util/limits.ts";
 import type { CopyTracker } from "./copy-tracker.ts";
 import { IsrKeeper } from "./isr-keeper.ts";
+import { LostObjects } from "./lost-objects.ts";
 import { ObjectCopier } from "./object-copier.ts";
 import { Pace } from "./pace.ts";
 import type { SnapshotReferences } from "./snapshot-references.ts";
@@ -67,9 +68,10 @@ export class Replication implements ReplicationStatus {
     };
     const copier = new ObjectCopier({ ...options, pace, onBadSource });
     const audit = new StoreAudit(options);
+    const lost = new LostObjects(options);
     this.#options = options;
     this.#audit = audit;
-    this.#repairs = stores.ids.map((id) => new StoreRepair(id, { ...options, audit, copier }));
+    this.#repairs = stores.ids.map((id) => new StoreRepair(id, { ...options, audit, copier, lost }));
     this.#isrKeeper = new IsrKeeper(options);
   }
 

@@ -10,7 +10,7 @@ import type { StoreHealth } from "#lib/storage/store-health.ts";
 import type { StoreMarker } from "#lib/storage/store-marker.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 import { defined } from "#lib/util/assert.ts";
-import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
+import type { ObjectKey, StoreId, TimestampMs } from "#lib/util/branded.ts";
 import { OTHERS_COPY_MS, S3_KEYS_PER_REQUEST_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
 import type { CopyTracker } from "./copy-tracker.ts";
 import type { OwedCopy } from "./owed-copies.ts";
@@ -58,21 +58,23 @@ export class StoreAudit {
    * tracker's. Fails with `StoreUnavailableError`; then the listing is still due.
    */
   async list(id: StoreId, signal: AbortSignal): Promise<void> {
-    const { tracker, clock } = this.#ports;
+    const { tracker, journals, clock } = this.#ports;
     const owed = tracker.owedTo(id);
-    const scope = owed.beginListing(clock.monotonicMs());
+    const serviceNowMs = journals.allOpened()[0]?.nowMs() ?? clock.nowMs();
+    const listing = owed.beginListing(clock.monotonicMs(), serviceNowMs);
     try {
       const led = tracker.led();
-      const others = scope === "led" ? [] : this.#othersThan(led.map(({ journal }) => journal));
-      const references = new References(id, clock);
+      const others = listing.scope === "led" ? [] : this.#othersThan(led.map(({ journal }) => journal));
+      const references = new References(id, { clock, writtenSinceMs: listing.writtenSinceMs });
       for (const { journalNumber, journal } of led) await references.collect(journal.state, journalNumber);
       for (const journal of others) await references.collect(journal.state, undefined);
       await this.#listAgainst(references, id, signal);
-      const snapshots = await this.#ports.snapshots.missingAt(id, signal);
+      const isFull = listing.writtenSinceMs === undefined;
+      const snapshots = isFull ? await this.#ports.snapshots.missingAt(id, signal) : [];
       const nowMs = clock.monotonicMs();
       for (const copy of [...references.rest(), ...snapshots]) owed.add(copy, nowMs);
     } catch (error) {
-      owed.requestListing(scope, clock.monotonicMs());
+      owed.requestListing(listing.scope, clock.monotonicMs());
       throw error;
     } finally {
       owed.endListing();
@@ -107,13 +109,15 @@ export class StoreAudit {
 class References {
   readonly #storeId: StoreId;
   readonly #clock: Clock;
+  readonly #writtenSinceMs: TimestampMs;
   readonly #copies = new Map<ObjectKey, OwedCopy>();
   #firstKey: ObjectKey | undefined;
   #lastKey: ObjectKey | undefined;
 
-  constructor(storeId: StoreId, clock: Clock) {
+  constructor(storeId: StoreId, options: { readonly clock: Clock; readonly writtenSinceMs: TimestampMs | undefined }) {
     this.#storeId = storeId;
-    this.#clock = clock;
+    this.#clock = options.clock;
+    this.#writtenSinceMs = options.writtenSinceMs ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Where a listing begins; undefined if there is nothing to look for. */
@@ -131,7 +135,8 @@ class References {
     for (const partition of [...state.partitions.values()]) {
       if (!storesOf(state, partition).includes(this.#storeId)) continue;
       for (const { place, appendedAtMs } of partition.entries) {
-        if (place.kind === "object") this.#collect(place, appendedAtMs, journalNumber);
+        if (place.kind === "object" && appendedAtMs >= this.#writtenSinceMs)
+          this.#collect(place, appendedAtMs, journalNumber);
       }
       count += partition.entries.length;
       if (count < ENTRIES_PER_TURN) continue;

@@ -1,5 +1,4 @@
 import { ByteBudget } from "#lib/log/fetch-budget.ts";
-import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { StoreHealth } from "#lib/storage/store-health.ts";
@@ -11,6 +10,7 @@ import {
   REPLICATION_PROGRESS_MS,
 } from "#lib/util/limits.ts";
 import type { CopyTracker } from "./copy-tracker.ts";
+import type { LostObjects } from "./lost-objects.ts";
 import type { CopyResult, ObjectCopier } from "./object-copier.ts";
 import type { OwedCopies, OwedCopy } from "./owed-copies.ts";
 import type { StoreAudit } from "./store-audit.ts";
@@ -20,13 +20,10 @@ export interface StoreRepairPorts {
   readonly audit: StoreAudit;
   readonly copier: ObjectCopier;
   readonly health: StoreHealth;
-  readonly journals: LogJournals;
+  readonly lost: LostObjects;
   readonly clock: Clock;
   readonly logger: Logger;
 }
-
-/** Objects of which no copy is left anywhere, remembered so that each is told once. */
-const LOST_REMEMBERED_MAX = 10_000;
 
 /** Makes one store whole: lists it where a listing is due, and brings what is owed. One run at a time. */
 export class StoreRepair {
@@ -34,7 +31,6 @@ export class StoreRepair {
   readonly #ports: StoreRepairPorts;
   readonly #owed: OwedCopies;
   readonly #budget = new ByteBudget(REPLICATION_BYTES_IN_FLIGHT_MAX);
-  readonly #lost = new Set<string>();
   #running: Promise<number> | undefined;
 
   constructor(storeId: StoreId, ports: StoreRepairPorts) {
@@ -103,28 +99,12 @@ export class StoreRepair {
     using _grant = await this.#budget.acquire(copy.byteLength, signal);
     const result = await copier.bring(copy, this.storeId, signal);
     if (result === "unavailable") this.#owed.postpone(copy, clock.monotonicMs() + OWED_COPY_RETRY_MS);
-    else if (result === "lost") await this.#noteLost(copy, signal);
-    else this.#owed.settle(copy);
-    return result;
-  }
-
-  /** No store has it. That is damage only if the newest state still needs it. */
-  async #noteLost(copy: OwedCopy, signal: AbortSignal): Promise<void> {
-    const { journals, logger } = this.#ports;
-    if (!this.#lost.has(copy.key)) {
-      const opened = journals.allOpened();
-      await Promise.all(opened.map((journal) => journal.readBarrier(signal)));
-      const isNeeded = opened.some(({ state }) =>
-        [...state.partitions.values()].some(({ entries }) =>
-          entries.some(({ place }) => place.kind === "object" && place.key === copy.key),
-        ),
-      );
-      const fields = { key: copy.key, bytes: copy.byteLength };
-      if (isNeeded) logger.error("no store has an object that records lie in", fields);
-      if (this.#lost.size < LOST_REMEMBERED_MAX) this.#lost.add(copy.key);
+    else {
+      // One that is lost holds nobody back: a store without it has as much as any other.
+      if (result === "lost") await this.#ports.lost.note(copy, signal);
+      this.#owed.settle(copy);
     }
-    // It holds nobody back: a store without it has as much as any other.
-    this.#owed.settle(copy);
+    return result;
   }
 }
 

@@ -1,0 +1,34 @@
+import type { LogJournals } from "#lib/log/log-journals.ts";
+import type { Logger } from "#lib/runtime/logger.ts";
+import type { ObjectKey } from "#lib/util/branded.ts";
+import type { OwedCopy } from "./owed-copies.ts";
+
+/** Objects that are remembered, so that each is told once. */
+const REMEMBERED_MAX = 10_000;
+
+/** Tells of objects of which no store has a good copy. */
+export class LostObjects {
+  readonly #journals: LogJournals;
+  readonly #logger: Logger;
+  readonly #told = new Set<ObjectKey>();
+
+  constructor({ journals, logger }: { readonly journals: LogJournals; readonly logger: Logger }) {
+    this.#journals = journals;
+    this.#logger = logger;
+  }
+
+  /** It is damage only if the newest states still need the object. Fails if a journal gives no answer. */
+  async note({ key, byteLength }: OwedCopy, signal: AbortSignal): Promise<void> {
+    if (this.#told.has(key)) return;
+    const opened = this.#journals.allOpened();
+    await Promise.all(opened.map((journal) => journal.readBarrier(signal)));
+    const isNeeded = opened.some(({ state }) =>
+      [...state.partitions.values()].some(({ entries }) =>
+        entries.some(({ place }) => place.kind === "object" && place.key === key),
+      ),
+    );
+    if (this.#told.has(key)) return;
+    if (this.#told.size < REMEMBERED_MAX) this.#told.add(key);
+    if (isNeeded) this.#logger.error("no store has an object that records lie in", { key, bytes: byteLength });
+  }
+}
