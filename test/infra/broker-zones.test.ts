@@ -33,7 +33,8 @@ function placedIn(template: Template): readonly Placed[] {
 }
 
 function zoneOf(template: Template, subnet: string): unknown {
-  const { AvailabilityZone, AvailabilityZoneId } = template.findResources("AWS::EC2::Subnet")[subnet]?.["Properties"] ?? {};
+  const { AvailabilityZone, AvailabilityZoneId } =
+    template.findResources("AWS::EC2::Subnet")[subnet]?.["Properties"] ?? {};
   return AvailabilityZoneId ?? AvailabilityZone["Fn::Select"][0];
 }
 
