@@ -352,7 +352,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     type: "boolean",
     default: "false",
     synonyms: [{ name: "unclean.leader.election.enable" }],
-    effect: "later",
+    effect: "acts",
     documentation:
       "Whether records whose every copy is lost may be given up, so that the partition goes on without them.",
   },

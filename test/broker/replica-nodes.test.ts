@@ -67,6 +67,14 @@ test("a process in a cluster where no broker runs shows itself as the leader of 
   expect(world.shown(3, 0)).toEqual([4, 7, all, all, [0, 2]]);
 });
 
+test("a broker that is not registered yet shows those that are, and serves nothing of theirs", () => {
+  const world = new World(4);
+  world.brokers = THREE;
+  expect(world.shown(3, 1)).toEqual([1, 0, [1, 2, 0], [1, 2, 0], []]);
+  const placement = { ...PLACEMENT, replicationFactor: 3 };
+  expect([world.nodes.leads(placement, 1), world.nodes.follows(placement, 1)]).toEqual([false, false]);
+});
+
 test("a journal that nobody has placed shows where it would be, and who would lead it", () => {
   const world = new World(0);
   world.brokers = THREE;
