@@ -71,12 +71,14 @@ export class BrokerPresence {
   }
 
   /**
-   * Whether so many brokers run, and the leader of each log journal is who it is to be, as far as eventually consistent
-   * reads show. Never rejects.
+   * Whether this start of the broker is registered, so many brokers run, and the leader of each log journal is who it is
+   * to be, as far as eventually consistent reads show. Never rejects.
    */
   async isSettled(brokerCount: number): Promise<boolean> {
     const { cluster, journals, elector } = this.#parts;
     const { signal } = this.#leaving;
+    // Until then another start of it may still count as running.
+    if (this.#membership?.brokerEpoch === undefined) return false;
     try {
       await Promise.all([cluster.catchUp(signal), ...journals.allOpened().map((each) => each.catchUp(signal))]);
     } catch {
