@@ -98,11 +98,6 @@ export class ReplicaNodes {
     return this.#nodesOf(placement, partitionIndex);
   }
 
-  /** Whether this broker is shown as the leader. */
-  leads(placement: TopicPlacement, partitionIndex: number): boolean {
-    return this.#nodesOf(placement, partitionIndex).leaderId === this.#brokerId;
-  }
-
   /** Whether this broker is at home at a store of the partition that is in sync. */
   follows(placement: TopicPlacement, partitionIndex: number): boolean {
     const nodes = this.#nodesOf(placement, partitionIndex);
