@@ -12,6 +12,7 @@ import type { DoctorPorts } from "./ports.ts";
 import type { SnapshotContext } from "./snapshot-checks.ts";
 import { checkPlacement } from "./state-checks.ts";
 import { checkMarkers, countOrphans } from "./store-checks.ts";
+import { StorePresence } from "./store-presence.ts";
 
 // The order matters while a broker runs. The cluster journal is read before and after the log journals, so that a topic
 // that comes or goes meanwhile is known to one of the two states. Objects are listed last: what is committed meanwhile
@@ -19,10 +20,12 @@ import { checkMarkers, countOrphans } from "./store-checks.ts";
 
 /** Checks every invariant of journals and stores that bytes can show. Reads only, one page or object at a time. */
 export async function examine(ports: DoctorPorts, findings: Findings, signal: AbortSignal): Promise<void> {
-  const objects = new ObjectExam(ports, findings, signal);
+  const presence = await StorePresence.of(ports, signal);
+  const objects = new ObjectExam({ ports, presence, findings, signal });
   const context: SnapshotContext = { ports, objects, findings, signal };
   const ids = await ports.journals.list(signal);
   const before = await foldCluster(context);
+  presence.learn(before, ports);
   if (!ids.includes(CLUSTER_JOURNAL_ID)) {
     const what = "it has no record: no topic and no store is known";
     findings.add({ kind: "journal-missing", where: `journal ${CLUSTER_JOURNAL_ID}`, what, remedy: RESTORE_JOURNAL });
@@ -37,8 +40,10 @@ export async function examine(ports: DoctorPorts, findings: Findings, signal: Ab
     if (state === undefined || clusters.length === 0) continue;
     for (const finding of checkPlacement(number, state, clusters)) findings.add(finding);
   }
-  await checkMarkers(after ?? before, context);
-  await countOrphans(context, (key) => objects.isNamed(key));
+  presence.learn(after, ports);
+  presence.report(findings);
+  await checkMarkers(after ?? before, { ...context, presence });
+  await countOrphans({ ...context, presence }, (key) => objects.isNamed(key));
 }
 
 function foldCluster(context: SnapshotContext): Promise<ClusterState | undefined> {

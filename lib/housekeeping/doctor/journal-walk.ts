@@ -7,7 +7,7 @@ import { describeError } from "#lib/runtime/logger.ts";
 import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
 import { RESTORE_JOURNAL } from "./finding.ts";
-import { goodSnapshots, journalRecords, restore, type SnapshotContext } from "./snapshot-checks.ts";
+import { journalRecords, readSnapshots, restore, type SnapshotContext } from "./snapshot-checks.ts";
 
 /** One record as the walk has found it. */
 export interface WalkedRecord<Command> {
@@ -27,6 +27,7 @@ export class JournalWalk<S, C, O> {
   readonly #machine: StateMachine<S, C, O>;
   readonly #context: SnapshotContext;
   #snapshots: readonly SnapshotPointer[] = [];
+  #snapshotsAwayAt: readonly JournalSeq[] = [];
   #folded: FoldedState<S, C, O> | undefined;
   #firstSeq: JournalSeq | undefined;
   #lastSeq: JournalSeq = 0;
@@ -45,7 +46,9 @@ export class JournalWalk<S, C, O> {
   /** The records in order. When it has ended, `state` is the journal's last. */
   async *records(): AsyncGenerator<WalkedRecord<C>> {
     this.#context.findings.tally.journals++;
-    this.#snapshots = await goodSnapshots(this.id, this.#machine, this.#context);
+    const { good, awayAt } = await readSnapshots(this.id, this.#machine, this.#context);
+    this.#snapshots = good;
+    this.#snapshotsAwayAt = awayAt;
     let isBroken = false;
     const onBroken = () => {
       isBroken = true;
@@ -68,13 +71,17 @@ export class JournalWalk<S, C, O> {
     if (this.#firstSeq === undefined) {
       this.#firstSeq = seq;
       if (seq === 1) this.#folded = new FoldedState(this.id, this.#machine);
-      else if (!this.#snapshots.some((pointer) => pointer.seq >= seq - 1)) {
+      else if (!this.#hasSnapshotFrom(seq - 1)) {
         this.#find("journal-start", seq, `records before ${seq} are gone, and no snapshot stands in for them`);
       }
     } else if (seq !== this.#lastSeq + 1) {
       this.#folded = undefined;
       this.#find("journal-hole", seq, `records ${this.#lastSeq + 1} to ${seq - 1} are missing`);
     }
+  }
+
+  #hasSnapshotFrom(seq: JournalSeq): boolean {
+    return this.#snapshots.some((pointer) => pointer.seq >= seq) || this.#snapshotsAwayAt.some((at) => at >= seq);
   }
 
   async #fold(seq: JournalSeq, record: CommandRecord): Promise<readonly C[]> {

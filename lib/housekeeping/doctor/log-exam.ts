@@ -88,7 +88,7 @@ export async function examineLogStates(
   const unseen = new Map<ObjectKey, { readonly claim: ObjectClaim; readonly uses: EntryUse[] }>();
   for (const [number, state] of states) {
     // Where the last state is not known, anything may still be needed.
-    if (state === undefined) context.objects.reportAllMissing();
+    if (state === undefined) context.objects.reportAllNeeded();
     else for (const finding of checkLogState(logJournalId(number), state)) context.findings.add(finding);
     for (const partition of state?.partitions.values() ?? []) {
       context.findings.tally.partitions++;
@@ -96,7 +96,7 @@ export async function examineLogStates(
         if (entry.place.kind !== "object") continue;
         const claim = entry.place;
         if (context.objects.isNamed(claim.key)) {
-          context.objects.reportMissing(claim.key);
+          context.objects.reportNeeded(claim.key);
           continue;
         }
         const known = unseen.get(claim.key);
@@ -115,7 +115,7 @@ interface EntryUse {
 
 async function examineEntries(claim: ObjectClaim, uses: readonly EntryUse[], context: SnapshotContext): Promise<void> {
   const bytes = await context.objects.segment(claim, `the state of its journal`);
-  context.objects.reportMissing(claim.key);
+  context.objects.reportNeeded(claim.key);
   if (bytes === undefined) return;
   for (const { partition, entry } of uses) {
     const run = parseBatchRun(bytes, entry);

@@ -9,9 +9,40 @@ import { LogError } from "#lib/util/errors.ts";
 import { DOCTOR_CACHE_BYTES_MAX } from "#lib/util/limits.ts";
 import { type Finding, type Findings, RESTORE_OBJECT } from "./finding.ts";
 import type { DoctorPorts } from "./ports.ts";
+import type { StorePresence } from "./store-presence.ts";
+
+export interface ObjectExamOptions {
+  readonly ports: DoctorPorts;
+  readonly presence: StorePresence;
+  readonly findings: Findings;
+  readonly signal: AbortSignal;
+}
 
 /** What a record says of an object. */
 export type ObjectClaim = Pick<WriteAheadObject, "key" | "flushId" | "byteLength" | "copies">;
+
+interface CopiesClaim {
+  readonly key: ObjectKey;
+  readonly copies: readonly StoreId[];
+  readonly where: string;
+}
+
+/** What is wrong with the bytes. */
+type CopyCheck = (bytes: Uint8Array) => readonly string[];
+
+interface CopyProblem {
+  readonly kind: "missing" | "unreadable" | "damaged";
+  readonly storeId: StoreId;
+  readonly what: string;
+}
+
+interface Trouble {
+  readonly findings: readonly Finding[];
+  /** Stores that are said to have it and are away. */
+  readonly awayIds: readonly StoreId[];
+  /** Whether a whole copy was read somewhere. */
+  readonly isFound: boolean;
+}
 
 type Copy =
   | { readonly kind: "read"; readonly bytes: Uint8Array }
@@ -24,17 +55,21 @@ type Copy =
  */
 export class ObjectExam {
   readonly #ports: DoctorPorts;
+  readonly #presence: StorePresence;
   readonly #findings: Findings;
   readonly #signal: AbortSignal;
   /** Every object that a record names, and a store with a good copy. */
   readonly #examined = new Map<ObjectKey, StoreId | undefined>();
   readonly #kept = new Map<ObjectKey, Uint8Array>();
   #keptBytes = 0;
-  /** Whether a missing copy is damage is known only when all journals have been read to their ends. */
-  readonly #missing = new Map<ObjectKey, Finding[]>();
+  /** Objects of which no copy could be read, and one may be in a store that is away. */
+  readonly #unread = new Set<string>();
+  /** Whether a bad copy is damage is known only when all journals have been read to their ends. */
+  readonly #troubles = new Map<ObjectKey, Trouble>();
 
-  constructor(ports: DoctorPorts, findings: Findings, signal: AbortSignal) {
+  constructor({ ports, presence, findings, signal }: ObjectExamOptions) {
     this.#ports = ports;
+    this.#presence = presence;
     this.#findings = findings;
     this.#signal = signal;
   }
@@ -79,53 +114,87 @@ export class ObjectExam {
       hasHash(bytes, ref) ? [] : ["its bytes do not have the hash of its reference"];
     const bytes = await this.#examineCopies({ key, copies, where }, check);
     // Nothing makes up for it later: a pointer or a command that stands needs its object.
-    this.reportMissing(key);
+    this.reportNeeded(key);
     return bytes;
   }
 
-  /** Turns what was missing of an object that is still needed into findings. */
-  reportMissing(key: ObjectKey): void {
-    for (const finding of this.#missing.get(key) ?? []) this.#findings.add(finding);
-    this.#missing.delete(key);
+  /** Whether the object could not be read, and may be whole in a store that is away. */
+  mayBeAway(key: string): boolean {
+    return this.#unread.has(key);
   }
 
-  reportAllMissing(): void {
-    for (const key of [...this.#missing.keys()]) this.reportMissing(key);
+  /** Turns what was wrong with an object that is still needed into findings. */
+  reportNeeded(key: ObjectKey): void {
+    const trouble = this.#troubles.get(key);
+    if (trouble === undefined) return;
+    this.#troubles.delete(key);
+    for (const finding of trouble.findings) this.#findings.add(finding);
+    this.#presence.noteNeeded(trouble.awayIds, { isOnlyThere: !trouble.isFound });
   }
 
-  async #examineCopies(
-    claim: { readonly key: ObjectKey; readonly copies: readonly StoreId[]; readonly where: string },
-    check: (bytes: Uint8Array) => readonly string[],
-  ): Promise<Uint8Array | undefined> {
+  reportAllNeeded(): void {
+    for (const key of [...this.#troubles.keys()]) this.reportNeeded(key);
+  }
+
+  async #examineCopies(claim: CopiesClaim, check: CopyCheck): Promise<Uint8Array | undefined> {
     const { key, copies } = claim;
     this.#examined.set(key, undefined);
+    const problems: CopyProblem[] = [];
     let good: Uint8Array | undefined;
     for (const store of copies) {
-      const where = `store ${store} object ${key}`;
-      const copy = await this.#read(store, key);
-      if (copy.kind === "read") {
-        this.#findings.tally.objects++;
-        this.#findings.tally.bytes += copy.bytes.byteLength;
-        const problems = check(copy.bytes);
-        for (const what of problems) {
-          this.#findings.add({ kind: "object-damaged", where, what, remedy: RESTORE_OBJECT });
-        }
-        if (problems.length > 0 || good !== undefined) continue;
-        good = copy.bytes;
-        this.#examined.set(key, store);
-        this.#keep(key, good);
-        continue;
-      }
-      const what = `${copy.what}, named by ${claim.where}`;
-      const finding = { kind: `object-${copy.kind}`, where, what, remedy: RESTORE_OBJECT };
-      if (copy.kind === "unreadable") this.#findings.add(finding);
-      else this.#missing.set(key, [...(this.#missing.get(key) ?? []), finding]);
+      if (this.#presence.isAway(store)) continue;
+      const bytes = await this.#examineCopy(store, key, { check, onProblem: (problem) => problems.push(problem) });
+      good ??= bytes;
+    }
+    // The record says who had it at its commit; others may have got it since.
+    for (const store of this.#ports.stores.keys()) {
+      if (good !== undefined) break;
+      if (copies.includes(store) || this.#presence.isAway(store)) continue;
+      good = await this.#examineCopy(store, key, { check, onProblem: () => {} });
     }
     if (copies.length === 0) {
       const what = `${claim.where} names no store that has it`;
       this.#findings.add({ kind: "object-copies", where: `object ${key}`, what, remedy: RESTORE_OBJECT });
     }
+    this.#noteTrouble(claim, problems);
     return good;
+  }
+
+  #noteTrouble({ key, copies, where }: CopiesClaim, problems: readonly CopyProblem[]): void {
+    const awayIds = copies.filter((id) => this.#presence.isAway(id));
+    if (problems.length === 0 && awayIds.length === 0) return;
+    const store = this.#examined.get(key);
+    const isFound = store !== undefined;
+    if (!isFound && awayIds.length > 0) this.#unread.add(key);
+    const remedy = remedyOf(store, awayIds);
+    const findings = problems.map(({ kind, storeId, what }) => {
+      const text = kind === "damaged" ? what : `${what}, named by ${where}`;
+      return { kind: `object-${kind}`, where: `store ${storeId} object ${key}`, what: text, remedy };
+    });
+    this.#troubles.set(key, { findings, awayIds, isFound });
+  }
+
+  /** The bytes of a copy that is whole. */
+  async #examineCopy(
+    storeId: StoreId,
+    key: ObjectKey,
+    { check, onProblem }: { readonly check: CopyCheck; readonly onProblem: (problem: CopyProblem) => void },
+  ): Promise<Uint8Array | undefined> {
+    const copy = await this.#read(storeId, key);
+    if (copy.kind !== "read") {
+      onProblem({ ...copy, storeId });
+      return undefined;
+    }
+    this.#findings.tally.objects++;
+    this.#findings.tally.bytes += copy.bytes.byteLength;
+    const problems = check(copy.bytes);
+    for (const what of problems) onProblem({ kind: "damaged", storeId, what });
+    if (problems.length > 0) return undefined;
+    if (this.#examined.get(key) === undefined) {
+      this.#examined.set(key, storeId);
+      this.#keep(key, copy.bytes);
+    }
+    return copy.bytes;
   }
 
   async #readAgain(key: ObjectKey): Promise<Uint8Array | undefined> {
@@ -159,4 +228,10 @@ export class ObjectExam {
       this.#keptBytes -= kept.byteLength;
     }
   }
+}
+
+function remedyOf(goodStore: StoreId | undefined, awayIds: readonly StoreId[]): string {
+  if (goodStore !== undefined) return `store ${goodStore} has it: copy it from there if the brokers do not`;
+  if (awayIds.length === 0) return RESTORE_OBJECT;
+  return `it may be in what is away (store ${awayIds.join(", ")}): bring that back first`;
 }

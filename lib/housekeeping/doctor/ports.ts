@@ -13,6 +13,6 @@ export type ObjectSource = Pick<ObjectStore, "get" | "list">;
 
 export interface DoctorPorts {
   readonly journals: JournalSource;
-  /** Those that are there. A store that the cluster journal names and that is not here is a finding. */
+  /** Those that are there. A store that the cluster journal names and that is not here is away. */
   readonly stores: ReadonlyMap<StoreId, ObjectSource>;
 }

@@ -51,13 +51,21 @@ async function readPage(id: JournalId, from: JournalSeq, context: SnapshotContex
   }
 }
 
-/** The pointers of a journal whose snapshots can be restored, oldest first. Everything else becomes a finding. */
-export async function goodSnapshots<S, C, O>(
+export interface ReadSnapshots {
+  /** Those that can be restored, oldest first. */
+  readonly good: readonly SnapshotPointer[];
+  /** Numbers of those that may be whole in a store that is away. */
+  readonly awayAt: readonly JournalSeq[];
+}
+
+/** The pointers of a journal. What is wrong with one or with its snapshot becomes a finding. */
+export async function readSnapshots<S, C, O>(
   id: JournalId,
   machine: StateMachine<S, C, O>,
   context: SnapshotContext,
-): Promise<readonly SnapshotPointer[]> {
+): Promise<ReadSnapshots> {
   const good: SnapshotPointer[] = [];
+  const awayAt: JournalSeq[] = [];
   const pointers = journalId(`${id}/snapshots`);
   for await (const record of journalRecords(pointers, context, () => {})) {
     const where = `journal ${pointers} record ${record.seq}`;
@@ -69,7 +77,10 @@ export async function goodSnapshots<S, C, O>(
       continue;
     }
     const restored = await restore(id, machine, pointer, context);
-    if (restored === undefined) continue;
+    if (restored === undefined) {
+      if (context.objects.mayBeAway(pointer.object.key)) awayAt.push(pointer.seq);
+      continue;
+    }
     context.findings.tally.snapshots++;
     if (pointer.journalBytes !== restored.journalBytes) {
       const what = `it says ${pointer.journalBytes} bytes of records, its snapshot ${restored.journalBytes}`;
@@ -77,7 +88,7 @@ export async function goodSnapshots<S, C, O>(
     }
     good.push(pointer);
   }
-  return good;
+  return { good, awayAt };
 }
 
 /** The state of a snapshot; undefined with findings if it cannot be had. */

@@ -61,6 +61,9 @@ export function checkLogState(journalName: string, state: LogState): readonly Fi
       findings.push({ kind: "offsets", where, what, remedy: REPORT_BUG });
     }
   }
+  if (state.replicas.length > 0 && state.isr.length === 0) {
+    findings.push({ kind: "isr", where: journalName, what: "no store is in sync", remedy: REPORT_BUG });
+  }
   for (const store of state.isr) {
     if (state.replicas.includes(store)) continue;
     const what = `store ${store} is in sync and not a replica`;

@@ -6,9 +6,11 @@ import { type ObjectKey, type StoreId, uuidToBytes } from "#lib/util/branded.ts"
 import { LogError } from "#lib/util/errors.ts";
 import type { Findings } from "./finding.ts";
 import type { DoctorPorts, ObjectSource } from "./ports.ts";
+import type { StorePresence } from "./store-presence.ts";
 
 interface ExamContext {
   readonly ports: DoctorPorts;
+  readonly presence: StorePresence;
   readonly findings: Findings;
   readonly signal: AbortSignal;
 }
@@ -16,16 +18,14 @@ interface ExamContext {
 const LIST_LIMIT = 1_000;
 const RIGHT_STORE = "mount or copy the right store there, or bring its marker.json back from a backup";
 
-/** Each store's marker is whole, and the one that the cluster journal remembers. */
+/** The marker of each store that is there is whole, and the one that the cluster journal remembers. */
 export async function checkMarkers(
   cluster: ClusterState | undefined,
-  { ports, findings, signal }: ExamContext,
+  { ports, presence, findings, signal }: ExamContext,
 ): Promise<void> {
-  const ids = new Set([...ports.stores.keys(), ...(cluster?.stores.keys() ?? [])]);
-  for (const id of [...ids].sort((a, b) => a - b)) {
-    const store = ports.stores.get(id);
-    const what =
-      store === undefined ? "the cluster journal names it, and it is not here" : await markerProblem(id, store);
+  for (const [id, store] of [...ports.stores].sort(([a], [b]) => a - b)) {
+    if (presence.isAway(id)) continue;
+    const what = await markerProblem(id, store);
     if (what !== undefined) findings.add({ kind: "store-marker", where: `store ${id}`, what, remedy: RIGHT_STORE });
   }
 
@@ -51,10 +51,11 @@ export async function checkMarkers(
 
 /** Counts what lies in the stores and is named by no record. */
 export async function countOrphans(
-  { ports, findings, signal }: ExamContext,
+  { ports, presence, findings, signal }: ExamContext,
   isNamed: (key: ObjectKey) => boolean,
 ): Promise<void> {
   for (const [id, store] of ports.stores) {
+    if (presence.isAway(id)) continue;
     for (let startAfter = "", isTruncated = true; isTruncated; ) {
       try {
         const listing = await store.list({ prefix: "", startAfter, limit: LIST_LIMIT }, signal);
