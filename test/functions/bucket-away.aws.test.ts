@@ -13,7 +13,7 @@ const LARGE = "x".repeat(100_000);
 const STORES = [0, 1, 2];
 /** A request that hangs is given up after five seconds, and a cold reader may meet several one after the other. */
 const ANSWERED_MS_MAX = 20_000;
-const RUNS_MAX = 10;
+const RUNS_MAX = 30;
 /** After so many a journal is due for a snapshot. */
 const SNAPSHOT_RECORDS = 256;
 

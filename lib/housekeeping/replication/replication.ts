@@ -1,3 +1,4 @@
+import { ByteBudget } from "#lib/log/fetch-budget.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { LogState } from "#lib/log/log-state.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
@@ -5,7 +6,12 @@ import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { StoreHealth } from "#lib/storage/store-health.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 import type { StoreId } from "#lib/util/branded.ts";
-import { ISR_SUSPECT_MS_MAX, REPLICATION_BYTES_PER_SECOND_MAX, REPLICATION_TICK_MS } from "#lib/util/limits.ts";
+import {
+  ISR_SUSPECT_MS_MAX,
+  REPLICATION_BYTES_IN_FLIGHT_MAX,
+  REPLICATION_BYTES_PER_SECOND_MAX,
+  REPLICATION_TICK_MS,
+} from "#lib/util/limits.ts";
 import type { CopyTracker } from "./copy-tracker.ts";
 import { IsrKeeper } from "./isr-keeper.ts";
 import { LostObjects } from "./lost-objects.ts";
@@ -69,9 +75,10 @@ export class Replication implements ReplicationStatus {
     const copier = new ObjectCopier({ ...options, pace, onBadSource });
     const audit = new StoreAudit(options);
     const lost = new LostObjects(options);
+    const budget = new ByteBudget(REPLICATION_BYTES_IN_FLIGHT_MAX);
     this.#options = options;
     this.#audit = audit;
-    this.#repairs = stores.ids.map((id) => new StoreRepair(id, { ...options, audit, copier, lost }));
+    this.#repairs = stores.ids.map((id) => new StoreRepair(id, { ...options, audit, copier, lost, budget }));
     this.#isrKeeper = new IsrKeeper(options);
   }
 
@@ -118,7 +125,9 @@ export class Replication implements ReplicationStatus {
       this.#look();
       count += await this.#isrKeeper.keep(signal);
       const suspects = stores.ids.filter((id) => health.isSuspect(id));
-      if (suspects.length === 0 || leftMs <= 0) return count;
+      // One failure does not make a store suspect; what it has held up is tried again.
+      const isHeldUp = this.#repairs.some(({ hasWork }) => hasWork);
+      if ((suspects.length === 0 && !isHeldUp) || leftMs <= 0) return count;
       await clock.sleep(REPLICATION_TICK_MS, signal);
       await Promise.all(suspects.map((id) => this.#try(id, signal)));
     }
