@@ -1,5 +1,6 @@
 import type { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
 import type { ClusterJournal } from "#lib/cluster/cluster-state-machine.ts";
+import type { CopyTracker, CopyTrackerOptions } from "#lib/housekeeping/replication/copy-tracker.ts";
 import type { Journal } from "#lib/journal/journal.ts";
 import type { JournalObjects } from "#lib/journal/journal-objects.ts";
 import type { Appender } from "#lib/log/log-api.ts";
@@ -8,6 +9,7 @@ import type { LogStateMachine } from "#lib/log/log-state-machine.ts";
 import type { PartitionDirectory } from "#lib/log/partition-directory.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { ReplicatedWriter, ReplicatedWriterPorts } from "#lib/storage/replicated-put.ts";
+import type { StoreHealth } from "#lib/storage/store-health.ts";
 import type { Host } from "./host.ts";
 
 /** Where a bug can be put between the parts of a world, in place of the sound part. */
@@ -16,6 +18,8 @@ export interface Decorations {
   readonly journal?: (journal: Journal, host: Host) => Journal;
   /** The cluster journal, as a broker sees it that gives its signs of life and watches for those of others. */
   readonly clusterJournal?: (journal: ClusterJournal, host: Host) => ClusterJournal;
+  readonly health?: (clock: Clock) => StoreHealth;
+  readonly tracker?: (options: CopyTrackerOptions) => CopyTracker;
   readonly objects?: (objects: JournalObjects) => JournalObjects;
   readonly writer?: (ports: ReplicatedWriterPorts) => ReplicatedWriter;
   readonly logMachine?: (machine: LogStateMachine) => LogStateMachine;

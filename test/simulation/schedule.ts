@@ -20,7 +20,7 @@ import { runIdempotentProducer, runPlainProducer } from "./producers.ts";
 import { describeProfile, drawProfile, type Profile } from "./profile.ts";
 import { giveUp, standsForLost } from "./replicas/give-up.ts";
 import { checkSettled } from "./replicas/settled.ts";
-import { checkSurvival, takeAway } from "./replicas/survival.ts";
+import { checkSurvival, checkWhole, takeAway } from "./replicas/survival.ts";
 import { fetch, listOffset } from "./services.ts";
 import type { SimBroker } from "./sim-broker.ts";
 import { World } from "./world.ts";
@@ -161,8 +161,8 @@ async function examineEnd(world: World): Promise<void> {
     if (!broker.host.isDead && !broker.isStopped) history.problems.push(...checkFixpoint(broker, truth));
   }
   if (world.profile.replicas !== undefined) {
+    history.problems.push(...checkSurvival(world), ...checkSettled(world), ...checkWhole(world));
     await runUntil(world, giveUp(world));
-    history.problems.push(...checkSurvival(world), ...checkSettled(world));
     takeAway(world);
   }
   const before = new Set(world.brokers);

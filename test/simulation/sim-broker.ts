@@ -1,12 +1,10 @@
 import { assembleReaders } from "#lib/broker/assemble-readers.ts";
+import type { WatchedStores } from "#lib/broker/assemble-replication.ts";
 import { journalPorts } from "#lib/broker/open-journals.ts";
-import { BrokerMembership } from "#lib/cluster/broker-membership.ts";
-import { BrokerIdInUseError } from "#lib/cluster/broker-registration.ts";
 import type { ClusterCommand, ClusterOutcome } from "#lib/cluster/cluster-command.ts";
 import type { ClusterState } from "#lib/cluster/cluster-state.ts";
 import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
 import { ClusterView } from "#lib/cluster/cluster-view.ts";
-import { Elector } from "#lib/cluster/elector.ts";
 import { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import { TopicAdmin } from "#lib/cluster/topic-admin.ts";
 import type { GroupCommand } from "#lib/coordinator/group-command.ts";
@@ -15,6 +13,7 @@ import type { GroupOutcome } from "#lib/coordinator/group-outcome.ts";
 import type { GroupJournalState } from "#lib/coordinator/group-state.ts";
 import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
 import { LostRecords } from "#lib/housekeeping/lost-records.ts";
+import { CopyTracker } from "#lib/housekeeping/replication/copy-tracker.ts";
 import type { Journal } from "#lib/journal/journal.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
@@ -28,13 +27,16 @@ import { describeError, type LogFields, type Logger } from "#lib/runtime/logger.
 import type { ObjectStore } from "#lib/storage/object-store.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { SegmentMemory } from "#lib/storage/segment-memory.ts";
+import { StoreHealth } from "#lib/storage/store-health.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
+import { watchStores } from "#lib/storage/watched-store.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { BrokerId, JournalId, StoreId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { MIB } from "#lib/util/limits.ts";
 import type { Decorations } from "./decorations.ts";
 import type { Host } from "./host.ts";
+import { takePart } from "./replicas/sim-member.ts";
 
 export type LogReplica = ReplicatedState<LogState, LogCommand, LogOutcome>;
 export type ClusterReplica = ReplicatedState<ClusterState, ClusterCommand, ClusterOutcome>;
@@ -84,7 +86,7 @@ export class SimBroker {
   readonly #producerIds: ProducerIds;
   readonly #stop = new AbortController();
   readonly #ports;
-  readonly #stores: StoreSet;
+  readonly #watched: WatchedStores;
   readonly #writer: ReplicatedWriter;
   readonly #logger: Logger;
 
@@ -98,11 +100,12 @@ export class SimBroker {
       if (message === "journal stopped") this.#isStopped = true;
       options.onError(message, fields);
     });
-    this.#stores = new StoreSet(options.stores, options.homeId);
-    const writerPorts = { stores: this.#stores, clock, random, logger: this.#logger };
+    this.#watched = watchedStores(options);
+    const { stores, health, tracker } = this.#watched;
+    const writerPorts = { stores, health, clock, random, logger: this.#logger, lateCopies: tracker };
     const writer = new ReplicatedWriter(writerPorts);
     this.#writer = decorations.writer?.(writerPorts) ?? writer;
-    const ports = { journal, stores: this.#stores, clock, random, logger: this.#logger };
+    const ports = { journal, stores, health, clock, random, logger: this.#logger };
     const opening = journalPorts(ports, writer);
     this.#ports = { ...opening, objects: decorations.objects?.(opening.objects) ?? opening.objects };
     const machine = clusterStateMachine;
@@ -135,13 +138,13 @@ export class SimBroker {
     const { options } = this;
     const { signal } = this.#stop;
     await this.cluster.open(signal);
-    const storeCount = this.#stores.ids.length;
+    const storeCount = this.#watched.stores.ids.length;
     const { brokerId } = options;
     const view = new ClusterView({ journal: this.cluster, brokerId, startConfigs: options.startConfigs, storeCount });
     const directory: PartitionDirectory = options.decorations.directory?.(view) ?? view;
-    const ports = { ...this.#ports, stores: this.#stores, journals: this.logJournals, directory };
+    const ports = { ...this.#ports, stores: this.#watched.stores, journals: this.logJournals, directory };
     const readers = assembleReaders(
-      { ...ports, onCopyLost: () => undefined },
+      { ...ports, health: this.health, onCopyLost: (lost) => this.#watched.tracker.noteLost(lost) },
       {
         tailCacheBytesMax: options.tailCacheBytesMax,
         blockCacheBytesMax: MIB,
@@ -152,7 +155,7 @@ export class SimBroker {
     const appender = new AppendPath(
       {
         ...ports,
-        storeIds: this.#stores.ids,
+        storeIds: this.#watched.stores.ids,
         writer: this.#writer,
         recent: readers.recent,
         // Small, so that its memory is used again all the time.
@@ -179,34 +182,28 @@ export class SimBroker {
     void this.#finishInterrupted();
   }
 
-  /** Registers the process as a broker and resolves; it takes part in the cluster from then on. */
-  async register(): Promise<void> {
+  /** Makes the process a broker of the cluster, where it is to be one. Resolves when it is registered. */
+  async takePart(): Promise<void> {
     const { options, cluster, logJournals, view } = this;
-    const { host, brokerId, homeId, membership, decorations } = options;
+    const { host, membership } = options;
     if (membership === undefined) return;
-    const { signal } = this.#stop;
-    const { clock, random } = host;
-    const shared = { cluster: view, clock, logger: this.#logger };
-    const member = new BrokerMembership(
-      { brokerId, rack: null, storeId: homeId, ...membership },
-      { ...shared, journal: decorations.clusterJournal?.(cluster, host) ?? cluster, random },
-    );
-    const storeIds = this.#stores.ids;
-    const elector = new Elector({ ...shared, brokerId, clusterJournal: cluster, journals: logJournals, storeIds });
-    try {
-      await member.register([{ name: "PLAINTEXT", host: host.name, port: 9092 }], signal);
-    } catch (error) {
-      this.#noteEnd(error);
-      return;
-    }
-    elector.follow(signal);
-    member.run(signal, () => void elector.tick(signal)).catch((error) => this.#noteEnd(error));
+    await takePart({
+      ...this.#ports,
+      ...membership,
+      options,
+      watched: this.#watched,
+      journals: logJournals,
+      groupJournalCount: GROUP_JOURNAL_COUNT,
+      cluster: view,
+      clusterJournal: cluster,
+      onReplaced: () => host.kill(),
+      signal: this.#stop.signal,
+    });
   }
 
-  /** Another process has this broker's id: this one ends. */
-  #noteEnd(error: unknown): void {
-    if (error instanceof BrokerIdInUseError) this.host.kill();
-    else this.#logger.error("membership failed", { error: describeError(error) });
+  /** What the process knows of its stores. */
+  get health(): StoreHealth {
+    return this.#watched.health;
   }
 
   /** Goes on with what a process began and did not end, as a broker does when it starts. */
@@ -221,7 +218,7 @@ export class SimBroker {
 
   /** What an operator asks for who gives up what no store has any more. */
   get lostRecords(): LostRecords {
-    return new LostRecords({ journals: this.logJournals, stores: this.#stores, logger: this.#logger });
+    return new LostRecords({ journals: this.logJournals, stores: this.#watched.stores, logger: this.#logger });
   }
 
   get view(): ClusterView {
@@ -265,6 +262,14 @@ export class SimBroker {
       await replica.trim(signal);
     }
   }
+}
+
+function watchedStores({ stores, homeId, host, decorations }: SimBrokerOptions): WatchedStores {
+  const { clock } = host;
+  const health = decorations.health?.(clock) ?? new StoreHealth(clock);
+  const set = watchStores(new StoreSet(stores, homeId), health);
+  const options = { storeIds: set.ids, clock, isThorough: true };
+  return { stores: set, health, tracker: decorations.tracker?.(options) ?? new CopyTracker(options) };
 }
 
 function errorLogger(onError: (message: string, fields: LogFields) => void): Logger {

@@ -1,4 +1,5 @@
 import type { MemoryObjectService } from "#lib/adapters/memory/memory-object-store.ts";
+import { answerWithin } from "#lib/storage/answer-within.ts";
 import type { ByteRange, ObjectListing, ObjectStore, PutResult } from "#lib/storage/object-store.ts";
 import { CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "#lib/storage/object-store.ts";
 import { assert } from "#lib/util/assert.ts";
@@ -25,11 +26,14 @@ export class SimObjectStore implements ObjectStore {
   readonly #store: StoreWorld;
   readonly #host: Host;
   readonly #faults: Faults;
+  readonly #answerMsMax: number | undefined;
 
-  constructor(store: StoreWorld, host: Host, faults: Faults) {
+  /** `answerMsMax`: a call that takes longer is given up, as by every adapter at home. */
+  constructor(store: StoreWorld, host: Host, faults: Faults, answerMsMax?: number) {
     this.#store = store;
     this.#host = host;
     this.#faults = faults;
+    this.#answerMsMax = answerMsMax;
   }
 
   async putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
@@ -86,6 +90,13 @@ export class SimObjectStore implements ObjectStore {
   }
 
   #call<T>(operation: string, key: string, signal: AbortSignal, apply: () => T): Promise<T> {
+    const ms = this.#answerMsMax;
+    if (ms === undefined) return this.#callOnce(operation, key, signal, apply);
+    const { clock } = this.#host;
+    return answerWithin({ clock, ms, signal }, (own) => this.#callOnce(operation, key, own, apply));
+  }
+
+  #callOnce<T>(operation: string, key: string, signal: AbortSignal, apply: () => T): Promise<T> {
     const { id, service } = this.#store;
     return callService<T>(
       this.#host,

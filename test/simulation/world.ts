@@ -12,7 +12,7 @@ import { levelTwo } from "./level-two.ts";
 import { type FaultRates, type Faults, NO_FAULTS, newTroubles, type Trouble } from "./network.ts";
 import type { Profile } from "./profile.ts";
 import { Calm } from "./replicas/calm.ts";
-import { Losses } from "./replicas/losses.ts";
+import { Losses, repairMsMax } from "./replicas/losses.ts";
 import { markStore, provenStore } from "./replicas/marked-stores.ts";
 import type { ReplicaProfile } from "./replicas/replica-profile.ts";
 import { Scheduler, trueClock } from "./scheduler.ts";
@@ -30,6 +30,14 @@ export interface StartOptions {
   /** Whoever it comes in place of. */
   readonly replaces?: SimBroker;
 }
+
+const STORE_ANSWER_MS_MAX = 20_000;
+
+/** What processes say of records that stores have lost, or say that they have. */
+const MISSING: ReadonlySet<string> = new Set([
+  "committed records are missing or damaged",
+  "no store has an object that records lie in",
+]);
 
 /** The services, the processes on their hosts, and what is known to be true. */
 export class World {
@@ -78,7 +86,7 @@ export class World {
     this.losses = new Losses(this.scheduler, this.calm, {
       stores: this.stores,
       storesMax: Math.floor((profile.replicationFactor - 1) / 2),
-      repairMs: Number.POSITIVE_INFINITY,
+      repairMs: profile.replicas === undefined ? 0 : repairMsMax(profile.replicas),
       exceeds: profile.replicas?.exceeds === true,
     });
     const [badStore] = this.stores.slice(-1);
@@ -126,8 +134,8 @@ export class World {
     const storeFaults = this.#newFaults(profile.storeRates);
     const logMachine = profile.hasOldProcess && !isOld ? levelTwo(this.#logMachine) : this.#logMachine;
     const storeOf = (store: StoreWorld) => {
-      const own = new SimObjectStore(store, host, storeFaults);
-      return profile.replicas === undefined ? own : provenStore(own, store.id);
+      if (replicas === undefined) return new SimObjectStore(store, host, storeFaults);
+      return provenStore(new SimObjectStore(store, host, storeFaults, STORE_ANSWER_MS_MAX), store.id);
     };
     const broker = new SimBroker({
       host,
@@ -258,7 +266,7 @@ export class World {
         await broker.open();
         this.brokers.push(broker);
         this.calm.end(replaces);
-        this.mustEnd(broker, "its registration", broker.register());
+        this.mustEnd(broker, "its registration", broker.takePart());
         return;
       } catch (error) {
         this.scheduler.trace(`${broker.host.name} cannot open: ${describeError(error)}`);
@@ -275,7 +283,7 @@ export class World {
     // An old process must stop at a level that it does not understand, and everything in it fails then.
     if (text.includes("FeatureLevelError") && broker.host.name.startsWith("old")) return;
     const mayMiss = this.profile.storeLossRate > 0 || this.profile.replicas !== undefined;
-    if (message === "committed records are missing or damaged" && mayMiss) return;
+    if (MISSING.has(message) && mayMiss) return;
     this.history.problems.push(`checkNoErrors: ${broker.host.name} ${message}: ${text}`);
   }
 }

@@ -32,7 +32,7 @@ export async function giveUp(world: World): Promise<void> {
 }
 
 export function isLost({ losses }: World, { place }: TrueBatch): boolean {
-  return place.kind === "object" && losses.gone.has(place.key);
+  return place.kind === "object" && losses.isGone(place.key);
 }
 
 /** Whether a batch without records stands for nothing but what is lost. */

@@ -32,9 +32,8 @@ export class Losses {
   /** How many stores may be lost at a time. */
   readonly #storesMax: number;
   readonly #exceeds: boolean;
-  /** What no store has any more. */
-  readonly gone = new Set<ObjectKey>();
-  /** Infinite where nobody replicates. */
+  /** Of what no store had any more, how many had lost it when the last of them did. */
+  readonly #lostAtOnce = new Map<ObjectKey, number>();
   readonly #repairMs: number;
   readonly #open = new Map<StoreId, OpenLoss>();
 
@@ -72,18 +71,39 @@ export class Losses {
   /** Each object goes with probability `share`; the marker is what an operator brings back first. */
   lose(storeId: StoreId, share: number, random: SeededRandom): void {
     const { service, lost } = defined(this.#stores.find(({ id }) => id === storeId));
+    const nowMs = this.#scheduler.elapsedMs;
     let count = 0;
     for (const key of service.sortedKeys()) {
       const isSpared = this.#exceeds && key.startsWith(JOURNAL_OBJECT_PREFIX);
       if (key === MARKER_KEY || isSpared || !random.chance(share)) continue;
       service.delete(key);
-      lost.set(key, this.#scheduler.elapsedMs);
-      if (!this.#stores.some((store) => store.service.objects.has(key))) this.gone.add(key);
+      lost.set(key, nowMs);
       count++;
+      const firstMs = this.open().get(storeId)?.firstMs ?? nowMs;
+      this.#open.set(storeId, { firstMs, lastMs: nowMs });
+      if (this.isGone(key)) this.#lostAtOnce.set(key, this.lostBy(key));
     }
-    const nowMs = this.#scheduler.elapsedMs;
-    if (count > 0) this.#open.set(storeId, { firstMs: this.#open.get(storeId)?.firstMs ?? nowMs, lastMs: nowMs });
     this.#scheduler.trace(`store ${storeId} loses ${count} objects`);
+  }
+
+  /** Whether no store has it any more. */
+  isGone(key: ObjectKey): boolean {
+    return !this.#stores.some(({ service }) => service.objects.has(key));
+  }
+
+  /** How many stores have lost it and need not have made that good yet. */
+  lostBy(key: ObjectKey): number {
+    const open = this.open();
+    const lost = this.#stores.filter(({ id, service, lost }) => {
+      const firstMs = open.get(id)?.firstMs ?? Number.POSITIVE_INFINITY;
+      return !service.objects.has(key) && (lost.get(key) ?? -1) >= firstMs;
+    });
+    return lost.length;
+  }
+
+  /** How many stores lost it until the last one had, before that could be made good. */
+  lostAtOnce(key: ObjectKey): number {
+    return this.#lostAtOnce.get(key) ?? 0;
   }
 
   #settle(): void {

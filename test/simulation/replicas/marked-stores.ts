@@ -11,10 +11,15 @@ export function markStore({ id, service }: StoreWorld): void {
   service.put(MARKER_KEY, encodeStoreMarker(markerOf(id)));
 }
 
+/** What a store shows that is not the one it was. */
+export function unmarkStore({ service }: StoreWorld): void {
+  service.delete(MARKER_KEY);
+}
+
 export function provenStore(store: ObjectStore, id: StoreId): ObjectStore {
   return new ProvenStore(store, markerOf(id), `store-${id}`);
 }
 
-function markerOf(id: StoreId): StoreMarker {
+export function markerOf(id: StoreId): StoreMarker {
   return newStoreMarker(id, new Uint8Array(16).fill(id + 1));
 }

@@ -34,33 +34,34 @@ export interface ReplicaProfile {
 
 export function drawReplicaProfile(random: SeededRandom): Profile {
   // Outages of hours; brokers then expect less of each other, so that a schedule does not consist of signs of life.
-  const isLong = random.chance(0.15);
+  const isLong = random.chance(0.08);
   const mixed = drawMixed(random, isLong ? "hours" : "hour");
   const storeCount = pick(random, [3, 3, 3, 3, 5, 2]);
   const replicationFactor = random.chance(0.8) ? storeCount : 1 + random.below(storeCount);
-  const troubleMsMax = isLong ? 4 * 60 * MINUTE_MS : pick(random, [20 * SECOND_MS, 3 * MINUTE_MS, 30 * MINUTE_MS]);
+  const troubleMsMax = isLong ? 2 * 60 * MINUTE_MS : pick(random, [20 * SECOND_MS, 3 * MINUTE_MS, 30 * MINUTE_MS]);
   const storeRates = rates(random, { freeze: mixed.freezeEveryMs > 0, deadly: mixed.killEveryMs > 0 });
   const replicas: ReplicaProfile = {
     minInsyncReplicas: random.chance(0.7) ? undefined : 1 + random.below(replicationFactor),
     sessionMs: (isLong ? 900 : 90) * SECOND_MS,
     heartbeatMs: (isLong ? 200 : 20) * SECOND_MS,
     hasLocks: isLong || random.chance(0.5),
-    stormEveryMs: (isLong ? 10 : 1) * pick(random, [2 * MINUTE_MS, 8 * MINUTE_MS, 12 * MINUTE_MS]),
-    stormsMax: 1 + random.below(10),
+    stormEveryMs: (isLong ? 10 : 1) * pick(random, [MINUTE_MS, 4 * MINUTE_MS, 10 * MINUTE_MS]),
+    stormsMax: 1 + random.below(isLong ? 3 : 10),
     troublesMax: 1 + random.below(storeCount + 1),
-    lossRate: pick(random, [0, 0.3, 0.8]),
+    lossRate: pick(random, [0, 0.5, 1]),
     exceeds: random.chance(0.1),
     routeRate: pick(random, [0, 0.3]),
     journalRate: pick(random, [0, 0.2]),
     massDeathRate: pick(random, [0, 0.2]),
     leaderRate: pick(random, [0, 0.8, 0.95]),
-    troubleMs: (own) => logUniform(own, 200, troubleMsMax),
+    troubleMs: (own) => (own.chance(0.5) ? logUniform(own, 200, troubleMsMax) : own.below(troubleMsMax)),
   };
   return {
     ...mixed,
     storeCount,
     replicationFactor,
-    hostCount: 2 + random.below(storeCount),
+    batchesPerProducer: 20 + random.below(50),
+    hostCount: isLong ? 2 : 2 + random.below(storeCount),
     inlineBytesMax: pick(random, [0, 0, 0, 200, 8_192]),
     checksTrimMark: random.chance(0.5),
     storeRates,

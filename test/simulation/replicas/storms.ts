@@ -3,6 +3,7 @@ import type { Trouble } from "../network.ts";
 import { logUniform, pick } from "../profile.ts";
 import type { StoreWorld } from "../sim-object-store.ts";
 import type { World } from "../world.ts";
+import { markStore, unmarkStore } from "./marked-stores.ts";
 import type { ReplicaProfile } from "./replica-profile.ts";
 
 // Storms come over a world now and then: stores fail in all the ways they know, lose what they held, cannot be reached
@@ -79,13 +80,38 @@ function breakStore(
     store.service.isDown = trouble === undefined && !isFull;
     world.scheduler.trace(`store ${store.id} is in trouble: ${JSON.stringify(trouble ?? (isFull ? "full" : "away"))}`);
     return () => {
-      if (isLossy && !world.isHealed && world.losses.mayLose(store.id)) world.losses.lose(store.id, share, random);
+      if (isLossy && !world.isHealed && world.losses.mayLose(store.id) && isNoticed(world, store)) {
+        world.losses.lose(store.id, share, random);
+        if (share === 1 && random.chance(0.3)) loseMarker(world, store, random);
+      }
       store.troubles.ofAll = undefined;
       store.isFull = false;
       store.service.isDown = false;
       world.scheduler.trace(`store ${store.id} is back`);
     };
   };
+}
+
+/**
+ * Whether every leader has seen the store fail: what a store loses that fails before nobody's eyes is found by whoever
+ * reads it, and no sooner. Who comes to lead later looks for itself.
+ */
+function isNoticed({ truth, brokers }: World, store: StoreWorld): boolean {
+  return truth.logJournals().every(({ state }) => {
+    const leader = brokers.find(({ options }) => options.brokerId === state.leader.brokerId);
+    return leader === undefined || (!leader.host.isFrozen && leader.health.isSuspect(store.id));
+  });
+}
+
+/** A disk that is new altogether: nobody takes it for the store until an operator has brought the marker back. */
+function loseMarker(world: World, store: StoreWorld, random: SeededRandom): void {
+  const cause = {};
+  world.calm.begin(cause);
+  unmarkStore(store);
+  world.scheduler.schedule(logUniform(random, 5_000, 600_000), () => {
+    markStore(store);
+    world.calm.end(cause);
+  });
 }
 
 /** Several processes cannot reach a store, each another one. */

@@ -1,8 +1,9 @@
-import type { JournalSeq, ObjectKey } from "#lib/util/branded.ts";
-import type { StoreWorld } from "../sim-object-store.ts";
+import { CLUSTER_JOURNAL_ID } from "#lib/cluster/cluster-state-machine.ts";
+import { decodePointer } from "#lib/journal/snapshot-shelf.ts";
+import { storesOf } from "#lib/log/commit-rule.ts";
+import { type JournalSeq, journalId, type ObjectKey, objectKey } from "#lib/util/branded.ts";
 import type { TrueBatch, TruePartition } from "../truth.ts";
 import type { World } from "../world.ts";
-import type { OpenLoss } from "./losses.ts";
 
 // What is committed at c copies outlives the loss of any c - 1 stores, and of any number of processes: these hold nothing.
 
@@ -18,7 +19,6 @@ export function liveBatches({ batches, marks, droppedAtMs }: TruePartition): rea
  */
 export function checkSurvival(world: World): readonly string[] {
   const problems: string[] = [];
-  const open = world.losses.open();
   for (const partition of world.truth.partitions.values()) {
     for (const { name, place, copies, baseOffset } of liveBatches(partition)) {
       if (place.kind === "inline") {
@@ -27,35 +27,64 @@ export function checkSurvival(world: World): readonly string[] {
         }
         continue;
       }
-      if (world.losses.gone.has(place.key)) continue;
-      const holders = world.stores.filter(({ service }) => service.objects.has(place.key));
-      const forgiven = world.stores.filter((store) => isForgiven(store, place.key, open.get(store.id))).length;
-      if (holders.length < copies - forgiven) {
-        const where = `${partition.key}@${baseOffset}`;
-        problems.push(`checkSurvival: ${name} at ${where} has ${holders.length} copies of ${copies}, less ${forgiven}`);
+      problems.push(
+        ...checkObject(world, place.key, copies).map((each) => `${each}: ${name} at ${partition.key}@${baseOffset}`),
+      );
+    }
+  }
+  return [...problems, ...checkSnapshots(world)];
+}
+
+function checkObject({ losses, stores }: World, key: ObjectKey, copies: number): readonly string[] {
+  const count = stores.filter(({ service }) => service.objects.has(key)).length;
+  const forgiven = count === 0 ? Math.max(losses.lostAtOnce(key), losses.lostBy(key)) : losses.lostBy(key);
+  if (count >= copies - forgiven) return [];
+  return [`checkSurvival: ${key} has ${count} copies of ${copies}, and ${forgiven} stores have lost it just now`];
+}
+
+/** What journals begin with outlives what a commit outlives. */
+function checkSnapshots(world: World): readonly string[] {
+  const ids = [CLUSTER_JOURNAL_ID, ...world.truth.logJournals().map(({ id }) => id)];
+  return ids.flatMap((id) => {
+    const pointer = world.journals.service.last(journalId(`${id}/snapshots`));
+    if (pointer === undefined) return [];
+    const key = objectKey(decodePointer(pointer).object.key);
+    const copies = Math.floor(world.stores.length / 2) + 1;
+    return checkObject(world, key, copies).map((each) => `${each}: the snapshot of ${id} at ${pointer.seq}`);
+  });
+}
+
+/** When nothing has been wrong for long, each store has all that it should have. */
+export function checkWhole(world: World): readonly string[] {
+  const problems: string[] = [];
+  for (const { id, state } of world.truth.logJournals()) {
+    if (state.isr.length !== state.replicas.length) {
+      problems.push(`checkWhole: in the end ${id} has the stores ${state.isr} of ${state.replicas} in sync`);
+    }
+    for (const partition of state.partitions.values()) {
+      for (const { place, baseOffset } of partition.entries) {
+        if (place.kind !== "object" || world.losses.isGone(place.key)) continue;
+        const missing = storesOf(state, partition).filter(
+          (storeId) => !world.stores[storeId]?.service.objects.has(place.key),
+        );
+        if (missing.length === 0) continue;
+        problems.push(`checkWhole: in the end the stores ${missing} miss ${place.key} of ${id} at ${baseOffset}`);
       }
     }
   }
   return problems;
 }
 
-function isForgiven({ lost, service }: StoreWorld, key: ObjectKey, open: OpenLoss | undefined): boolean {
-  return open !== undefined && !service.objects.has(key) && (lost.get(key) ?? -1) >= open.firstMs;
-}
-
 function isInJournal(world: World, { journal }: TruePartition, seq: JournalSeq): boolean {
   return world.journals.service.recordsOf(journal).some((record) => record.seq === seq);
 }
 
-/** Takes as many stores away for good as every promise outlives: which, is chance. */
+/** Takes as many stores away for good as what is whole outlives: which, is chance. */
 export function takeAway(world: World): void {
   const random = world.fork();
-  const { gone } = world.losses;
-  const batches = [...world.truth.partitions.values()].flatMap(liveBatches);
-  const kept = batches.filter(({ place }) => place.kind === "inline" || !gone.has(place.key));
-  const copies = kept.map((batch) => batch.copies);
+  const { replicationFactor } = world.profile;
   // Snapshots lie in more than half of the stores.
-  const count = Math.min(Math.floor((world.stores.length - 1) / 2), ...copies.map((each) => each - 1));
+  const count = Math.min(Math.floor((world.stores.length - 1) / 2), replicationFactor - 1);
   const lost = new Set(world.losses.open().keys());
   for (let left = count - lost.size; left > 0; left--) {
     const present = world.stores.filter(({ id }) => !lost.has(id));
