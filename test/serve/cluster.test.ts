@@ -93,7 +93,7 @@ test("each broker is one that could be started alone, and the cluster finds its 
   {
     await using cluster = await ServeProcess.start({ dataDir: directory.path, environment });
     expect(await cluster.ready()).toHaveLength(2);
-    await using connection = await cluster.connect(1);
+    await using connection = await cluster.connect(0);
     await createTopic(connection, "t");
     expect((await produce(connection, { topic: "t" }, batchOf(["a"]))).errorCode).toBe(0);
     expect((await cluster.stop()).code).toBe(0);

@@ -1,0 +1,179 @@
+import { describe, expect, test } from "vitest";
+import { BrokerIdInUseError } from "#lib/cluster/broker-registration.ts";
+import { BrokerWorld, brokerAt } from "./broker-world.ts";
+
+const SESSION_MS = 9_000;
+const HEARTBEAT_MS = 2_000;
+const HOUR_MS = 3_600_000;
+
+describe("a broker", () => {
+  test("that is alone writes nothing once it is registered and leads", async () => {
+    const world = new BrokerWorld();
+    await world.start(0);
+    expect(await world.statuses()).toEqual(["0 running"]);
+    expect(await world.leaders()).toEqual([0, 0, 0]);
+    const counts = () => [world.clusterRecordCount(), ...[0, 1, 2].map((number) => world.logRecordCount(number))];
+    const before = counts();
+    await world.pass(HOUR_MS);
+    expect(counts()).toEqual(before);
+  });
+
+  test("gives signs of life while others run", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll(2);
+    const before = world.clusterRecordCount();
+    await world.pass(10 * HEARTBEAT_MS);
+    expect(world.clusterRecordCount() - before).toBe(20);
+    await brokerAt(brokers, 1).stop();
+    const after = world.clusterRecordCount();
+    await world.pass(HOUR_MS);
+    // The look at which it still took the other one for running.
+    expect(world.clusterRecordCount() - after).toBeLessThanOrEqual(1);
+    expect(await world.statuses()).toEqual(["0 running", "1 stopped"]);
+  });
+
+  test("that dies is fenced when its session is over, and not before", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll();
+    await world.pass(HOUR_MS);
+    brokerAt(brokers, 1).kill();
+    await world.pass(SESSION_MS - HEARTBEAT_MS - 100);
+    expect(await world.statuses()).toEqual(["0 running", "1 running", "2 running"]);
+    await world.pass(HEARTBEAT_MS + 1_000);
+    expect(await world.statuses()).toEqual(["0 running", "1 fenced", "2 running"]);
+    await world.pass(HOUR_MS);
+    expect(await world.statuses()).toEqual(["0 running", "1 fenced", "2 running"]);
+  });
+
+  test("that only stood still is fenced meanwhile and runs again", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll();
+    const { trouble } = brokerAt(brokers, 2);
+    trouble.fault = { kind: "freeze", ms: 60_000 };
+    await world.pass(HEARTBEAT_MS);
+    trouble.fault = undefined;
+    await world.pass(30_000);
+    expect(await world.statuses()).toEqual(["0 running", "1 running", "2 fenced"]);
+    expect(await world.leaders()).not.toContain(2);
+    await world.pass(40_000);
+    expect(await world.statuses()).toEqual(["0 running", "1 running", "2 running"]);
+    expect(await world.leaders()).toEqual([0, 1, 2]);
+  });
+
+  test("that cannot reach the journal is fenced, and fences nobody when it can", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll();
+    const { trouble } = brokerAt(brokers, 0);
+    trouble.fault = { kind: "failure" };
+    await world.pass(60_000);
+    expect(await world.statuses()).toEqual(["0 fenced", "1 running", "2 running"]);
+    trouble.fault = undefined;
+    await world.pass(10_000);
+    expect(await world.statuses()).toEqual(["0 running", "1 running", "2 running"]);
+    expect(await world.leaders()).toEqual([0, 1, 2]);
+  });
+
+  test.each([3_000, 5_000, 10_000, 60_000, 600_000])(
+    "is not fenced for a journal that is away for %i ms",
+    async (ms) => {
+      const world = new BrokerWorld();
+      const brokers = await world.startAll();
+      const epochs = await world.leaderEpochs();
+      for (const { trouble } of brokers) trouble.fault = { kind: "failure" };
+      await world.pass(ms);
+      for (const { trouble } of brokers) trouble.fault = undefined;
+      await world.pass(120_000);
+      expect(await world.statuses()).toEqual(["0 running", "1 running", "2 running"]);
+      expect(await world.leaderEpochs()).toEqual(epochs);
+    },
+  );
+
+  test("gives three signs of life a session at least, whatever the interval says", async () => {
+    const world = new BrokerWorld();
+    const startConfigs = { "broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "60000" };
+    for (const brokerId of [0, 1]) await world.start(brokerId, { startConfigs });
+    await world.pass(HOUR_MS);
+    expect(await world.statuses()).toEqual(["0 running", "1 running"]);
+  });
+});
+
+describe("a second process under the id of a broker", () => {
+  test("that lives, and is alone, is told so within seconds; the first goes on", async () => {
+    const world = new BrokerWorld();
+    const first = await world.start(0);
+    await world.pass(HOUR_MS);
+    const second = await world.prepare(0);
+    await world.pass(2 * HEARTBEAT_MS);
+    const error = await second.ended;
+    expect(error).toBeInstanceOf(BrokerIdInUseError);
+    expect(error).toMatchObject({ message: expect.stringMatching(/broker id 0 .*another process at 127.0.0.1:9000/) });
+    expect(second.membership.brokerEpoch).toBeUndefined();
+    await world.pass(HOUR_MS);
+    const { view } = first.process;
+    expect(view.runningBroker(0)?.brokerEpoch).toBe(first.membership.brokerEpoch);
+  });
+
+  test("that has died takes its place when a session is over", async () => {
+    const world = new BrokerWorld();
+    const first = await world.start(0);
+    first.kill();
+    const second = await world.prepare(0);
+    await world.pass(SESSION_MS - 500);
+    expect(second.membership.brokerEpoch).toBeUndefined();
+    await world.pass(1_000);
+    expect(second.membership.brokerEpoch).toBeGreaterThan(first.membership.brokerEpoch ?? 0);
+  });
+
+  test("that has stopped in order takes its place at once", async () => {
+    const world = new BrokerWorld();
+    await (await world.start(0)).stop();
+    expect((await world.start(0)).membership.brokerEpoch).toBeDefined();
+  });
+
+  test("waits anew where it could not look for a while", async () => {
+    const world = new BrokerWorld();
+    (await world.start(0)).kill();
+    const second = await world.prepare(0);
+    await world.pass(5_000);
+    second.trouble.fault = { kind: "failure" };
+    await world.pass(10_000);
+    second.trouble.fault = undefined;
+    await world.pass(5_000);
+    expect(second.membership.brokerEpoch).toBeUndefined();
+    await world.pass(10_000);
+    expect(second.membership.brokerEpoch).toBeDefined();
+  });
+
+  test("takes its place at once where a lock proves it dead, though one of its heartbeats still arrives", async () => {
+    const world = new BrokerWorld();
+    const [first] = await world.startAll(2);
+    const second = await world.prepare(0, { replacesDead: true });
+    await world.pass(500);
+    expect(second.membership.brokerEpoch).toBeDefined();
+    // It lives all the same: somebody has removed the lock.
+    await world.pass(HEARTBEAT_MS);
+    expect(await first?.ended).toBeInstanceOf(BrokerIdInUseError);
+    expect(await world.statuses()).toEqual(["0 running", "1 running"]);
+  });
+
+  test("keeps trying while the journal is away", async () => {
+    const world = new BrokerWorld();
+    const broker = await world.prepare(0);
+    broker.trouble.fault = { kind: "failure" };
+    await world.pass(300_000);
+    broker.trouble.fault = undefined;
+    await world.pass(60_000);
+    expect(await world.statuses()).toEqual(["0 running"]);
+  });
+});
+
+test("a registration whose answers are lost is one registration", async () => {
+  const world = new BrokerWorld();
+  const broker = await world.prepare(0);
+  broker.trouble.fault = { kind: "lost-answer" };
+  await world.pass(60_000);
+  broker.trouble.fault = undefined;
+  await world.pass(60_000);
+  expect(await world.statuses()).toEqual(["0 running"]);
+  expect(broker.process.view.runningBroker(0)?.brokerEpoch).toBe(broker.membership.brokerEpoch);
+});
