@@ -11,7 +11,7 @@ import { MARKER_KEY } from "#lib/storage/object-keys.ts";
 import { rootError } from "#lib/storage/proven-store.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
-import { StoreSet } from "#lib/storage/store-set.ts";
+import { StoreSet, UnknownStoreError } from "#lib/storage/store-set.ts";
 import { type StoreId, uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { storeFolder, storeIdOf } from "./data-dir.ts";
@@ -60,6 +60,23 @@ export async function openEmbeddedStores(options: EmbeddedStoresOptions): Promis
     opened.set(storeId, store);
   }
   return closingAll(opened, (options.brokerId ?? 0) % count);
+}
+
+/**
+ * Makes an empty store in the place of one that is lost for good: it bears the lost one's marker, and brokers bring to it
+ * what other stores have. Fails with `StoreUnavailableError` (`root`) unless nothing lies there, and with
+ * `UnknownStoreError`.
+ */
+export async function replaceEmbeddedStore(storeId: StoreId, options: EmbeddedStoresOptions): Promise<void> {
+  await using reading = await openForReading(options, await findMarkers(options.dataDir));
+  const writer = new ReplicatedWriter({ ...options, stores: reading.stores });
+  using cluster = await openCluster(journalPorts({ ...options, stores: reading.stores }, writer), options.signal);
+  const known = cluster.state.stores.get(storeId);
+  if (known === undefined) throw new UnknownStoreError(`this cluster has no store ${storeId}`);
+  const root = rootOf(options.dataDir, storeId);
+  if ((await findMarker(root)) !== undefined) throw rootError(root, "is not lost: a store lies there");
+  const marker: StoreMarker = { storeId, identity: hexOf(known.identity) };
+  await using _made = await DirectoryObjectStore.create(storeOptionsOf(storeId, options), marker);
 }
 
 type ClusterJournal = Awaited<ReturnType<typeof openCluster>>;

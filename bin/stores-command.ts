@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { addBootstrapOption, type ClientOptions, openClient } from "./cli/client.ts";
 import { describeStores } from "./cli/cluster-admin.ts";
+import { parseInteger } from "./cli/parse.ts";
 import { formatBytes, formatTable } from "./cli/table.ts";
 
 interface ListOptions extends ClientOptions {
@@ -9,7 +10,34 @@ interface ListOptions extends ClientOptions {
 
 /** `millrace stores`: where the records lie. */
 export function storesCommand(): Command {
-  return new Command("stores").description("show the stores of a cluster").addCommand(listCommand());
+  return new Command("stores")
+    .description("show the stores of a cluster")
+    .addCommand(listCommand())
+    .addCommand(replaceCommand());
+}
+
+function replaceCommand(): Command {
+  return new Command("replace")
+    .description("make an empty store in the place of one that is lost for good; brokers bring to it what others have")
+    .argument("<STORE>", "its id: 1 is the directory store-1")
+    .requiredOption("--data-dir <DIR>", "the brokers' data directory; they may be running")
+    .addHelpText(
+      "after",
+      "\nOnly where nothing lies any more, and nothing will come back: a disk that is merely not mounted is no loss." +
+        "\nRecords whose only copy was there (replication-factor=1) stay lost.",
+    )
+    .action(async (store: string, { dataDir }: { readonly dataDir: string }) => {
+      const storeId = parseInteger(store, { name: "STORE", min: 0 });
+      const [{ openJournalFile }, { replaceEmbeddedStore }] = await Promise.all([
+        import("./open-journal-file.ts"),
+        import("./embedded-stores.ts"),
+      ]);
+      await using opened = new AsyncDisposableStack();
+      const shared = await openJournalFile(dataDir, opened);
+      const { signal } = new AbortController();
+      await replaceEmbeddedStore(storeId, { ...shared, dataDir, owner: "replace", signal });
+      process.stdout.write(`replaced store ${storeId}\n`);
+    });
 }
 
 function listCommand(): Command {

@@ -1,8 +1,5 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Command } from "commander";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
-import { SystemRandom } from "#lib/adapters/node/system-random.ts";
 import { type BrokerPorts, journalPorts, openCluster } from "#lib/broker/open-journals.ts";
 import {
   DYNAMODB_ADDRESS_FORM,
@@ -10,12 +7,10 @@ import {
   parseS3Address,
   S3_ADDRESS_FORM,
 } from "#lib/config/aws-address.ts";
-import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
-import { JOURNAL_FILE } from "../data-dir.ts";
 import { addUrlOptions, collect } from "./client.ts";
 import { type Keys, keysInJournal, keysOverHttp } from "./key-admin.ts";
-import { CommandFailure, UsageError } from "./usage-error.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** Exactly one of three: a URL with a key that may, the data directory, or the AWS resources with one's own IAM rights. */
 export interface KeyPlaceOptions {
@@ -59,16 +54,13 @@ async function withJournal(
 }
 
 async function embeddedPorts(dataDir: string, opened: AsyncDisposableStack): Promise<BrokerPorts> {
-  const path = join(dataDir, JOURNAL_FILE);
-  if (!existsSync(path)) throw new CommandFailure(`${dataDir} is no data directory: start a broker with it once`);
-  const { SqliteJournal } = await import("#lib/adapters/local/sqlite-journal.ts");
+  const { openJournalFile } = await import("../open-journal-file.ts");
   const { openEmbeddedStores } = await import("../embedded-stores.ts");
-  const shared = { clock: new SystemClock(), random: new SystemRandom(), logger: SILENT_LOGGER };
-  const journal = opened.use(await SqliteJournal.open({ path, ...shared }));
+  const shared = await openJournalFile(dataDir, opened);
   const { signal } = new AbortController();
   // Under a name of its own: what a running broker is writing is not this command's to clean up.
-  const { stores } = opened.use(await openEmbeddedStores({ ...shared, dataDir, journal, owner: "keys", signal }));
-  return { ...shared, journal, stores };
+  const { stores } = opened.use(await openEmbeddedStores({ ...shared, dataDir, owner: "keys", signal }));
+  return { ...shared, stores };
 }
 
 async function awsPorts(

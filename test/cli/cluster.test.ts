@@ -1,5 +1,8 @@
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
+import { eventually } from "../serve/eventually.ts";
 import { TestCluster, timeFor } from "./support.ts";
 
 const STARTED = ["--brokers", "2", "--stores", "2", "--http", "127.0.0.1:0"];
@@ -33,4 +36,24 @@ test("brokers and stores are listed, over Kafka and over HTTP", timeFor(7), asyn
     expect.objectContaining({ id: 0, store: null, state: "running", leadsPartitions: 2 }),
     expect.objectContaining({ id: 1, store: null, state: "running", leadsPartitions: 2 }),
   ]);
+});
+
+test("a lost store is replaced by an empty one, which is brought what the others have", timeFor(9), async () => {
+  await using cluster = new TestCluster(["--stores", "3"]);
+  await cluster.start();
+  expect((await cluster.run(["topics", "create", "t"])).status).toBe(0);
+  expect((await cluster.run(["produce", "t"], `${"x".repeat(200_000)}\n`)).status).toBe(0);
+  const replace = (store: number) => ["stores", "replace", String(store), "--data-dir", cluster.dataDir];
+  expect((await cluster.run(replace(1))).stderr).toContain("is not lost: a store lies there");
+  expect((await cluster.run(replace(3))).stderr).toContain("this cluster has no store 3");
+  const root = join(cluster.dataDir, "store-1");
+  const objects = () => readdirSync(root, { recursive: true }).filter((name) => String(name).startsWith("wal/")).length;
+  const before = objects();
+  expect(before).toBeGreaterThan(0);
+  rmSync(root, { recursive: true });
+  expect((await cluster.run(["produce", "t"], `${"y".repeat(200_000)}\n`)).status).toBe(0);
+  expect(await cluster.run(replace(1))).toMatchObject({ stdout: "replaced store 1\n", stderr: "" });
+  await eventually(objects, (count) => count > before);
+  const doctor = await cluster.run(["doctor", "--data-dir", cluster.dataDir]);
+  expect([doctor.status, doctor.stdout]).toEqual([0, expect.stringContaining(" 0 findings")]);
 });
