@@ -127,7 +127,10 @@ export function planFetch(
   return ranges;
 }
 
-/** Bytes from the batch that holds `fetchOffset` up to `endOffset`; stops counting at `bytesMax`. Enough for `min.bytes`. */
+/**
+ * Bytes from the batch that holds `fetchOffset` up to `endOffset`; stops counting at `bytesMax`. Enough for `min.bytes`.
+ * What is lost does not count: where nothing comes after it kafkajs asks for it again and again, and had better wait.
+ */
 export function availableBytes(
   entries: readonly WriteAheadEntry[],
   fetchOffset: Offset,
@@ -137,6 +140,7 @@ export function availableBytes(
   for (let index = findEntry(entries, fetchOffset); index < entries.length && bytes < limits.bytesMax; index++) {
     const entry = at(entries, index);
     if (entry.baseOffset >= limits.endOffset) break;
+    if (entry.place.kind === "lost") continue;
     const isWhole = fetchOffset <= entry.baseOffset && entry.nextOffset <= limits.endOffset;
     bytes += isWhole ? entry.byteLength : bytesBetween(entry, fetchOffset, limits);
   }

@@ -8,7 +8,7 @@ import { scanRecords } from "#lib/record/record-reader.ts";
 import { defined } from "#lib/util/assert.ts";
 import { type ObjectKey, objectKey } from "#lib/util/branded.ts";
 import { joined, servedBatch, storedBatch } from "./fetch-fixtures.ts";
-import { FetchWorld, topicOf } from "./fetch-harness.ts";
+import { FetchWorld, NEVER, topicOf } from "./fetch-harness.ts";
 import {
   batchOf,
   encodedState,
@@ -212,6 +212,21 @@ describe("to readers", () => {
     });
     await world.run(writer.append([{ topic, partitionIndex: 0, batches: [storedBatch()] }]));
     expect((await world.run(waiting))[0]?.highWatermark).toBe(7);
+  });
+
+  test("a loss at the end of the log is told when the wait is over, and with records behind it at once", async () => {
+    const { world, topic, reader, declare, writer } = await bereaved();
+    await declare(2);
+    const fetched = async () => {
+      const beginMs = world.clock.monotonicMs();
+      const answer = await reader.fetchOne(topic, 0, 4, { waitMsMax: 500 });
+      return [world.clock.monotonicMs() - beginMs, answer.recordsByteLength];
+    };
+    expect(await fetched()).toEqual([500, 61]);
+    const behind = storedBatch();
+    await world.run(writer.append([{ topic, partitionIndex: 0, batches: [behind] }]));
+    await world.run(reader.journals.opened(0)?.catchUp(NEVER) ?? expect.fail());
+    expect(await fetched()).toEqual([0, 61 + behind.byteLength]);
   });
 
   test("offsets by time pass over a loss", async () => {
