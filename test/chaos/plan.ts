@@ -28,7 +28,7 @@ export interface PlanSettings {
 
 /** Some are back before anybody has noticed, others are out of the ISR by then. */
 const AWAY_MS_MIN = 300;
-const AWAY_MS_MAX = 8_000;
+const AWAY_MS_MAX = 10_000;
 const REST_MS_MAX = 1_500;
 /** Of so many rounds each holds all kinds, in an order of its own. */
 const DECK: readonly FaultKind[] = ["broker", "store", "broker", "store", "both"];
