@@ -55,6 +55,11 @@ export class StoreHealth {
     return this.suspectSinceMs(id) !== undefined;
   }
 
+  /** Whether the store is suspect, or its last call has failed. */
+  isFailing(id: StoreId): boolean {
+    return this.isSuspect(id) || this.#records.get(id)?.failingSinceMs !== undefined;
+  }
+
   /** Since when the store is suspect, by the monotonic clock. */
   suspectSinceMs(id: StoreId): number | undefined {
     const record = this.#records.get(id);

@@ -9,7 +9,7 @@ import type { LateCopyObserver } from "#lib/storage/replicated-put.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { ObjectKey, StoreId, TimestampMs } from "#lib/util/branded.ts";
 import { EARLY_COPIES_REMEMBERED_MAX, LATE_COPY_MS_MAX, RELIST_SPACING_MS } from "#lib/util/limits.ts";
-import { type CopyDoubt, type ListingScope, OwedCopies } from "./owed-copies.ts";
+import { type CopyDoubt, type ListingScope, OwedCopies, type OwedCopy } from "./owed-copies.ts";
 
 export interface CopyTrackerOptions {
   readonly storeIds: readonly StoreId[];
@@ -121,9 +121,18 @@ export class CopyTracker implements LateCopyObserver {
   }
 
   noteLost({ object, storeId, kind }: LostCopy): void {
+    this.#noteLost({ ...object, sources: object.copies }, storeId, kind);
+  }
+
+  /** Who brought the object to another store has found that this one has it not, or not as it was written. */
+  noteBadSource(copy: OwedCopy, storeId: StoreId, kind: "missing" | "damaged"): void {
+    this.#noteLost(copy, storeId, kind);
+  }
+
+  #noteLost(object: OwedObject, storeId: StoreId, kind: "missing" | "damaged"): void {
     const owed = this.#stores.get(storeId);
     if (owed === undefined || owed.get(object.key)?.doubt === kind) return;
-    this.#owe({ ...object, sources: object.copies }, { storeId, doubt: kind, delayMs: 0 });
+    this.#owe(object, { storeId, doubt: kind, delayMs: 0 });
     // One that is missing is seldom alone.
     const nowMs = this.#clock.monotonicMs();
     const isOld = nowMs - owed.listingBeganAtMs >= RELIST_SPACING_MS;
@@ -131,13 +140,13 @@ export class CopyTracker implements LateCopyObserver {
   }
 
   #owe(
-    object: { readonly key: ObjectKey; readonly byteLength: number; readonly sources: readonly StoreId[] },
+    { key, byteLength, sources, reference }: OwedObject,
     { storeId, doubt, delayMs }: { readonly storeId: StoreId; readonly doubt: CopyDoubt; readonly delayMs: number },
   ): void {
-    const { key, byteLength, sources } = object;
     const nowMs = this.#clock.monotonicMs();
-    const dueAtMs = nowMs + delayMs;
-    this.#stores.get(storeId)?.add({ key, byteLength, sources, journals: [], writtenAtMs: 0, doubt, dueAtMs }, nowMs);
+    const about = { journals: [], writtenAtMs: 0, doubt, dueAtMs: nowMs + delayMs };
+    const known = reference === undefined ? {} : { reference };
+    this.#stores.get(storeId)?.add({ key, byteLength, sources, ...known, ...about }, nowMs);
   }
 
   #begin(journalNumber: number, state: LogState): void {
@@ -197,6 +206,8 @@ export class CopyTracker implements LateCopyObserver {
     }
   }
 }
+
+type OwedObject = Pick<OwedCopy, "key" | "byteLength" | "sources" | "reference">;
 
 interface Fold {
   readonly command: LogCommand;

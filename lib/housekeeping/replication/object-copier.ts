@@ -10,6 +10,7 @@ import { transferMs } from "#lib/storage/transfer-time.ts";
 import { verifyWriteAheadSegment } from "#lib/storage/verify-write-ahead-segment.ts";
 import type { StoreId } from "#lib/util/branded.ts";
 import { STORE_PUT_MS_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
+import type { CopyTracker } from "./copy-tracker.ts";
 import type { OwedCopy } from "./owed-copies.ts";
 import type { Pace } from "./pace.ts";
 
@@ -25,8 +26,8 @@ export interface ObjectCopierPorts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly pace: Pace;
-  /** Called for a source that has the object not, or not as it was written. */
-  readonly onBadSource: (copy: OwedCopy, storeId: StoreId, kind: "missing" | "damaged") => void;
+  /** Hears of sources that have an object not, or not as it was written. */
+  readonly tracker: CopyTracker;
 }
 
 type WholeObject = Pick<OwedCopy, "key" | "byteLength">;
@@ -64,7 +65,7 @@ export class ObjectCopier {
     id: StoreId,
     signal: AbortSignal,
   ): Promise<{ readonly bytes: Uint8Array } | { readonly result: "lost" | "unavailable" }> {
-    const { stores, health, logger, onBadSource } = this.#ports;
+    const { stores, health, logger, tracker } = this.#ports;
     let result: "lost" | "unavailable" = copy.sources.every((each) => stores.has(each)) ? "lost" : "unavailable";
     for (const source of health.trustedFirst(stores.readOrder(copy.sources))) {
       if (source === id) continue;
@@ -73,12 +74,12 @@ export class ObjectCopier {
         const problem = problemOf(bytes, copy);
         if (problem === undefined) return { bytes };
         logger.warn("a copy is damaged", { store: source, key: copy.key, problem });
-        onBadSource(copy, source, "damaged");
+        tracker.noteBadSource(copy, source, "damaged");
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         if (error instanceof ObjectNotFoundError) {
-          if (copy.sources.includes(source)) onBadSource(copy, source, "missing");
-        } else if (error instanceof CorruptObjectError) onBadSource(copy, source, "damaged");
+          if (copy.sources.includes(source)) tracker.noteBadSource(copy, source, "missing");
+        } else if (error instanceof CorruptObjectError) tracker.noteBadSource(copy, source, "damaged");
         else {
           result = "unavailable";
           logger.debug("a source of a copy does not answer", { store: source, error: describeError(error) });

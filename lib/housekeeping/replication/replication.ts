@@ -66,13 +66,9 @@ export class Replication implements ReplicationStatus {
   #isFollowing = false;
 
   constructor(options: ReplicationOptions) {
-    const { stores, tracker, clock } = options;
+    const { stores, clock } = options;
     const pace = new Pace(clock, REPLICATION_BYTES_PER_SECOND_MAX);
-    const onBadSource: ConstructorParameters<typeof ObjectCopier>[0]["onBadSource"] = (object, storeId, kind) => {
-      const { key, byteLength, sources: copies } = object;
-      tracker.noteLost({ object: { key, byteLength, copies }, storeId, kind, problem: kind });
-    };
-    const copier = new ObjectCopier({ ...options, pace, onBadSource });
+    const copier = new ObjectCopier({ ...options, pace });
     const audit = new StoreAudit(options);
     const lost = new LostObjects(options);
     const budget = new ByteBudget(REPLICATION_BYTES_IN_FLIGHT_MAX);
@@ -124,20 +120,19 @@ export class Replication implements ReplicationStatus {
       count += await this.#repairAll(signal);
       this.#look();
       count += await this.#isrKeeper.keep(signal);
-      const suspects = stores.ids.filter((id) => health.isSuspect(id));
       // One failure does not make a store suspect; what it has held up is tried again.
       const isHeldUp = this.#repairs.some(({ hasWork }) => hasWork);
-      if ((suspects.length === 0 && !isHeldUp) || leftMs <= 0) return count;
+      if (leftMs <= 0 || (!isHeldUp && !stores.ids.some((id) => health.isFailing(id)))) return count;
       await clock.sleep(REPLICATION_TICK_MS, signal);
-      await Promise.all(suspects.map((id) => this.#try(id, signal)));
+      await Promise.all(this.#toTry().map((id) => this.#try(id, signal)));
     }
   }
 
   /** Begins what is to be done now; nothing is waited for, so that one store that hangs holds up nobody. */
   #tick(signal: AbortSignal): void {
-    const { stores, health } = this.#options;
+    const { health } = this.#options;
     this.#look();
-    for (const id of stores.ids) if (health.isSuspect(id)) this.#unless(signal, this.#try(id, signal));
+    for (const id of this.#toTry()) this.#unless(signal, this.#try(id, signal));
     for (const repair of this.#repairs) {
       if (repair.hasWork && !health.isSuspect(repair.storeId)) this.#unless(signal, repair.run(signal));
     }
@@ -162,7 +157,18 @@ export class Replication implements ReplicationStatus {
     return counts.reduce((sum, each) => sum + each, 0);
   }
 
-  /** Whether a suspect store is back: what it answers is told to its health. */
+  /**
+   * The stores that fail, until they answer. All of them while one that fails is in an ISR: it has to leave only if another
+   * one answers.
+   */
+  #toTry(): readonly StoreId[] {
+    const { stores, health, tracker } = this.#options;
+    const failing = stores.ids.filter((id) => health.isFailing(id));
+    const isInSync = failing.some((id) => tracker.led().some(({ journal }) => journal.state.isr.includes(id)));
+    return isInSync ? stores.ids : failing;
+  }
+
+  /** Whether a store that fails is back: what it answers is told to its health. */
   async #try(id: StoreId, signal: AbortSignal): Promise<void> {
     const { health, logger } = this.#options;
     using trial = health.tryTrial(id);

@@ -1,14 +1,9 @@
-import { ByteBudget } from "#lib/log/fetch-budget.ts";
+import type { ByteBudget } from "#lib/log/fetch-budget.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { StoreHealth } from "#lib/storage/store-health.ts";
 import type { StoreId } from "#lib/util/branded.ts";
-import {
-  OWED_COPY_RETRY_MS,
-  REPLICATION_BYTES_IN_FLIGHT_MAX,
-  REPLICATION_COPIES_AT_ONCE_MAX,
-  REPLICATION_PROGRESS_MS,
-} from "#lib/util/limits.ts";
+import { OWED_COPY_RETRY_MS, REPLICATION_COPIES_AT_ONCE_MAX, REPLICATION_PROGRESS_MS } from "#lib/util/limits.ts";
 import type { CopyTracker } from "./copy-tracker.ts";
 import type { LostObjects } from "./lost-objects.ts";
 import type { CopyResult, ObjectCopier } from "./object-copier.ts";
@@ -21,6 +16,8 @@ export interface StoreRepairPorts {
   readonly copier: ObjectCopier;
   readonly health: StoreHealth;
   readonly lost: LostObjects;
+  /** Bounds what is in memory on its way, to all stores together. */
+  readonly budget: ByteBudget;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -30,7 +27,6 @@ export class StoreRepair {
   readonly storeId: StoreId;
   readonly #ports: StoreRepairPorts;
   readonly #owed: OwedCopies;
-  readonly #budget = new ByteBudget(REPLICATION_BYTES_IN_FLIGHT_MAX);
   #running: Promise<number> | undefined;
 
   constructor(storeId: StoreId, ports: StoreRepairPorts) {
@@ -95,8 +91,8 @@ export class StoreRepair {
   }
 
   async #bring(copy: OwedCopy, signal: AbortSignal): Promise<CopyResult> {
-    const { clock, copier } = this.#ports;
-    using _grant = await this.#budget.acquire(copy.byteLength, signal);
+    const { clock, copier, budget } = this.#ports;
+    using _grant = await budget.acquire(copy.byteLength, signal);
     const result = await copier.bring(copy, this.storeId, signal);
     if (result === "unavailable") this.#owed.postpone(copy, clock.monotonicMs() + OWED_COPY_RETRY_MS);
     else {
