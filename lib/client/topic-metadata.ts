@@ -2,6 +2,7 @@ import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { MetadataResponse } from "#lib/protocol/messages/metadata.ts";
 import type { BrokerId, Offset, TopicId } from "#lib/util/branded.ts";
+import { CLIENT_COORDINATOR_MS_MAX } from "#lib/util/limits.ts";
 import type { KafkaClient } from "./kafka-client.ts";
 import { assertNoError, KafkaError } from "./kafka-error.ts";
 
@@ -103,25 +104,50 @@ export function byLeader(topic: TopicMetadata, indexes: Iterable<number>): Reado
   return groups;
 }
 
+export interface OffsetQuery {
+  readonly indexes: readonly number[];
+  readonly timestamp: number;
+  /** Called before the leaders are looked for again. */
+  readonly onRetry?: (error: Error) => void;
+}
+
 /**
  * For each partition the offset of the first record at or after a time, or of the log's beginning or end
- * (`ListOffsetsTimestamp`); -1 if no record is as young.
+ * (`ListOffsetsTimestamp`); -1 if no record is as young. Where a leader cannot be asked, it waits some seconds for the next.
  */
 export async function listOffsets(
   client: KafkaClient,
   topic: TopicMetadata,
-  query: { readonly indexes: readonly number[]; readonly timestamp: number },
+  query: OffsetQuery,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, Offset>> {
-  const offsets = new Map<number, Offset>();
-  for (const [nodeId, indexes] of byLeader(topic, query.indexes)) {
-    const partitions = indexes.map((partitionIndex) => ({ partitionIndex, timestamp: query.timestamp }));
-    const topics = [{ name: topic.name, partitions }];
-    const answer = await client.send(Apis.LIST_OFFSETS, { topics }, { nodeId, signal });
-    for (const partition of answer.topics[0]?.partitions ?? []) {
-      assertNoError(partition.errorCode, `offsets of ${topic.name}-${partition.partitionIndex}`);
-      offsets.set(partition.partitionIndex, partition.offset);
-    }
-  }
-  return offsets;
+  const { onRetry } = query;
+  const limits = { timeoutMs: CLIENT_COORDINATOR_MS_MAX, signal, ...(onRetry === undefined ? {} : { onRetry }) };
+  let current: TopicMetadata | undefined = topic;
+  return client.retrying(async () => {
+    current ??= await oneTopic(client, topic.name, { timeoutMs: 0, signal });
+    const asked = current;
+    current = undefined;
+    const groups = [...byLeader(asked, query.indexes)];
+    const answers = groups.map(([nodeId, indexes]) =>
+      offsetsAt(client, asked, { nodeId, indexes, timestamp: query.timestamp }, signal),
+    );
+    return new Map((await Promise.all(answers)).flat());
+  }, limits);
+}
+
+async function offsetsAt(
+  client: KafkaClient,
+  topic: TopicMetadata,
+  query: { readonly nodeId: BrokerId; readonly indexes: readonly number[]; readonly timestamp: number },
+  signal: AbortSignal,
+): Promise<readonly (readonly [partition: number, offset: Offset])[]> {
+  const { nodeId, timestamp } = query;
+  const partitions = query.indexes.map((partitionIndex) => ({ partitionIndex, timestamp }));
+  const topics = [{ name: topic.name, partitions }];
+  const answer = await client.send(Apis.LIST_OFFSETS, { topics }, { nodeId, signal });
+  return (answer.topics[0]?.partitions ?? []).map(({ partitionIndex, errorCode, offset }) => {
+    assertNoError(errorCode, `offsets of ${topic.name}-${partitionIndex}`);
+    return [partitionIndex, offset];
+  });
 }

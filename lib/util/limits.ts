@@ -153,7 +153,7 @@ export const CLIENT_FETCH_BYTES_MAX = 16 * MIB;
 export const CLIENT_FETCH_PARTITION_BYTES_MAX = 4 * MIB;
 /** How long a broker may wait for records to come. */
 export const CLIENT_FETCH_WAIT_MS = 500;
-/** How long a group's coordinator is waited for: Kafka makes the topic that it needs when it is first asked. */
+/** How long a group's coordinator is waited for, whose topic Kafka makes when it is first asked, and a new leader. */
 export const CLIENT_COORDINATOR_MS_MAX = 15_000;
 /** Partitions whose first unread records are looked up at once. */
 export const CLIENT_LOOK_UPS_AT_ONCE_MAX = 16;

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { KafkaClient } from "#lib/client/kafka-client.ts";
-import { oneTopic } from "#lib/client/topic-metadata.ts";
+import { listOffsets, oneTopic } from "#lib/client/topic-metadata.ts";
 import { TopicProducer } from "#lib/client/topic-producer.ts";
 import { readTopic } from "#lib/client/topic-reader.ts";
+import { ListOffsetsTimestamp } from "#lib/protocol/messages/list-offsets.ts";
 import { BrokerCluster } from "../broker/broker-cluster.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
@@ -39,9 +40,15 @@ test("our client goes with the leaders, also when the broker that it was given i
   await appendBoth("second");
   expect(retries).toHaveLength(1);
   expect(retries[0]).toContain("NOT_LEADER_OR_FOLLOWER");
+  const before = await oneTopic(client, "t", { timeoutMs: 0, signal });
   await cluster.kill(0);
   await cluster.catchUpAll();
   await appendBoth("third");
+  const ends = await listOffsets(client, before, { indexes: [0, 1], timestamp: ListOffsetsTimestamp.LATEST }, signal);
+  expect([...ends]).toEqual([
+    [0, 3],
+    [1, 3],
+  ]);
   const topic = await oneTopic(client, "t", { timeoutMs: 0, signal });
   expect(topic.partitions.map(({ leaderId }) => leaderId)).toEqual([1, 2]);
   const positions = new Map([0, 1].map((index) => [index, { next: 0, end: 3 }]));
