@@ -55,6 +55,8 @@ export class Elector {
   #isWoken = false;
   /** Which brokers ran, and in which starts, when somebody looked last. */
   #runningKey = "";
+  /** When that was, by the monotonic clock. */
+  #changedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ElectorOptions) {
     this.#options = options;
@@ -64,6 +66,7 @@ export class Elector {
   follow(signal: AbortSignal): void {
     const { clusterJournal, journals } = this.#options;
     const wake = () => this.#wake(signal);
+    this.#haveBrokersChanged();
     const stops = [
       clusterJournal.onFold(() => {
         if (this.#haveBrokersChanged()) wake();
@@ -82,17 +85,17 @@ export class Elector {
   }
 
   /**
-   * Elects what the last elections have left over. While other brokers run it looks at journals that nobody here has looked
-   * at for as long as heartbeats take: their leaders and their ISR are changed by others.
+   * Elects what the last elections have left over. Others change leaders and ISR: while other brokers run it looks at
+   * journals that nobody here has looked at for as long as heartbeats take, and at each one after the last of them has gone.
    */
   async tick(signal: AbortSignal): Promise<void> {
     const { cluster, clock, brokerId, journals } = this.#options;
-    if (cluster.runningBrokers().some((each) => each.brokerId !== brokerId)) {
-      const oldestMs = clock.monotonicMs() - brokerTimes(cluster).heartbeatMs;
-      for (const journal of journals.allOpened()) {
-        // Nobody waits: what it shows is acted upon when it is folded. One that cannot be looked at stays as it is known.
-        if (journal.asOfMs < oldestMs) void journal.catchUp(signal).catch(() => undefined);
-      }
+    const isAlone = cluster.runningBrokers().every((each) => each.brokerId === brokerId);
+    const periodicMs = isAlone ? Number.NEGATIVE_INFINITY : clock.monotonicMs() - brokerTimes(cluster).heartbeatMs;
+    const oldestMs = Math.max(this.#changedAtMs, periodicMs);
+    for (const journal of journals.allOpened()) {
+      // Nobody waits: what it shows is acted upon when it is folded. One that cannot be looked at stays as it is known.
+      if (journal.asOfMs < oldestMs) void journal.catchUp(signal).catch(() => undefined);
     }
     await this.elect(signal);
   }
@@ -248,6 +251,7 @@ export class Elector {
     const key = running.map(({ brokerId, brokerEpoch }) => `${brokerId}:${brokerEpoch}`).join();
     if (key === this.#runningKey) return false;
     this.#runningKey = key;
+    this.#changedAtMs = this.#options.clock.monotonicMs();
     return true;
   }
 

@@ -60,6 +60,20 @@ describe("a broker", () => {
     expect(await world.leaders()).toEqual([0, 1, 2]);
   });
 
+  test("that was fenced runs again though nobody is left to miss it", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll(2);
+    const { trouble } = brokerAt(brokers, 1);
+    trouble.fault = { kind: "failure" };
+    await world.pass(SESSION_MS + HEARTBEAT_MS);
+    await brokerAt(brokers, 0).stop();
+    trouble.fault = undefined;
+    expect(await world.statuses()).toEqual(["0 stopped", "1 fenced"]);
+    await world.pass(SESSION_MS);
+    expect(await world.statuses()).toEqual(["0 stopped", "1 running"]);
+    expect(await world.leaders()).toEqual([1, 1, 1]);
+  });
+
   test("that cannot reach the journal is fenced, and fences nobody when it can", async () => {
     const world = new BrokerWorld();
     const brokers = await world.startAll();
