@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 const PAUSE_MS = 50;
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 45_000;
 
 /** What `look` answers once that is as wanted. Fails with the last answer if it takes longer than `limitMs`. */
 export async function eventually<T>(

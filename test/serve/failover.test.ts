@@ -11,11 +11,13 @@ import { eventually } from "./eventually.ts";
 import { createTopic } from "./kafka-calls.ts";
 import { ServeProcess, TemporaryDirectory } from "./serve-process.ts";
 
+/** Several processes start one after the other, on a machine that may do other things as well. */
+const SLOWLY = { timeout: 120_000 };
 const PARTITIONS = 6;
 const VICTIM = 1;
 const SESSION_MS = 2_000;
 /** For the fence, the election, the client's next look, and a slow machine. */
-const FAILOVER_MS_MAX = SESSION_MS + 6_000;
+const FAILOVER_MS_MAX = SESSION_MS + 15_000;
 const NEVER = new AbortController().signal;
 
 const STARTED = [
@@ -60,46 +62,50 @@ async function readBack(client: KafkaClient, partition: number, end: number): Pr
   return values;
 }
 
-test("what a killed broker led goes on at others, loses and doubles nothing, and comes back to it", async () => {
-  using directory = new TemporaryDirectory();
-  await using cluster = await ServeProcess.start({ dataDir: directory.path, args: STARTED });
-  {
-    await using connection = await cluster.connect();
-    await createTopic(connection, "t", PARTITIONS);
-  }
-  await using client = await openClient(cluster);
-  const before = await leadersOf(client);
-  expect(before).toEqual([0, 1, 2, 0, 1, 2]);
-  const producer = await TopicProducer.open(client, {
-    ...{ topic: "t", acks: -1, isIdempotent: true, codec: "none" },
-    ...{ timeoutMs: 30_000, signal: NEVER },
-  });
-  let count = 0;
-  /** One record for each partition, all acknowledged. */
-  const round = async (): Promise<void> => {
-    const value = Buffer.from(String(count++));
-    for (let partition = 0; partition < PARTITIONS; partition++) {
-      void producer.append({ timestampMs: Date.now(), key: null, value, headers: [] }, partition);
+test(
+  "what a killed broker led goes on at others, loses and doubles nothing, and comes back to it",
+  SLOWLY,
+  async () => {
+    using directory = new TemporaryDirectory();
+    await using cluster = await ServeProcess.start({ dataDir: directory.path, args: STARTED });
+    {
+      await using connection = await cluster.connect();
+      await createTopic(connection, "t", PARTITIONS);
     }
-    await producer.flush();
-  };
-  for (let at = 0; at < 20; at++) await round();
-  process.kill(Number(readFileSync(directory.file(`broker-${VICTIM}.pid`), "latin1")), "SIGKILL");
-  const killedAt = performance.now();
-  {
-    using _held = await holdBroker(directory);
+    await using client = await openClient(cluster);
+    const before = await leadersOf(client);
+    expect(before).toEqual([0, 1, 2, 0, 1, 2]);
+    const producer = await TopicProducer.open(client, {
+      ...{ topic: "t", acks: -1, isIdempotent: true, codec: "none" },
+      ...{ timeoutMs: 30_000, signal: NEVER },
+    });
+    let count = 0;
+    /** One record for each partition, all acknowledged. */
+    const round = async (): Promise<void> => {
+      const value = Buffer.from(String(count++));
+      for (let partition = 0; partition < PARTITIONS; partition++) {
+        void producer.append({ timestampMs: Date.now(), key: null, value, headers: [] }, partition);
+      }
+      await producer.flush();
+    };
     for (let at = 0; at < 20; at++) await round();
-    expect(performance.now() - killedAt).toBeLessThan(FAILOVER_MS_MAX);
-    expect(await leadersOf(client)).not.toContain(VICTIM);
-  }
-  await eventually(
-    () => leadersOf(client),
-    (leaders) => leaders.join() === before.join(),
-  );
-  for (let at = 0; at < 20; at++) await round();
-  const expected = Array.from({ length: count }, (_, at) => String(at));
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    expect(await readBack(client, partition, count)).toEqual(expected);
-  }
-  expect((await cluster.stop()).code).toBe(0);
-});
+    process.kill(Number(readFileSync(directory.file(`broker-${VICTIM}.pid`), "latin1")), "SIGKILL");
+    const killedAt = performance.now();
+    {
+      using _held = await holdBroker(directory);
+      for (let at = 0; at < 20; at++) await round();
+      expect(performance.now() - killedAt).toBeLessThan(FAILOVER_MS_MAX);
+      expect(await leadersOf(client)).not.toContain(VICTIM);
+    }
+    await eventually(
+      () => leadersOf(client),
+      (leaders) => leaders.join() === before.join(),
+    );
+    for (let at = 0; at < 20; at++) await round();
+    const expected = Array.from({ length: count }, (_, at) => String(at));
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      expect(await readBack(client, partition, count)).toEqual(expected);
+    }
+    expect((await cluster.stop()).code).toBe(0);
+  },
+);
