@@ -157,6 +157,7 @@ export class SimBroker {
         ...ports,
         storeIds: this.#watched.stores.ids,
         writer: this.#writer,
+        health: this.health,
         recent: readers.recent,
         // Small, so that its memory is used again all the time.
         memory: new SegmentMemory(64 * 1024),
