@@ -16,6 +16,7 @@ export class Pace {
     const nowMs = this.#clock.monotonicMs();
     const beginMs = Math.max(nowMs, this.#freeAtMs);
     this.#freeAtMs = beginMs + (bytes / this.#bytesPerSecond) * 1_000;
-    if (beginMs > nowMs) await this.#clock.sleep(beginMs - nowMs, signal);
+    // In whole milliseconds, as timers are.
+    if (beginMs > nowMs) await this.#clock.sleep(Math.ceil(beginMs - nowMs), signal);
   }
 }
