@@ -10,7 +10,7 @@ import { startBroker } from "#lib/gateway/start-broker.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import { EMBEDDED_UPLOADS_IN_FLIGHT_MAX, JOURNAL_POLL_MS, STORE_CLOSE_MS_MAX } from "#lib/util/limits.ts";
 import { JOURNAL_FILE } from "./data-dir.ts";
-import { openEmbeddedStores } from "./embedded-stores.ts";
+import { checkJournalIsThere, openEmbeddedStores } from "./embedded-stores.ts";
 import { meteredPorts } from "./metered-ports.ts";
 import { startConfigs } from "./start-configs.ts";
 import { type ServedBroker, startSettings } from "./start-settings.ts";
@@ -25,6 +25,7 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   opened.use(ProcessLock.acquire(settings.dataDir, settings.brokerId));
   const clock = new SystemClock();
   const random = new SystemRandom();
+  await checkJournalIsThere(settings.dataDir);
   const journal = await SqliteJournal.open({ path: join(settings.dataDir, JOURNAL_FILE), clock, logger });
   opened.defer(() => journal.close());
   const { dataDir, brokerId } = settings;

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -14,7 +15,7 @@ import { newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
 import { StoreSet, UnknownStoreError } from "#lib/storage/store-set.ts";
 import { type StoreId, uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
-import { storeFolder, storeIdOf } from "./data-dir.ts";
+import { JOURNAL_FILE, storeFolder, storeIdOf } from "./data-dir.ts";
 
 export interface EmbeddedStoresOptions extends Omit<BrokerPorts, "stores"> {
   readonly dataDir: string;
@@ -25,6 +26,12 @@ export interface EmbeddedStoresOptions extends Omit<BrokerPorts, "stores"> {
   /** Broker k is at home at store k mod n. Default: 0. */
   readonly brokerId?: number;
   readonly signal: AbortSignal;
+}
+
+/** The journal file is not there, though stores are. */
+export class JournalMissingError extends LogError {
+  override readonly name = "JournalMissingError";
+  override readonly kind = "unavailable";
 }
 
 /** Fewer stores were asked for than the cluster has. */
@@ -60,6 +67,21 @@ export async function openEmbeddedStores(options: EmbeddedStoresOptions): Promis
     opened.set(storeId, store);
   }
   return closingAll(opened, (options.brokerId ?? 0) % count);
+}
+
+/**
+ * Fails with `JournalMissingError` where opening the journal file would make a new one beside stores that have one: a store
+ * is only ever made with a journal, and never the other way round.
+ */
+export async function checkJournalIsThere(dataDir: string): Promise<void> {
+  // First the stores: another process may be making both just now.
+  const found = await findMarkers(dataDir);
+  const path = join(dataDir, JOURNAL_FILE);
+  if (found.size === 0 || existsSync(path)) return;
+  const stores = [...found.keys()].sort((a, b) => a - b).map(storeFolder);
+  throw new JournalMissingError(
+    `journal file ${path} is missing, though ${stores.join(", ")} belong to one: put it back, or restore it from a backup`,
+  );
 }
 
 /**

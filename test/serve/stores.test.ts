@@ -123,6 +123,20 @@ test.concurrent("a store that lies there twice is refused at the start", async (
   await expect(Embedded.start(directory.path, { stores: "3" })).rejects.toThrow(/store-2/);
 });
 
+test.concurrent("a journal file that is missing beside its stores is told, and no new one is made", async () => {
+  using directory = new TemporaryDirectory();
+  {
+    await using _broker = await Embedded.start(directory.path, { stores: "2" });
+  }
+  const [file, aside] = [directory.file("journal.sqlite"), directory.file("aside")];
+  renameSync(file, aside);
+  const starting = Embedded.start(directory.path);
+  await expect(starting).rejects.toThrow(`${file} is missing, though store-0, store-1 belong to one: put it back`);
+  expect(existsSync(file)).toBe(false);
+  renameSync(aside, file);
+  await using _again = await Embedded.start(directory.path);
+});
+
 test.concurrent("brokers that make the stores at once make the same ones", async () => {
   using directory = new TemporaryDirectory();
   const starting = [0, 1, 2].map((id) => Embedded.start(directory.path, { stores: "3", "broker-id": String(id) }));
