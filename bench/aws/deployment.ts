@@ -9,7 +9,7 @@ import {
   TEST_BROKER_DRAIN_MS,
   UPLOADS_IN_FLIGHT_MAX,
 } from "#lib/util/limits.ts";
-import { S3_EXPRESS, S3_STANDARD, type StoreLatency } from "./latency.ts";
+import { type Latency, S3_EXPRESS, S3_STANDARD, type StoreLatency } from "./latency.ts";
 
 export type StoreClass = "Standard" | "Express";
 
@@ -19,12 +19,28 @@ export interface Deployment {
   readonly storeCount: number;
   /** That of the defaults if left out. */
   readonly lingerMs?: number;
+  /** How many times as long the calls of store 0 take, where the gateway is at home. Default: as long as others'. */
+  readonly slowdown?: number;
 }
 
-export const LATENCIES: Readonly<Record<StoreClass, StoreLatency>> = { Standard: S3_STANDARD, Express: S3_EXPRESS };
+const LATENCIES: Readonly<Record<StoreClass, StoreLatency>> = { Standard: S3_STANDARD, Express: S3_EXPRESS };
+
+/** What the calls of a store take. */
+export function latencyOf(
+  { storeClass, slowdown = 1 }: Pick<Deployment, "storeClass" | "slowdown">,
+  storeId: number,
+): StoreLatency {
+  const { put, get } = LATENCIES[storeClass];
+  const factor = storeId === 0 ? slowdown : 1;
+  const times = ({ p50Ms, p99Ms }: Latency): Latency => ({ p50Ms: p50Ms * factor, p99Ms: p99Ms * factor });
+  return { put: times(put), get: times(get) };
+}
 
 /** Names say to which class a bucket belongs. */
-export function bucketsOf({ storeClass, storeCount }: Deployment): readonly string[] {
+export function bucketsOf({
+  storeClass,
+  storeCount,
+}: Pick<Deployment, "storeClass" | "storeCount">): readonly string[] {
   const suffix = storeClass === "Express" ? "--use1-az4--x-s3" : "";
   return Array.from({ length: storeCount }, (_, id) => `bench-${id}${suffix}`);
 }

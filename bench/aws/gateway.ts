@@ -6,28 +6,20 @@ import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { SeededRandom } from "../../test/support/seeded-random.ts";
 import { NEVER, openClient } from "../kafka/client.ts";
-import { type Deployment, gatewaySettings, LATENCIES } from "./deployment.ts";
-import type { Latency, StoreLatency } from "./latency.ts";
+import { type Deployment, gatewaySettings, latencyOf } from "./deployment.ts";
 import { latentJournal, latentStore } from "./latent-services.ts";
 import type { Target } from "./open-loop.ts";
 
 const TOPIC = "bench";
 const TIMEOUT_MS = 30_000;
 
-export interface GatewayOptions {
-  readonly seed: number;
-  /** How many times as long the calls of store 0 take, where the gateway is at home. Default: as long as others'. */
-  readonly slowdown?: number;
-}
-
 /** A gateway in this process on stores and journals in memory that take as long as AWS's own. */
-export function startGateway(deployment: Deployment, { seed, slowdown = 1 }: GatewayOptions): Promise<StartedBroker> {
+export function startGateway(deployment: Deployment, seed: number): Promise<StartedBroker> {
   const clock = new SystemClock();
   const random = new SeededRandom(seed);
-  const latency = LATENCIES[deployment.storeClass];
   const stores = Array.from(
     { length: deployment.storeCount },
-    (_, id) => [id, latentStore(id === 0 ? scaled(latency, slowdown) : latency, { clock, random })] as const,
+    (_, id) => [id, latentStore(latencyOf(deployment, id), { clock, random })] as const,
   );
   return startBroker(
     {
@@ -39,11 +31,6 @@ export function startGateway(deployment: Deployment, { seed, slowdown = 1 }: Gat
     },
     gatewaySettings(deployment),
   );
-}
-
-function scaled({ put, get }: StoreLatency, factor: number): StoreLatency {
-  const times = ({ p50Ms, p99Ms }: Latency): Latency => ({ p50Ms: p50Ms * factor, p99Ms: p99Ms * factor });
-  return { put: times(put), get: times(get) };
 }
 
 /** A topic on it, to send to. */

@@ -89,7 +89,7 @@ async function runOnce(
   times: LoadTimes,
   seed: number,
 ): Promise<Omit<Latencies, "ack in simulated time">> {
-  const broker = await startGateway(deployment, { seed });
+  const broker = await startGateway(deployment, seed);
   try {
     const target = await newTarget(broker, partitions);
     await using reader = await TailReader.start(target);

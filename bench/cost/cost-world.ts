@@ -7,7 +7,7 @@ import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
 import { ManualClock } from "../../test/support/manual-clock.ts";
 import { SeededRandom } from "../../test/support/seeded-random.ts";
-import { bucketsOf, LATENCIES, type StoreClass } from "../aws/deployment.ts";
+import { bucketsOf, latencyOf, type StoreClass } from "../aws/deployment.ts";
 import { latentJournal, latentStore } from "../aws/latent-services.ts";
 import { Meter, MeteredJournal, MeteredStore } from "./meter.ts";
 import { ProvisionedTable } from "./provisioned-table.ts";
@@ -22,6 +22,8 @@ export interface CostWorldOptions {
   readonly storeCount: number;
   /** Default: Standard. */
   readonly storeClass?: StoreClass;
+  /** As in `Deployment`. */
+  readonly slowdown?: number;
   /** Default: on demand. Paid by the hour, records of a day ago are deleted as fast as new ones come. */
   readonly capacity?: JournalCapacity;
   readonly seed: number;
@@ -39,16 +41,16 @@ export class CostWorld implements AsyncDisposable {
   readonly #ports: Omit<BrokerPorts, "random">;
   readonly #brokers: Broker[] = [];
 
-  constructor({ storeCount, storeClass = "Standard", capacity = "on-demand", seed }: CostWorldOptions) {
+  constructor({ storeCount, storeClass = "Standard", slowdown = 1, capacity = "on-demand", seed }: CostWorldOptions) {
     const { meter } = this;
     const clock = inWholeMs(this.#time);
     this.clock = clock;
     const random = new SeededRandom(seed);
     this.random = random;
-    const latency = LATENCIES[storeClass];
-    const stores = bucketsOf({ storeClass, storeCount }).map(
-      (bucket, id) => [id, new MeteredStore(latentStore(latency, { clock, random }), meter, bucket)] as const,
-    );
+    const stores = bucketsOf({ storeClass, storeCount }).map((bucket, id) => {
+      const store = latentStore(latencyOf({ storeClass, slowdown }, id), { clock, random });
+      return [id, new MeteredStore(store, meter, bucket)] as const;
+    });
     this.table = capacity === "on-demand" ? undefined : new ProvisionedTable(clock, capacity);
     const trims = capacity === "on-demand" ? undefined : new SteadyTrims({ clock, random: random.fork() });
     const journal = new MeteredJournal(latentJournal({ clock, random }), { meter, capacity: this.table, trims });

@@ -1,6 +1,7 @@
 import type { Deployment } from "../aws/deployment.ts";
 import { newTarget, startGateway } from "../aws/gateway.ts";
 import { sendOpenLoop } from "../aws/open-loop.ts";
+import { simulatedAcks } from "../aws/simulated-acks.ts";
 import { type Measured, percentile, rounded } from "../support/statistics.ts";
 import type { ReplicasContext, ReplicasGroup } from "./group.ts";
 import { PARTITIONS } from "./sizes.ts";
@@ -12,6 +13,9 @@ const PERCENTILES = [
   ["p50", 0.5],
   ["p99", 0.99],
 ] as const;
+
+const MEASURES = ["ack", "ack in simulated time"] as const;
+type Latencies = Readonly<Record<(typeof MEASURES)[number], readonly number[]>>;
 
 const DEPLOYMENTS: readonly (readonly [label: string, deployment: Deployment])[] = [
   ["Standard, linger 250 ms", { storeClass: "Standard", storeCount: 3, lingerMs: 250 }],
@@ -25,42 +29,46 @@ export const slowStoreGroups: readonly ReplicasGroup[] = DEPLOYMENTS.map(([label
 
 /** What a store that answers ten times as late as the two others does to acknowledgements, beside three that are well. */
 function slowStoreGroup(label: string, deployment: Deployment): ReplicasGroup {
-  const nameOf = (percentileName: string): string =>
-    `ack ${percentileName}, one store of three slow by ${SLOWDOWN}, ${label}; all healthy`;
+  const rows = MEASURES.flatMap((measure) =>
+    PERCENTILES.map(([percentileName, share]) => ({
+      name: `${measure} ${percentileName}, one store of three slow by ${SLOWDOWN}, ${label}; all healthy`,
+      of: (run: Latencies): number => percentile(run[measure], share),
+    })),
+  );
   return {
-    rows: PERCENTILES.map(([name]) => nameOf(name)),
+    rows: rows.map(({ name }) => name),
     async measure(context) {
-      const slow: (readonly number[])[] = [];
-      const healthy: (readonly number[])[] = [];
+      const slow: Latencies[] = [];
+      const healthy: Latencies[] = [];
       for (let seed = 1; seed <= context.repeats; seed++) {
-        healthy.push(await latencies(deployment, { seed, slowdown: 1 }, context));
-        slow.push(await latencies(deployment, { seed, slowdown: SLOWDOWN }, context));
-        const figures = PERCENTILES.map(([name, share]) => {
-          const [ours, reference] = [slow, healthy].map((runs) => percentile(runs.at(-1) ?? [], share));
-          return `${name} ${rounded(ours ?? 0)} beside ${rounded(reference ?? 0)} ms`;
-        });
-        context.say(`one store slow, ${label}: ${figures.join(", ")}`);
+        const one = await latencies(deployment, seed, context);
+        const other = await latencies({ ...deployment, slowdown: SLOWDOWN }, seed, context);
+        healthy.push(one);
+        slow.push(other);
+        const [p50, p99, simulatedP50, simulatedP99] = rows.map(
+          ({ of }) => `${rounded(of(other))} beside ${rounded(of(one))} ms`,
+        );
+        const simulated = `p50 ${simulatedP50}, p99 ${simulatedP99}`;
+        context.say(`one store slow, ${label}: p50 ${p50}, p99 ${p99}; in simulated time ${simulated}`);
       }
-      return PERCENTILES.map(
-        ([name, share]): Measured => ({
-          ...{ name: nameOf(name), unit: "ms", better: "lower" },
-          ours: slow.map((run) => percentile(run, share)),
-          reference: healthy.map((run) => percentile(run, share)),
+      return rows.map(
+        ({ name, of }): Measured => ({
+          ...{ name, unit: "ms", better: "lower" },
+          ours: slow.map(of),
+          reference: healthy.map(of),
         }),
       );
     },
   };
 }
 
-async function latencies(
-  deployment: Deployment,
-  weather: { readonly seed: number; readonly slowdown: number },
-  { sizes }: ReplicasContext,
-): Promise<readonly number[]> {
-  const broker = await startGateway(deployment, weather);
+async function latencies(deployment: Deployment, seed: number, { sizes }: ReplicasContext): Promise<Latencies> {
+  const scenario = { name: "", deployment, load: LOAD, partitions: PARTITIONS, goal: undefined };
+  const simulated = await simulatedAcks(scenario, sizes, seed);
+  const broker = await startGateway(deployment, seed);
   try {
     const batches = await sendOpenLoop(await newTarget(broker, PARTITIONS), LOAD, sizes);
-    return batches.map(({ dueMs, ackMs }) => ackMs - dueMs);
+    return { ack: batches.map(({ dueMs, ackMs }) => ackMs - dueMs), "ack in simulated time": simulated };
   } finally {
     await broker.stop();
   }
