@@ -57,7 +57,9 @@ test("an unclean election gives up records of which no copy is left, where the t
   const [, lost] = defined([...state.partitions.values()][0]).entries;
   const place = defined(lost).place;
   if (place.kind !== "object") throw new Error("a record of 50,000 bytes is not inlined");
-  for (const store of cluster.objects) store.delete(place.key);
+  // An object that has lost its end is as good as none.
+  defined(cluster.objects[0]).truncate(place.key, 10);
+  defined(cluster.objects[1]).delete(place.key);
   expect(await elect()).toMatchObject([{ errorCode: ELECTION_NOT_NEEDED }]);
   await cluster.connection(0).send(Apis.INCREMENTAL_ALTER_CONFIGS, 1, {
     resources: [

@@ -214,6 +214,9 @@ test("leader epochs fence what was meant for another leader, also in what any br
     expect(await outcomes(brokerId, 2)).toEqual([NONE, NONE, NONE]);
     expect(await outcomes(brokerId, 3)).toEqual([UNKNOWN_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH]);
   }
+  const { topicId = ZERO_UUID } = (await metadataOf(cluster.connection(1))).topics[0] ?? {};
+  const fenced = await fetchFrom(cluster.connection(1), topicId, { version: 16, epoch: 1 });
+  expect([fenced.errorCode, fenced.currentLeader]).toEqual([FENCED_LEADER_EPOCH, { leaderId: 0, leaderEpoch: 2 }]);
   // Nobody here knows of this election but the client.
   await cluster.elect(0, "t");
   for (const brokerId of [0, 1]) expect(await outcomes(brokerId, 3)).toEqual([NONE, NONE, NONE]);
