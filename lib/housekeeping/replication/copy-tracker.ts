@@ -11,6 +11,8 @@ import type { ObjectKey, StoreId, TimestampMs } from "#lib/util/branded.ts";
 import { EARLY_COPIES_REMEMBERED_MAX, LATE_COPY_MS_MAX, RELIST_SPACING_MS } from "#lib/util/limits.ts";
 import { type CopyDoubt, type ListingScope, OwedCopies, type OwedCopy } from "./owed-copies.ts";
 
+const OUTAGES_LISTED_AT_ONCE = 3;
+
 export interface CopyTrackerOptions {
   readonly storeIds: readonly StoreId[];
   readonly clock: Clock;
@@ -31,6 +33,8 @@ export class CopyTracker implements LateCopyObserver {
   readonly #stores: ReadonlyMap<StoreId, OwedCopies>;
   /** Copies that came before their commit was folded, the oldest first. */
   readonly #early = new Map<ObjectKey, readonly StoreId[]>();
+  /** By store: outages that each came soon after the listing for the one before. */
+  readonly #outagesInARow = new Map<StoreId, number>();
   /** The journals led here. */
   readonly #led = new Set<number>();
   /** By journal: the stores that were out of the ISR when it was last looked at. */
@@ -97,7 +101,14 @@ export class CopyTracker implements LateCopyObserver {
    * noticed.
    */
   noteOutage(id: StoreId): void {
-    this.#doubt(id, "opened");
+    const owed = this.#stores.get(id);
+    if (owed === undefined) return;
+    const isSoon = this.#clock.monotonicMs() - owed.listingBeganAtMs < RELIST_SPACING_MS;
+    const count = isSoon ? (this.#outagesInARow.get(id) ?? 0) + 1 : 0;
+    this.#outagesInARow.set(id, count);
+    // A store that can be read and not written to comes and goes every few seconds: it is not listed each time.
+    const delayMs = count < OUTAGES_LISTED_AT_ONCE ? 0 : Math.min(RELIST_SPACING_MS, 1_000 * 2 ** count);
+    this.#doubt(id, "opened", delayMs);
   }
 
   arrived(key: ObjectKey, id: StoreId): void {
@@ -158,9 +169,9 @@ export class CopyTracker implements LateCopyObserver {
     for (const id of stores) this.#doubt(id, "led");
   }
 
-  #doubt(id: StoreId, scope: ListingScope): void {
+  #doubt(id: StoreId, scope: ListingScope, delayMs = 0): void {
     for (const [key, stores] of this.#early) if (stores.includes(id)) this.#early.delete(key);
-    this.#stores.get(id)?.requestListing(scope, this.#clock.monotonicMs());
+    this.#stores.get(id)?.requestListing(scope, this.#clock.monotonicMs() + delayMs);
   }
 
   #end(journalNumber: number): void {

@@ -18,7 +18,7 @@ export class LostObjects {
   }
 
   /** It is damage only if the newest states still need the object. Fails if a journal gives no answer. */
-  async note({ key, byteLength }: OwedCopy, signal: AbortSignal): Promise<void> {
+  async note({ key, byteLength, reference }: OwedCopy, signal: AbortSignal): Promise<void> {
     if (this.#told.has(key)) return;
     const opened = this.#journals.allOpened();
     await Promise.all(opened.map((journal) => journal.readBarrier(signal)));
@@ -29,6 +29,8 @@ export class LostObjects {
     );
     if (this.#told.has(key)) return;
     if (this.#told.size < REMEMBERED_MAX) this.#told.add(key);
-    if (isNeeded) this.#logger.error("no store has an object that records lie in", { key, bytes: byteLength });
+    const fields = { key, bytes: byteLength };
+    if (isNeeded) this.#logger.error("no store has an object that records lie in", fields);
+    else if (reference !== undefined) this.#logger.error("no store has the newest snapshot of a journal", fields);
   }
 }

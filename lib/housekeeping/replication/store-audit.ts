@@ -2,6 +2,7 @@ import { storesOf } from "#lib/log/commit-rule.ts";
 import type { LogJournal, LogJournals } from "#lib/log/log-journals.ts";
 import type { LogState } from "#lib/log/log-state.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { answerWithin } from "#lib/storage/answer-within.ts";
 import { WRITE_AHEAD_PREFIX } from "#lib/storage/object-keys.ts";
 import type { ObjectStore } from "#lib/storage/object-store.ts";
@@ -11,9 +12,9 @@ import type { StoreMarker } from "#lib/storage/store-marker.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { ObjectKey, StoreId, TimestampMs } from "#lib/util/branded.ts";
-import { OTHERS_COPY_MS, S3_KEYS_PER_REQUEST_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
+import { OTHERS_COPY_MS, OWED_COPY_RETRY_MS, S3_KEYS_PER_REQUEST_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
 import type { CopyTracker } from "./copy-tracker.ts";
-import type { OwedCopy } from "./owed-copies.ts";
+import type { Listing, OwedCopy } from "./owed-copies.ts";
 import type { SnapshotReferences } from "./snapshot-references.ts";
 
 /** Entries that are looked at in one turn of the event loop. */
@@ -26,6 +27,7 @@ export interface StoreAuditPorts {
   readonly tracker: CopyTracker;
   readonly snapshots: SnapshotReferences;
   readonly clock: Clock;
+  readonly logger: Logger;
   /** The marker that the cluster journal remembers of a store; undefined where stores have none. */
   readonly markerOf: (id: StoreId) => StoreMarker | undefined;
 }
@@ -69,15 +71,29 @@ export class StoreAudit {
       for (const { journalNumber, journal } of led) await references.collect(journal.state, journalNumber);
       for (const journal of others) await references.collect(journal.state, undefined);
       await this.#listAgainst(references, id, signal);
-      const isFull = listing.writtenSinceMs === undefined;
-      const snapshots = isFull ? await this.#ports.snapshots.missingAt(id, signal) : [];
       const nowMs = clock.monotonicMs();
-      for (const copy of [...references.rest(), ...snapshots]) owed.add(copy, nowMs);
+      for (const copy of references.rest()) owed.add(copy, nowMs);
+      if (listing.writtenSinceMs === undefined) await this.#addSnapshots(id, listing, signal);
     } catch (error) {
       owed.requestListing(listing.scope, clock.monotonicMs());
       throw error;
     } finally {
       owed.endListing();
+    }
+  }
+
+  /** A journal that is away leaves that to later: the objects of records are worth bringing at once. */
+  async #addSnapshots(id: StoreId, { scope }: Listing, signal: AbortSignal): Promise<void> {
+    const { tracker, snapshots, clock, logger } = this.#ports;
+    const owed = tracker.owedTo(id);
+    try {
+      const missing = await snapshots.missingAt(id, signal);
+      const nowMs = clock.monotonicMs();
+      for (const copy of missing) owed.add(copy, nowMs);
+    } catch (error) {
+      signal.throwIfAborted();
+      owed.requestListing(scope, clock.monotonicMs() + OWED_COPY_RETRY_MS);
+      logger.warn("a store's snapshots are not looked at", { store: id, error: describeError(error) });
     }
   }
 

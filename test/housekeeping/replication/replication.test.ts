@@ -152,6 +152,19 @@ describe("a store that fails", () => {
     expectWhole();
   });
 
+  test("to be written, and can be read, is not listed every few seconds", async () => {
+    leader.faults.set(2, ({ operation }) => (operation === "putIfAbsent" ? { kind: "unavailable" } : undefined));
+    await appendFor(8_000);
+    leader.calls.length = 0;
+    await world.clock.advance(10 * 60_000);
+    expect(leader.isr()).toEqual([0, 1]);
+    expect(leader.calls.filter(({ operation }) => operation === "list").length).toBeLessThan(25);
+    leader.faults.clear();
+    await world.clock.advance(2 * 60_000);
+    expect(leader.isr()).toEqual([0, 1, 2]);
+    expectWhole();
+  });
+
   test("again while it is being filled goes on from where it was", async () => {
     leader.faults.set(2, always({ kind: "unavailable" }));
     await appendFor(10_000);
