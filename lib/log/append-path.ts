@@ -261,18 +261,22 @@ export class AppendPath implements Appender {
     const isInlined = byteLength <= this.#settings.inlineBytesMax;
     const journalOf = (number: number) => defined(this.#opener.placed(number), "journal of a buffered batch");
     const { segments, unmet } = planFlush(batches, { journalOf, isInlined });
-    for (const batch of unmet) this.#refuseUnmet(batch);
+    this.#refuseUnmet(unmet);
     const flush = new Flush({ segments, isInlined }, this.#flushPorts);
     // Where there is one store nobody else is kept waiting for it.
     const mayStall = !isInlined && this.#ports.storeIds.length > 1;
     this.#slots.hold(flush.uploaded, { mayStall });
   }
 
-  #refuseUnmet(batch: QueuedBatch): void {
-    const { topic, partitionIndex } = batch.append;
-    batch.settle({ kind: "refused", error: ErrorCode.NOT_ENOUGH_REPLICAS });
+  #refuseUnmet(batches: readonly QueuedBatch[]): void {
+    const journalNumbers = new Set<number>();
+    for (const batch of batches) {
+      const { topic, partitionIndex } = batch.append;
+      journalNumbers.add(journalOfPartition(topic, partitionIndex));
+      batch.settle({ kind: "refused", error: ErrorCode.NOT_ENOUGH_REPLICAS });
+    }
     // Stores may have come back by what another process has said; nothing else would ever tell a process that refuses all.
-    this.#catchUp(journalOfPartition(topic, partitionIndex));
+    for (const journalNumber of journalNumbers) this.#catchUp(journalNumber);
   }
 
   #withoutHeldBack(batches: readonly QueuedBatch[]): readonly QueuedBatch[] {
