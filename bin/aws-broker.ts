@@ -35,6 +35,9 @@ export async function startAwsBroker(settings: ServeSettings, aws: AwsSettings, 
     }),
   );
   opened.defer(() => broker.stop());
+  // Nothing like a lock on a directory tells beforehand whether another process has this broker's id.
+  const failure = await Promise.race([broker.joined, broker.failed]);
+  if (failure !== undefined) throw failure;
   const running = opened.move();
   return {
     listeners: broker.listeners,

@@ -20,11 +20,15 @@ export function brokerTimes(cluster: ClusterView): BrokerTimes {
   const sessionMs = cluster.brokerInteger("broker.session.timeout.ms");
   const configuredMs = cluster.brokerInteger("broker.heartbeat.interval.ms");
   // A broker that gives signs of life more seldom than sessions end would be fenced again and again.
-  const heartbeatMs = Math.min(configuredMs, sessionMs / HEARTBEATS_PER_SESSION_MIN);
+  const heartbeatMs = wholeMs(Math.min(configuredMs, sessionMs / HEARTBEATS_PER_SESSION_MIN));
   return {
     sessionMs,
     heartbeatMs,
-    lookMs: heartbeatMs / LOOKS_PER_HEARTBEAT,
+    lookMs: wholeMs(heartbeatMs / LOOKS_PER_HEARTBEAT),
     gapMsMax: heartbeatMs * GAP_HEARTBEATS,
   };
+}
+
+function wholeMs(ms: number): number {
+  return Math.max(1, Math.floor(ms));
 }
