@@ -40,6 +40,13 @@ export const TEST_PARTS: readonly TestPart[] = [
     paths: ["test/adapters/aws/", "test/functions/"],
   },
   {
+    name: "replicas",
+    what: "three gateways on three buckets, one of which refuses, hangs or is slow; gateways that are replaced or killed",
+    budgetMinutes: 4,
+    target: "localstack",
+    paths: ["test/localstack/replicas/"],
+  },
+  {
     name: "ministack",
     what: "the same on a second emulator",
     budgetMinutes: 3,

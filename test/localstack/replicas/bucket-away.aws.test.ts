@@ -14,6 +14,9 @@ const NOTICED_MS_MAX = 30_000;
 /** A store is proved, listed and filled up before it counts again. */
 const WHOLE_MS_MAX = 60_000;
 
+/** Shorter than what a request may take, longer than acknowledgements do that wait for another bucket. */
+const SLOW_MS = 4_000;
+
 const OUTAGES: readonly (readonly [string, Outage])[] = [
   ["refuses", { fault: "refuse", code: "InternalError" }],
   ["hangs at", { fault: "hang" }],
@@ -40,7 +43,7 @@ describe.runIf(hasS3 && hasDynamoDb)("three gateways on three buckets", () => {
       const topic = name.replaceAll(" ", "-");
       const lost = OUTAGES.findIndex(([each]) => each === name);
       await cluster.createTopic(client, topic, PARTITIONS);
-      await using traffic = new Traffic({ client, topic, partitions: PARTITIONS });
+      await using traffic = new Traffic({ newClient: () => cluster.client(), topic, partitions: PARTITIONS });
       await traffic.goesOn(SOME, GOES_ON_MS_MAX);
       traffic.longestPauseMs();
 
@@ -73,6 +76,23 @@ describe.runIf(hasS3 && hasDynamoDb)("three gateways on three buckets", () => {
       await untilWhole(topic);
     },
   );
+
+  test("a bucket that is slow at every request holds up no acknowledgement", async () => {
+    onTestFailed(() => console.log(cluster.logs()));
+    const [topic, slow] = ["slow", 2];
+    await cluster.createTopic(client, topic, PARTITIONS);
+    await using traffic = new Traffic({ newClient: () => cluster.client(), topic, partitions: PARTITIONS });
+    await traffic.goesOn(SOME, GOES_ON_MS_MAX);
+    traffic.longestPauseMs();
+    cluster.takeAway(new Map([[slow, { fault: "delay", delayMs: SLOW_MS }]]));
+    await traffic.goesOn(4 * SOME, GOES_ON_MS_MAX);
+    const pauseMs = traffic.longestPauseMs();
+    console.log(`slow by ${SLOW_MS} ms: longest pause ${pauseMs.toFixed()} ms`);
+    expect(pauseMs).toBeLessThan(SLOW_MS);
+    cluster.takeAway(new Map());
+    await traffic.finish(GOES_ON_MS_MAX);
+    await untilWhole(topic);
+  });
 
   const untilWhole = (topic: string): Promise<number> =>
     untilTopic(client, topic, {

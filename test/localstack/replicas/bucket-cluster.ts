@@ -74,7 +74,8 @@ export class BucketCluster implements AsyncDisposable {
   spawn(brokerId: number, { isSecond = false } = {}): ServeProcess {
     const stores = this.buckets.flatMap((bucket) => ["--store", `s3://${bucket}?endpoint=${this.#proxy.url}`]);
     const journal = ["--journal", `dynamodb://${this.#table}?endpoint=${dynamoDbEndpoint()}`];
-    const own = ["--broker-id", String(brokerId), "--rack", `zone-${brokerId % STORES}`];
+    const log = ["--log-level", "debug"];
+    const own = ["--broker-id", String(brokerId), "--rack", `zone-${brokerId % STORES}`, ...log];
     const door = ["--kafka", `127.0.0.1:${isSecond ? 0 : defined(this.#ports[brokerId])}`];
     return new ServeProcess([process.execPath, "bin/millrace.ts", "serve", ...stores, ...journal, ...own, ...door]);
   }

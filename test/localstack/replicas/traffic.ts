@@ -11,7 +11,8 @@ const PAUSE_MS = 50;
 const TRY_MS = 120_000;
 
 export interface TrafficOptions {
-  readonly client: KafkaClient;
+  /** Producers and the consumer have connections of their own: answers of one connection come in the order of its requests. */
+  readonly newClient: () => KafkaClient;
   readonly topic: string;
   readonly partitions: number;
 }
@@ -22,6 +23,8 @@ export interface TrafficOptions {
  */
 export class Traffic implements AsyncDisposable {
   readonly #options: TrafficOptions;
+  readonly #producers: KafkaClient;
+  readonly #consumer: KafkaClient;
   readonly #stopping = new AbortController();
   readonly #giveUp = new AbortController();
   readonly #producing: readonly Promise<void>[];
@@ -36,6 +39,8 @@ export class Traffic implements AsyncDisposable {
 
   constructor(options: TrafficOptions) {
     this.#options = options;
+    this.#producers = options.newClient();
+    this.#consumer = options.newClient();
     const zeros = () => Array.from({ length: options.partitions }, () => 0);
     this.acknowledged = zeros();
     this.seen = zeros();
@@ -74,6 +79,8 @@ export class Traffic implements AsyncDisposable {
     this.#stopping.abort();
     this.#giveUp.abort();
     await Promise.all([...this.#producing, this.#consuming]);
+    await this.#producers[Symbol.asyncDispose]();
+    await this.#consumer[Symbol.asyncDispose]();
   }
 
   /** Fails as the traffic does. */
@@ -100,9 +107,9 @@ export class Traffic implements AsyncDisposable {
   }
 
   async #produce(partition: number): Promise<void> {
-    const { client, topic } = this.#options;
+    const { topic } = this.#options;
     const signal = this.#giveUp.signal;
-    const producer = await TopicProducer.open(client, {
+    const producer = await TopicProducer.open(this.#producers, {
       topic,
       acks: -1,
       isIdempotent: true,
@@ -124,12 +131,12 @@ export class Traffic implements AsyncDisposable {
   }
 
   async #consume(): Promise<void> {
-    const { client, topic: name, partitions } = this.#options;
+    const { topic: name, partitions } = this.#options;
     const positions = new Map<number, ReadPosition>();
     for (let partition = 0; partition < partitions; partition++) positions.set(partition, { next: 0, end: undefined });
     const signal = this.#giveUp.signal;
-    const topic = await oneTopic(client, name, { timeoutMs: TRY_MS, signal });
-    for await (const records of readTopic(client, topic, { positions, timeoutMs: TRY_MS, signal })) {
+    const topic = await oneTopic(this.#consumer, name, { timeoutMs: TRY_MS, signal });
+    for await (const records of readTopic(this.#consumer, topic, { positions, timeoutMs: TRY_MS, signal })) {
       for (const { partition, record } of records) {
         const due = this.seen[partition] ?? 0;
         const value = Buffer.from(record.value ?? []).toString();
