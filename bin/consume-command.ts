@@ -108,7 +108,8 @@ async function positionsOf(
   query: { readonly indexes: readonly number[]; readonly from: From; readonly isFollowing: boolean },
 ): Promise<Map<number, ReadPosition>> {
   const { indexes, from, isFollowing } = query;
-  const at = (timestamp: number) => listOffsets(client, topic, { indexes, timestamp }, NEVER);
+  const onRetry = tellRetries();
+  const at = (timestamp: number) => listOffsets(client, topic, { indexes, timestamp, onRetry }, NEVER);
   const ends = await at(ListOffsetsTimestamp.LATEST);
   const starts = await startsOf(from, ends, at);
   if (from.kind === "offset")

@@ -60,6 +60,7 @@ export class Supervisor {
       const broker = new BrokerProcess(args, { brokerCount, onChange: () => this.#look(brokerId) });
       this.#brokers[brokerId] = broker;
       last = broker;
+      logger.info("broker started", { broker: brokerId, pid: broker.pid });
       const end = await broker.ended;
       this.#brokers[brokerId] = undefined;
       if (stopping.aborted) return;

@@ -4,6 +4,7 @@ import { KafkaError } from "#lib/client/kafka-error.ts";
 import { topicMetadata } from "#lib/client/topic-metadata.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { addBootstrapOption, type ClientOptions, collect, openClient } from "./cli/client.ts";
+import { LeaderOffsets } from "./cli/leader-offsets.ts";
 import { parseInteger, parseKeyValue } from "./cli/parse.ts";
 import { formatTable } from "./cli/table.ts";
 import {
@@ -86,7 +87,9 @@ function listCommand(): Command {
 
 function describeCommand(): Command {
   return addBootstrapOption(new Command("describe"))
-    .description("show partitions, leaders, replicas, offsets and the configs set on topics")
+    .description(
+      "show partitions, leaders, replicas, offsets (? where a leader does not answer) and the configs set on topics",
+    )
     .argument("[NAME...]", "topics (default: all)")
     .option("--json", "one JSON array")
     .action(async (names: readonly string[], options: ClientOptions & { readonly json?: boolean }) => {
@@ -100,7 +103,8 @@ function describeCommand(): Command {
 async function describeAll(client: KafkaClient, names: readonly string[]): Promise<readonly TopicDescription[]> {
   const topics = await topicMetadata(client, names.length === 0 ? null : names, NEVER);
   const described: TopicDescription[] = [];
-  for (const topic of topics) described.push(await describeTopic(client, topic, NEVER));
+  const query = { offsets: new LeaderOffsets(client, NEVER), signal: NEVER };
+  for (const topic of topics) described.push(await describeTopic(client, topic, query));
   return described.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -114,8 +118,8 @@ function formatDescription(topic: TopicDescription): string {
       each.leader < 0 ? "none" : each.leader,
       each.replicas.join(","),
       each.isr.join(","),
-      each.earliestOffset,
-      each.latestOffset,
+      each.earliestOffset ?? "?",
+      each.latestOffset ?? "?",
     ]),
   );
   return `${head}\nconfigs: ${configs.length === 0 ? "none set" : configs.join(" ")}\n${table}`;

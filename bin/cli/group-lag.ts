@@ -10,6 +10,7 @@ import type { Offset, TimestampMs } from "#lib/util/branded.ts";
 import { mapInChunks } from "#lib/util/in-chunks.ts";
 import { CLIENT_LOOK_UPS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 import type { GroupDescription } from "./group-admin.ts";
+import { tellRetries } from "./retries.ts";
 
 /** One partition of a group. Null is what cannot be known: nothing committed, no leader, no such topic any more. */
 export interface PartitionLag {
@@ -100,7 +101,8 @@ async function boundsOf(
 ): Promise<Bounds> {
   const led = new Set(topic.partitions.filter(({ leaderId }) => leaderId >= 0).map(({ index }) => index));
   const indexes = asked.indexes.filter((index) => led.has(index));
-  const at = (timestamp: number) => listOffsets(client, topic, { indexes, timestamp }, asked.signal);
+  const onRetry = tellRetries();
+  const at = (timestamp: number) => listOffsets(client, topic, { indexes, timestamp, onRetry }, asked.signal);
   const [starts, ends] = await Promise.all([at(ListOffsetsTimestamp.EARLIEST), at(ListOffsetsTimestamp.LATEST)]);
   return { starts, ends };
 }

@@ -6,6 +6,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { ListOffsetsTimestamp } from "#lib/protocol/messages/list-offsets.ts";
 import type { Offset, TimestampMs } from "#lib/util/branded.ts";
 import { parseInteger } from "./parse.ts";
+import { tellRetries } from "./retries.ts";
 import { CommandFailure, UsageError } from "./usage-error.ts";
 
 /** Where committed offsets are to go. */
@@ -51,12 +52,13 @@ export async function planReset(
   const { targets, committed, to } = reset;
   const topics = await findTopics(client, [...targets.keys()], signal);
   const planned: PlannedReset[] = [];
+  const onRetry = tellRetries();
   for (const [name, wanted] of [...targets].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const topic = topics.get(name);
     if (topic === undefined) throw new KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `topic ${name}`);
     const offsets = committed.get(name) ?? new Map<number, Offset>();
     const indexes = indexesOf(topic, wanted);
-    const at = (timestamp: number) => listOffsets(client, topic, { indexes, timestamp }, signal);
+    const at = (timestamp: number) => listOffsets(client, topic, { indexes, timestamp, onRetry }, signal);
     const starts = await at(ListOffsetsTimestamp.EARLIEST);
     const ends = await at(ListOffsetsTimestamp.LATEST);
     const times = to.kind === "time" ? await at(to.timestampMs) : undefined;

@@ -1,12 +1,13 @@
 import type { KafkaClient } from "#lib/client/kafka-client.ts";
 import { assertNoError, KafkaError } from "#lib/client/kafka-error.ts";
-import { listOffsets, type TopicMetadata } from "#lib/client/topic-metadata.ts";
+import type { TopicMetadata } from "#lib/client/topic-metadata.ts";
 import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { ConfigResourceType, ConfigSource } from "#lib/protocol/messages/describe-configs.ts";
 import { AlterConfigOperation } from "#lib/protocol/messages/incremental-alter-configs.ts";
 import { ListOffsetsTimestamp } from "#lib/protocol/messages/list-offsets.ts";
 import { ZERO_UUID } from "#lib/util/branded.ts";
+import type { LeaderOffsets } from "./leader-offsets.ts";
 
 const TIMEOUT_MS = 30_000;
 
@@ -39,8 +40,9 @@ export interface PartitionDescription {
   readonly leader: number;
   readonly replicas: readonly number[];
   readonly isr: readonly number[];
-  readonly earliestOffset: number;
-  readonly latestOffset: number;
+  /** Null where the leader cannot be asked for now. */
+  readonly earliestOffset: number | null;
+  readonly latestOffset: number | null;
 }
 
 /** Answers the number of partitions, -1 if the broker is too old to tell. Fails with `KafkaError`. */
@@ -103,14 +105,13 @@ export async function alterTopicConfigs(
 export async function describeTopic(
   client: KafkaClient,
   topic: TopicMetadata,
-  signal: AbortSignal,
+  query: { readonly offsets: LeaderOffsets; readonly signal: AbortSignal },
 ): Promise<TopicDescription> {
-  const indexes = topic.partitions.map((partition) => partition.index);
-  const at = (timestamp: number) => listOffsets(client, topic, { indexes, timestamp }, signal);
+  const { offsets, signal } = query;
   const [configs, earliest, latest] = await Promise.all([
     configsSet(client, topic.name, signal),
-    at(ListOffsetsTimestamp.EARLIEST),
-    at(ListOffsetsTimestamp.LATEST),
+    offsets.at(topic, ListOffsetsTimestamp.EARLIEST),
+    offsets.at(topic, ListOffsetsTimestamp.LATEST),
   ]);
   return {
     name: topic.name,
@@ -122,8 +123,8 @@ export async function describeTopic(
       leader: leaderId,
       replicas,
       isr,
-      earliestOffset: earliest.get(index) ?? -1,
-      latestOffset: latest.get(index) ?? -1,
+      earliestOffset: earliest.get(index) ?? null,
+      latestOffset: latest.get(index) ?? null,
     })),
   };
 }

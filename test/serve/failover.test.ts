@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type LockedError, ProcessLock } from "#lib/adapters/local/process-lock.ts";
+import { LockedError, ProcessLock } from "#lib/adapters/local/process-lock.ts";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { SystemRandom } from "#lib/adapters/node/system-random.ts";
 import { KafkaClient } from "#lib/client/kafka-client.ts";
@@ -35,16 +36,14 @@ async function openClient(cluster: ServeProcess): Promise<KafkaClient> {
 
 /** As long as this is held, broker 1 cannot start again. */
 async function holdBroker(directory: TemporaryDirectory): Promise<ProcessLock> {
-  return eventually(
-    () => {
-      try {
-        return ProcessLock.acquire(directory.path, VICTIM);
-      } catch (error) {
-        return error as LockedError;
-      }
-    },
-    (lock) => lock instanceof ProcessLock,
-  ).then((lock) => (lock instanceof ProcessLock ? lock : expect.fail("locked")));
+  for (;;) {
+    try {
+      return ProcessLock.acquire(directory.path, VICTIM);
+    } catch (error) {
+      if (!(error instanceof LockedError)) throw error;
+      await sleep(20);
+    }
+  }
 }
 
 async function leadersOf(client: KafkaClient): Promise<readonly number[]> {
