@@ -8,12 +8,8 @@ import { FULL_SIZES, SMALL_SIZES } from "./sizes.ts";
 import { slowStoreGroups } from "./slow-store-group.ts";
 
 const GROUPS: readonly ReplicasGroup[] = [produceGroup, ...failoverGroups, ...slowStoreGroups];
-/** Kafka takes its session time-out for each kill, and other lingers add nothing to a small run. */
-const SMALL_GROUPS: readonly ReplicasGroup[] = [
-  produceGroup,
-  ...failoverGroups.slice(0, 1),
-  ...slowStoreGroups.slice(2),
-];
+/** Other lingers add nothing to a small run. */
+const SMALL_GROUPS: readonly ReplicasGroup[] = [produceGroup, ...failoverGroups, ...slowStoreGroups.slice(2)];
 
 /** Three brokers on three stores beside three nodes of Apache Kafka, and what a store that is slow does to us. */
 export const replicasSuite: BenchSuite = {
