@@ -87,6 +87,11 @@ export class BrokerPresence {
     return cluster.runningBrokers().length >= brokerCount && elector.isSettled();
   }
 
+  /** See `BrokerMembership`. Nothing happens before this broker is registered itself. Never rejects. */
+  async fenceDead(brokerId: BrokerId): Promise<void> {
+    if (this.#membership?.brokerEpoch !== undefined) await this.#membership.fenceDead(brokerId, this.#leaving.signal);
+  }
+
   /** Says that the broker ends, so that others lead what it led; for as long as `signal` lets it. Never rejects. */
   async leave(signal: AbortSignal): Promise<void> {
     this.#leaving.abort(new Error("the broker stops"));

@@ -9,6 +9,8 @@ import { type BrokerTimes, brokerTimes } from "./broker-times.ts";
 import type { ClusterCommand, ClusterOutcome } from "./cluster-command.ts";
 import { type Silence, SilenceWatch } from "./silence-watch.ts";
 
+/** A broker has one sign of life under way at a time. */
+const FENCE_ATTEMPTS_MAX = 3;
 const BROKER_COMMANDS: ReadonlySet<string> = new Set<BrokerCommand["kind"]>([
   "register-broker",
   "broker-heartbeat",
@@ -98,6 +100,20 @@ export class BrokerMembership {
     }
   }
 
+  /**
+   * Fences a broker that somebody knows to be dead, as the one who ran its process does, so that nobody waits for its
+   * session to end. One that has been started again since is let be. Never rejects.
+   */
+  async fenceDead(brokerId: BrokerId, signal: AbortSignal): Promise<void> {
+    const epoch = this.#ports.cluster.runningBroker(brokerId)?.brokerEpoch;
+    for (let attempt = 0; attempt < FENCE_ATTEMPTS_MAX; attempt++) {
+      const standing = this.#ports.cluster.runningBroker(brokerId);
+      if (standing === undefined || standing.brokerEpoch !== epoch) return;
+      // Refused where something that it had sent before it died has arrived since.
+      await this.#fence({ ...standing, sinceMs: this.#ports.clock.monotonicMs() }, signal);
+    }
+  }
+
   /** Says that the broker ends in order, so that nobody waits for its signs of life. Never rejects. */
   async stop(signal: AbortSignal): Promise<void> {
     this.#isStopping = true;
@@ -157,7 +173,7 @@ export class BrokerMembership {
       const outcome = await this.#propose({ kind: "fence-broker", brokerId, brokerEpoch, seenSeq }, signal);
       if (outcome.kind !== "done") return;
       const silentMs = Math.round(clock.monotonicMs() - sinceMs);
-      logger.warn("a broker gives no sign of life: fenced", { brokerId, brokerEpoch, silentMs });
+      logger.warn("a broker is gone: fenced", { brokerId, brokerEpoch, silentMs });
     } catch (error) {
       if (!signal.aborted) logger.warn("a broker cannot be fenced for now", { brokerId, error: describeError(error) });
     }

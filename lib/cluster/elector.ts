@@ -22,6 +22,11 @@ export interface ElectorOptions {
   readonly storeIds: readonly StoreId[];
   readonly clock: Clock;
   readonly logger: Logger;
+  /**
+   * Whether a store fails as seen from here. A broker that cannot reach the store at its home would take that out of the
+   * ISR, others would bring it back, and so on: it leaves a journal to a leader that is fit.
+   */
+  readonly isStoreSuspect?: (id: StoreId) => boolean;
 }
 
 type Leader = Pick<ElectCommand, "brokerId" | "brokerEpoch">;
@@ -106,6 +111,7 @@ export class Elector {
     const candidacies = this.#opened().flatMap(({ journalNumber, journal }) => {
       const desired = this.#desired(journalNumber, journal);
       if (desired?.brokerId !== brokerId || journal.state.leader.brokerId === brokerId) return [];
+      if (this.#isCutOff(desired) && this.#isWellLed(journalNumber, journal)) return [];
       return [{ journalNumber, journal, leader: desired }];
     });
     await this.#electAll(candidacies, signal);
@@ -164,6 +170,15 @@ export class Elector {
     return (await this.#propose({ journalNumber, journal, leader: preferred }, signal))
       ? ErrorCode.NONE
       : ErrorCode.ELECTION_NOT_NEEDED;
+  }
+
+  #isCutOff({ storeId }: RunningBroker): boolean {
+    return this.#options.isStoreSuspect?.(storeId) === true;
+  }
+
+  #isWellLed(journalNumber: number, { state }: LogJournal): boolean {
+    const { cluster, storeIds } = this.#options;
+    return isFitToLead(state.leader.brokerId, replicasOf(state, journalNumber, storeIds), cluster.runningBrokers());
   }
 
   /** Undefined if nobody is to take over. */

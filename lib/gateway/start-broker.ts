@@ -6,6 +6,7 @@ import type { RequestLedger } from "#lib/runtime/ledger.ts";
 import { KAFKA_CONNECTIONS } from "#lib/runtime/metrics.ts";
 import { NO_TELEMETRY } from "#lib/runtime/telemetry.ts";
 import { ipRules } from "#lib/security/ip-rules.ts";
+import type { BrokerId } from "#lib/util/branded.ts";
 import type { HttpListenerSettings, HttpServer } from "./http-server.ts";
 import { type BoundListener, KafkaServer, type ListenerSettings } from "./kafka-server.ts";
 
@@ -37,6 +38,8 @@ export interface StartedBroker {
   readonly failed: Promise<Error>;
   /** See `BrokerPresence`. */
   isSettled(brokerCount: number): Promise<boolean>;
+  /** See `BrokerMembership`. */
+  fenceDead(brokerId: BrokerId): Promise<void>;
   /** Takes no new connection, answers what is under way, closes the doors and then the log. */
   stop(): Promise<void>;
 }
@@ -88,6 +91,7 @@ export async function startBroker(ports: StartPorts, settings: StartSettings): P
       joined: presence.joined,
       failed: presence.failed,
       isSettled: (brokerCount) => presence.isSettled(brokerCount),
+      fenceDead: (brokerId) => presence.fenceDead(brokerId),
       stop,
     };
   } catch (error) {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { BrokerIdInUseError } from "#lib/cluster/broker-registration.ts";
+import { defined } from "#lib/util/assert.ts";
 import { BrokerWorld, brokerAt } from "./broker-world.ts";
+import { NEVER } from "./cluster-harness.ts";
 
 const SESSION_MS = 9_000;
 const HEARTBEAT_MS = 2_000;
@@ -107,6 +109,43 @@ describe("a broker", () => {
     const startConfigs = { "broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "60000" };
     for (const brokerId of [0, 1]) await world.start(brokerId, { startConfigs });
     await world.pass(HOUR_MS);
+    expect(await world.statuses()).toEqual(["0 running", "1 running"]);
+  });
+});
+
+describe("a broker that somebody knows to be dead", () => {
+  test("is fenced at once, and what it led is led by others", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll();
+    brokerAt(brokers, 1).kill();
+    const { membership } = brokerAt(brokers, 0);
+    await world.cluster.run(membership.fenceDead(1, NEVER));
+    expect(await world.statuses()).toEqual(["0 running", "1 fenced", "2 running"]);
+    expect(await world.untilLed([0, 2, 2])).toBeLessThanOrEqual(600);
+  });
+
+  test("is fenced though something that it had sent arrives late", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll();
+    // What broker 0 has folded is older than the last heartbeats.
+    await world.pass(2_100);
+    const { membership, process } = brokerAt(brokers, 1);
+    const heartbeat = { kind: "broker-heartbeat", brokerId: 1, brokerEpoch: defined(membership.brokerEpoch) } as const;
+    await world.cluster.run(process.journal.propose(heartbeat, { lane: "test", signal: NEVER }));
+    brokerAt(brokers, 1).kill();
+    await world.cluster.run(brokerAt(brokers, 0).membership.fenceDead(1, NEVER));
+    expect(await world.statuses()).toContain("1 fenced");
+  });
+
+  test("is let be if it has been started again, or if nobody knows it", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll(2);
+    const { membership, trouble } = brokerAt(brokers, 0);
+    brokerAt(brokers, 1).kill();
+    trouble.fault = { kind: "failure" };
+    await world.start(1, { replacesDead: true });
+    trouble.fault = undefined;
+    await world.cluster.run(Promise.all([1, 7].map((brokerId) => membership.fenceDead(brokerId, NEVER))));
     expect(await world.statuses()).toEqual(["0 running", "1 running"]);
   });
 });

@@ -14,6 +14,8 @@ const STORE_IDS = [0, 1, 2];
 /** What goes wrong with every call of one process, while it does. */
 export class Trouble implements JournalFaultPlan {
   fault: JournalFault | undefined;
+  /** The stores that it cannot reach. */
+  readonly suspectStores = new Set<number>();
 
   next(): JournalFault | undefined {
     return this.fault;
@@ -57,6 +59,7 @@ export class BrokerWorld {
     const elector = new Elector({
       ...{ ...shared, brokerId, clusterJournal: journal },
       ...{ journals: logJournals, storeIds: STORE_IDS },
+      isStoreSuspect: (id) => trouble.suspectStores.has(id),
     });
     return { brokerId, process, elector, trouble };
   }

@@ -80,6 +80,24 @@ describe("leaders", () => {
     expect(await world.untilLed([0, 1, 2])).toBeLessThanOrEqual(10_000);
   });
 
+  test("are left to others by a broker that cannot reach its own store, while somebody else is fit", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll();
+    const cutOff = brokerAt(brokers, 1);
+    await place(world, cutOff, 1);
+    cutOff.trouble.suspectStores.add(1);
+    await tell(world, cutOff, 1, { kind: "alter-isr", expectedIsrEpoch: 0, isr: [2, 0] });
+    await world.untilLed([0, 2, 2]);
+    // Whoever leads now reaches that store, and sees nothing wrong with it.
+    await tell(world, brokerAt(brokers, 2), 1, { kind: "alter-isr", expectedIsrEpoch: 1, isr: [1, 2, 0] });
+    await world.cluster.clock.advance(60_000);
+    expect(await world.untilLed([0, 2, 2])).toBe(0);
+    brokerAt(brokers, 2).kill();
+    await world.untilLed([0, 1, 0]);
+    cutOff.trouble.suspectStores.clear();
+    expect(await world.untilLed([0, 1, 0])).toBe(0);
+  });
+
   test("stay where they are while they can, if leadership is not to go back", async () => {
     const world = new BrokerWorld();
     const startConfigs = { "auto.leader.rebalance.enable": "false" };
