@@ -14,7 +14,7 @@ import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import type { LostCopy } from "#lib/storage/copy-reader.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { SegmentMemory } from "#lib/storage/segment-memory.ts";
-import { uuidFromBytes } from "#lib/util/branded.ts";
+import { type StoreId, uuidFromBytes } from "#lib/util/branded.ts";
 import { LOG_JOURNALS_DEFAULT, SEGMENT_MEMORY_BYTES_MIN } from "#lib/util/limits.ts";
 import { ApiRouter } from "./api-router.ts";
 import { assembleGroups } from "./assemble-groups.ts";
@@ -94,7 +94,8 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
     isOnDemand,
   });
   const members = { ...ports, cluster: view, clusterJournal: cluster, journals, storeIds: stores.ids };
-  const elector = new Elector({ ...members, ...settings.identity });
+  const isStoreSuspect = (id: StoreId): boolean => health.isSuspect(id);
+  const elector = new Elector({ ...members, ...settings.identity, isStoreSuspect });
   const services: BrokerServices = {
     identity: { ...settings.identity, clusterId: cluster.state.clusterId },
     storeIds: stores.ids,
