@@ -230,9 +230,11 @@ interface JournalBugs {
   readonly readsStrongly?: boolean;
   /** The outcome is computed before the record stands. */
   readonly answersEarly?: boolean;
+  /** What is proposed in place of a command. */
+  readonly around?: (command: LogCommand) => LogCommand;
 }
 
-class DelegatingLogJournal implements LogJournal {
+export class DelegatingLogJournal implements LogJournal {
   readonly #journal: LogJournal;
   readonly #bugs: JournalBugs;
 
@@ -265,12 +267,16 @@ class DelegatingLogJournal implements LogJournal {
     const slot = this.#journal.reserve(lane);
     return {
       release: () => slot.release(),
-      propose: (command, signal) => this.#propose(command, () => slot.propose(command, signal)),
+      propose: (command, signal) => this.#propose(command, () => slot.propose(this.#instead(command), signal)),
     };
   }
 
   propose(...[command, options]: Parameters<LogJournal["propose"]>) {
-    return this.#propose(command, () => this.#journal.propose(command, options));
+    return this.#propose(command, () => this.#journal.propose(this.#instead(command), options));
+  }
+
+  #instead(command: LogCommand): LogCommand {
+    return this.#bugs.around?.(command) ?? command;
   }
 
   catchUp(signal: AbortSignal) {

@@ -184,7 +184,7 @@ export class Truth {
         const brokerId = "brokerId" in command ? command.brokerId : -1;
         const wasRunning = state.brokers.get(brokerId)?.status === "running";
         const outcome = clusterStateMachine.fold(state, command, context);
-        this.replicas.noteCluster({ command, outcome, seq: context.seq }, wasRunning, state);
+        this.replicas.noteCluster({ command, outcome, ...context }, wasRunning, state);
         return outcome;
       },
     };
@@ -197,7 +197,7 @@ export class Truth {
       fold: (state, command, context) => {
         const { leader, isr, isrEpoch } = state;
         const outcome = this.#machine.fold(state, command, context);
-        this.replicas.noteLog(journal, { command, outcome, seq: context.seq }, { leader, isr, isrEpoch }, state);
+        this.replicas.noteLog(journal, { command, outcome, ...context }, { leader, isr, isrEpoch }, state);
         this.#noteCommand(journal, state, { command, outcome, seq: context.seq });
         return outcome;
       },

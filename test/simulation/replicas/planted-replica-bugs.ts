@@ -1,14 +1,22 @@
 import type { ClusterJournal } from "#lib/cluster/cluster-state-machine.ts";
+import { CopyTracker } from "#lib/housekeeping/replication/copy-tracker.ts";
+import type { OwedCopies } from "#lib/housekeeping/replication/owed-copies.ts";
 import type { LogStateMachine } from "#lib/log/log-state-machine.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import { StoreHealth } from "#lib/storage/store-health.ts";
+import type { StoreId } from "#lib/util/branded.ts";
 import type { Decorations } from "../decorations.ts";
 import type { Host } from "../host.ts";
+import { DelegatingLogJournal } from "../planted-bugs.ts";
 
 // Bugs about stores and brokers that the product must not have, one at a time, each of which the simulation has to find.
 
 export const PLANTED_REPLICA_BUGS: ReadonlyMap<string, () => Decorations> = new Map<string, () => Decorations>([
   ["election-from-an-old-view", () => ({ logMachine: withoutViews })],
   ["fence-while-the-journal-is-away", () => ({ clusterJournal: deafJournal })],
+  ["isr-grows-before-the-store-is-whole", () => ({ tracker: (options) => new HastyTracker(options) })],
+  ["isr-shrinks-to-nothing", emptyIsr],
+  ["back-empty-within-the-lag-time", () => ({ health: (clock) => new ForgetfulHealth(clock) })],
   ["skip-below-needed", () => ({ writer: (ports) => new SkippingWriter(ports) })],
 ]);
 
@@ -59,6 +67,50 @@ function deafJournal(journal: ClusterJournal, host: Host): ClusterJournal {
     raiseFeatureLevel: (level, signal) => journal.raiseFeatureLevel(level, signal),
     nowMs: () => journal.nowMs(),
   };
+}
+
+/** A store that answers again is in sync at once, while it is listed and what it lacks is copied. */
+class HastyTracker extends CopyTracker {
+  override owedTo(id: StoreId): OwedCopies {
+    return new Proxy(super.owedTo(id), {
+      get(owed, name) {
+        if (name === "isListed") return true;
+        if (name === "holdsBack") return () => false;
+        const value: unknown = Reflect.get(owed, name, owed);
+        return typeof value === "function" ? value.bind(owed) : value;
+      },
+    });
+  }
+}
+
+/** The fold takes any ISR, and who takes a store out of it takes all. */
+function emptyIsr(): Decorations {
+  return {
+    logMachine: (machine) => ({
+      ...machine,
+      fold(state, command, context) {
+        const isTaken = command.kind === "alter-isr" && command.expectedIsrEpoch === state.isrEpoch;
+        if (!isTaken || command.isr.length > 0) return machine.fold(state, command, context);
+        state.isr = [];
+        state.isrEpoch++;
+        return { kind: "done" };
+      },
+    }),
+    logJournal: (journal) =>
+      new DelegatingLogJournal(journal, {
+        around: (command) =>
+          command.kind === "alter-isr" && command.isr.length < journal.state.isr.length
+            ? { ...command, isr: [] }
+            : command,
+      }),
+  };
+}
+
+/** A store that was away for so short a time that it stayed in the ISR is taken for what it was before. */
+class ForgetfulHealth extends StoreHealth {
+  override outages(): number {
+    return 0;
+  }
 }
 
 /** Stores that fail are left out even where too few are left, and counted as if they had not been. */

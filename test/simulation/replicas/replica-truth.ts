@@ -3,7 +3,7 @@ import type { ClusterState } from "#lib/cluster/cluster-state.ts";
 import { storesOf } from "#lib/log/commit-rule.ts";
 import type { ElectCommand, LogCommand, LogOutcome } from "#lib/log/log-command.ts";
 import type { LeaderState, LogState } from "#lib/log/log-state.ts";
-import type { BrokerId, JournalId, JournalSeq, StoreId } from "#lib/util/branded.ts";
+import type { BrokerId, JournalId, JournalSeq, StoreId, TimestampMs } from "#lib/util/branded.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { StoreWorld } from "../sim-object-store.ts";
 
@@ -19,6 +19,7 @@ export interface Folded<Command, Outcome> {
   readonly command: Command;
   readonly outcome: Outcome;
   readonly seq: JournalSeq;
+  readonly proposedAtMs: TimestampMs;
 }
 
 /** How brokers expect to hear of each other in a world. */
@@ -32,8 +33,8 @@ interface Outage {
   toMs: number | undefined;
 }
 
-/** Referenced objects this old must stand in a store that comes into the ISR: the lag that is allowed, and time to decide. */
-const SETTLED_MS = (30 + 120) * 1_000;
+/** Referenced objects this old must stand in a store that comes into the ISR: the lag that is allowed, and time to propose. */
+const SETTLED_MS = (30 + 15) * 1_000;
 /** What a store loses while somebody looks at it may be missed. */
 const LOOK_MS_MAX = 2 * 60 * 1_000;
 
@@ -103,7 +104,7 @@ export class ReplicaTruth {
 
   noteLog(
     journal: JournalId,
-    { command, outcome }: Folded<LogCommand, LogOutcome>,
+    { command, outcome, proposedAtMs }: Folded<LogCommand, LogOutcome>,
     before: LeadState,
     state: LogState,
   ): void {
@@ -120,7 +121,7 @@ export class ReplicaTruth {
       this.#checkView(journal, before.leader, leader);
       this.#electedMs.set(journal, this.#scheduler.elapsedMs);
     }
-    if (state.isr !== before.isr) this.#checkIsr(journal, command, before, state);
+    if (state.isr !== before.isr) this.#checkIsr(journal, { command, proposedAtMs }, before, state);
   }
 
   /** Who is refused looks again before it tries again. */
@@ -146,7 +147,12 @@ export class ReplicaTruth {
     }
   }
 
-  #checkIsr(journal: JournalId, command: LogCommand, before: LeadState, state: LogState): void {
+  #checkIsr(
+    journal: JournalId,
+    { command, proposedAtMs }: Pick<Folded<LogCommand, LogOutcome>, "command" | "proposedAtMs">,
+    before: LeadState,
+    state: LogState,
+  ): void {
     const isPlaced = command.kind === "place-replicas" && before.isr.length === 0;
     const isAltered = command.kind === "alter-isr" && command.expectedIsrEpoch === before.isrEpoch;
     if (!isPlaced && !isAltered && command.kind !== "add-replicas")
@@ -154,17 +160,22 @@ export class ReplicaTruth {
     if (state.isr.length === 0) this.#complain("checkIsr", `${journal}: no store is in sync`);
     if (state.isr.some((id) => !state.replicas.includes(id))) this.#complain("checkIsr", `${journal}: a foreign store`);
     if (!isAltered) return;
-    for (const id of state.isr) if (!before.isr.includes(id)) this.#checkWhole(journal, id, state);
+    for (const id of state.isr)
+      if (!before.isr.includes(id)) this.#checkWhole(journal, { storeId: id, proposedAtMs }, state);
   }
 
   /** Who comes into the ISR has all that is referenced, but for what is so new that it may be under way. */
-  #checkWhole(journal: JournalId, storeId: StoreId, state: LogState): void {
+  #checkWhole(
+    journal: JournalId,
+    { storeId, proposedAtMs }: { readonly storeId: StoreId; readonly proposedAtMs: TimestampMs },
+    state: LogState,
+  ): void {
     const store = this.#stores.find(({ id }) => id === storeId);
     const nowMs = this.#scheduler.elapsedMs;
     for (const partition of state.partitions.values()) {
       if (store === undefined || !storesOf(state, partition).includes(storeId)) continue;
       for (const { place, appendedAtMs, baseOffset } of partition.entries) {
-        if (place.kind !== "object" || this.#scheduler.nowMs - appendedAtMs < SETTLED_MS) continue;
+        if (place.kind !== "object" || proposedAtMs - appendedAtMs < SETTLED_MS) continue;
         if (store.service.objects.has(place.key)) continue;
         const lostMs = store.lost.get(place.key) ?? Number.NEGATIVE_INFINITY;
         if (nowMs - lostMs < LOOK_MS_MAX || this.lastThawMs >= lostMs) continue;

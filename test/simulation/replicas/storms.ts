@@ -20,8 +20,14 @@ const TROUBLES: readonly [Trouble, ...Trouble[]] = [
   { lateEffect: 1 },
 ];
 
-/** Begins something; what it answers ends it. */
-type Begin = () => () => void;
+/** Begins something. */
+type Begin = () => {
+  readonly end: () => void;
+  /** It ends before its time when this says so. */
+  readonly isOver?: () => boolean;
+};
+
+const LOOK_MS = 250;
 
 export async function runStorms(world: World, profile: ReplicaProfile, isDone: () => boolean): Promise<void> {
   const random = world.fork();
@@ -59,8 +65,11 @@ async function raise(
   await world.scheduler.sleep(times.delayMs);
   if (world.isHealed) return;
   world.calm.begin(begin);
-  const end = begin();
-  await world.scheduler.sleep(times.ms);
+  const { end, isOver } = begin();
+  const stepMs = isOver === undefined ? times.ms : LOOK_MS;
+  for (let leftMs = times.ms; leftMs > 0 && !isOver?.(); leftMs -= stepMs) {
+    await world.scheduler.sleep(Math.min(leftMs, stepMs));
+  }
   end();
   world.calm.end(begin);
 }
@@ -73,13 +82,14 @@ function breakStore(
   const trouble = random.chance(0.6) ? pick(random, TROUBLES) : undefined;
   const isFull = trouble === undefined && random.chance(0.3);
   const isLossy = !isFull && random.chance(lossRate);
+  const isBrief = isLossy && random.chance(0.4);
   const share = pick(random, [1, 1, 0.5, 0.1]);
   return () => {
     store.troubles.ofAll = trouble;
     store.isFull = isFull;
     store.service.isDown = trouble === undefined && !isFull;
     world.scheduler.trace(`store ${store.id} is in trouble: ${JSON.stringify(trouble ?? (isFull ? "full" : "away"))}`);
-    return () => {
+    const end = () => {
       if (isLossy && !world.isHealed && world.losses.mayLose(store.id) && isNoticed(world, store)) {
         world.losses.lose(store.id, share, random);
         if (share === 1 && random.chance(0.3)) loseMarker(world, store, random);
@@ -89,6 +99,8 @@ function breakStore(
       store.service.isDown = false;
       world.scheduler.trace(`store ${store.id} is back`);
     };
+    // Before anything has become of its absence.
+    return isBrief ? { end, isOver: () => isNoticed(world, store) } : { end };
   };
 }
 
@@ -128,8 +140,10 @@ function breakRoute(world: World, random: SeededRandom): Begin {
       broken.push(() => ways.troubles.ofHosts.delete(host.name));
     }
     world.scheduler.trace(`${broken.length} ways are broken: ${JSON.stringify(trouble)}`);
-    return () => {
-      for (const mend of broken) mend();
+    return {
+      end() {
+        for (const mend of broken) mend();
+      },
     };
   };
 }
@@ -138,7 +152,7 @@ function breakJournal(world: World, random: SeededRandom): Begin {
   const trouble = pick<Trouble>(random, [{ failure: 1 }, { hang: 1 }, { throttle: 1 }]);
   return () => {
     world.setJournalTrouble(trouble);
-    return () => world.setJournalTrouble(undefined);
+    return { end: () => world.setJournalTrouble(undefined) };
   };
 }
 
@@ -146,7 +160,7 @@ function killMany(world: World, random: SeededRandom): Begin {
   const share = pick(random, [0.5, 1]);
   return () => {
     for (const { host } of [...world.brokers]) if (random.chance(share)) world.kill(host);
-    return () => {};
+    return { end() {} };
   };
 }
 
