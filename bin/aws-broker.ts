@@ -44,6 +44,7 @@ export async function startAwsBroker(settings: ServeSettings, aws: AwsSettings, 
     http: broker.http,
     isSettled: (brokerCount) => broker.isSettled(brokerCount),
     failed: broker.failed,
+    fenceDead: (brokerId) => broker.fenceDead(brokerId),
     stop: () => running.disposeAsync(),
   };
 }

@@ -1,6 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { BrokerDoors } from "#lib/config/broker-arguments.ts";
-import { type BrokerMessage, parseBrokerMessage, type StartFailure } from "#lib/config/broker-message.ts";
+import {
+  type BrokerMessage,
+  parseBrokerMessage,
+  type StartFailure,
+  type SupervisorMessage,
+} from "#lib/config/broker-message.ts";
 import { isSettingsEnvironment, SUPERVISED_ENVIRONMENT } from "#lib/config/serve-settings.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
 import { defined } from "#lib/util/assert.ts";
@@ -45,6 +50,11 @@ export class BrokerProcess {
 
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  /** One that cannot be told any more has no use for it. */
+  tell(message: SupervisorMessage): void {
+    if (this.#child.connected) this.#child.send(message, () => {});
   }
 
   kill(signal: NodeJS.Signals): void {

@@ -62,6 +62,7 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
     http: broker.http,
     isSettled: (brokerCount) => broker.isSettled(brokerCount),
     failed: broker.failed,
+    fenceDead: (brokerId) => broker.fenceDead(brokerId),
     stop: () => running.disposeAsync(),
   };
 }

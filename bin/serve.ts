@@ -47,7 +47,10 @@ export async function serve(settings: ServeSettings): Promise<void> {
     process.exit(failure.status);
   }
   if (supervisor === undefined) process.stdout.write(`${readyLine(broker)}\n`);
-  else void report(broker, supervisor, logger);
+  else {
+    supervisor.onBrokerEnded((brokerId) => void broker.fenceDead(brokerId));
+    void report(broker, supervisor, logger);
+  }
   const end = await Promise.race([stopRequested, broker.failed]);
   const failure = typeof end === "string" ? undefined : startFailure(end, settings);
   logger.info("stopping", { signal: typeof end === "string" ? end : undefined, drainMsMax: settings.drainMs });

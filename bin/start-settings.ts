@@ -16,6 +16,8 @@ export interface ServedBroker {
   isSettled(brokerCount: number): Promise<boolean>;
   /** Resolves to the reason when the broker must end: it cannot have its id, or another process has taken it. */
   readonly failed: Promise<Error>;
+  /** Says that the process of another broker has ended. Never rejects. */
+  fenceDead(brokerId: number): Promise<void>;
   /** Answers what is under way, for `drainMs` at most, and closes everything. */
   stop(): Promise<void>;
 }

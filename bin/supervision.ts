@@ -1,4 +1,4 @@
-import type { BrokerMessage } from "#lib/config/broker-message.ts";
+import { type BrokerMessage, parseSupervisorMessage } from "#lib/config/broker-message.ts";
 import { SUPERVISED_ENVIRONMENT } from "#lib/config/serve-settings.ts";
 
 /** What a broker has of the supervisor that runs it: a channel, whose end tells each that the other is gone. */
@@ -22,6 +22,11 @@ export class SupervisorLink {
       if (process.connected) process.send?.(message, () => resolve());
       else resolve();
     });
+  }
+
+  /** Calls `listener` when the process of another broker has ended. */
+  onBrokerEnded(listener: (brokerId: number) => void): void {
+    process.on("message", (message: unknown) => listener(parseSupervisorMessage(message).brokerId));
   }
 
   onGone(listener: () => void): void {

@@ -64,6 +64,8 @@ export class Supervisor {
       const end = await broker.ended;
       this.#brokers[brokerId] = undefined;
       if (stopping.aborted) return;
+      // Whatever it led is led by the others from now on, not when they have missed it for long enough.
+      for (const other of this.#brokers) other?.tell({ kind: "broker-ended", brokerId });
       if (this.#isFinal(end, broker)) return this.#giveUp(brokerId, end);
       const { code, signal, failure } = end;
       const exit = signal ?? code ?? "unknown";

@@ -2,12 +2,12 @@ import { describeError } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import { defined } from "#lib/util/assert.ts";
 import { type BrokerId, type JournalSeq, type StoreId, type Uuid, uuidFromBytes } from "#lib/util/branded.ts";
-import type { BrokerCommand } from "./broker-command.ts";
+import type { BrokerCommand, FenceBrokerCommand } from "./broker-command.ts";
 import { BROKER_LANE, BrokerIdInUseError, BrokerRegistration, type RegistrationPorts } from "./broker-registration.ts";
 import type { BrokerEndpoint, BrokerState } from "./broker-state.ts";
 import { type BrokerTimes, brokerTimes } from "./broker-times.ts";
 import type { ClusterCommand, ClusterOutcome } from "./cluster-command.ts";
-import { type Silence, SilenceWatch } from "./silence-watch.ts";
+import { SilenceWatch } from "./silence-watch.ts";
 
 /** A broker has one sign of life under way at a time. */
 const FENCE_ATTEMPTS_MAX = 3;
@@ -110,7 +110,9 @@ export class BrokerMembership {
       const standing = this.#ports.cluster.runningBroker(brokerId);
       if (standing === undefined || standing.brokerEpoch !== epoch) return;
       // Refused where something that it had sent before it died has arrived since.
-      await this.#fence({ ...standing, sinceMs: this.#ports.clock.monotonicMs() }, signal);
+      const { seenSeq } = standing;
+      const isDone = await this.#fence({ brokerId, brokerEpoch: standing.brokerEpoch, seenSeq }, signal);
+      if (isDone) this.#ports.logger.warn("the process of a broker has ended: fenced", { brokerId });
     }
   }
 
@@ -164,18 +166,24 @@ export class BrokerMembership {
 
   async #fenceSilent({ sessionMs }: BrokerTimes, signal: AbortSignal): Promise<void> {
     const silent = this.#watch.overdue(sessionMs);
-    await Promise.all(silent.map((each) => this.#fence(each, signal)));
+    const { logger, clock } = this.#ports;
+    await Promise.all(
+      silent.map(async ({ brokerId, brokerEpoch, seenSeq, sinceMs }) => {
+        if (!(await this.#fence({ brokerId, brokerEpoch, seenSeq }, signal))) return;
+        const silentMs = Math.round(clock.monotonicMs() - sinceMs);
+        logger.warn("a broker gives no sign of life: fenced", { brokerId, brokerEpoch, silentMs });
+      }),
+    );
   }
 
-  async #fence({ brokerId, brokerEpoch, seenSeq, sinceMs }: Silence, signal: AbortSignal): Promise<void> {
-    const { logger, clock } = this.#ports;
+  async #fence(seen: Omit<FenceBrokerCommand, "kind">, signal: AbortSignal): Promise<boolean> {
+    const { logger } = this.#ports;
     try {
-      const outcome = await this.#propose({ kind: "fence-broker", brokerId, brokerEpoch, seenSeq }, signal);
-      if (outcome.kind !== "done") return;
-      const silentMs = Math.round(clock.monotonicMs() - sinceMs);
-      logger.warn("a broker is gone: fenced", { brokerId, brokerEpoch, silentMs });
+      return (await this.#propose({ kind: "fence-broker", ...seen }, signal)).kind === "done";
     } catch (error) {
+      const { brokerId } = seen;
       if (!signal.aborted) logger.warn("a broker cannot be fenced for now", { brokerId, error: describeError(error) });
+      return false;
     }
   }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-// What a broker tells the supervisor that runs it, over the channel between the two processes.
+// What a broker tells the supervisor that runs it, over the channel between the two processes; and the other way.
 
 const hostPort = z.object({ host: z.string(), port: z.number() });
 
@@ -24,3 +24,10 @@ export type StartFailure = z.infer<typeof startFailure>;
 export type BrokerMessage = z.infer<typeof schema>;
 
 export const parseBrokerMessage = (message: unknown): BrokerMessage => schema.parse(message);
+
+/** What the supervisor tells a broker: the process of another one has ended, in whatever way. */
+const supervisorSchema = z.object({ kind: z.literal("broker-ended"), brokerId: z.number() });
+
+export type SupervisorMessage = z.infer<typeof supervisorSchema>;
+
+export const parseSupervisorMessage = (message: unknown): SupervisorMessage => supervisorSchema.parse(message);
