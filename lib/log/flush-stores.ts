@@ -21,7 +21,7 @@ export function tryNeeded(stores: readonly StoreId[], needed: number, health: St
   let missing = needed - (stores.length - suspects.length);
   const trials = new DisposableStack();
   for (const id of suspects) {
-    const trial = health.tryTrial(id);
+    const trial = health.tryTrial(id, "write");
     if (trial === undefined) continue;
     trials.use(trial);
     if (--missing === 0) return trials;

@@ -177,7 +177,7 @@ class UploadRound {
     const canSpareThem = placement.length - suspects.length >= this.#needed;
     for (const id of placement) {
       const isSpared = canSpareThem && suspects.includes(id);
-      const trial = isSpared ? health?.tryTrial(id) : undefined;
+      const trial = isSpared ? health?.tryTrial(id, "write") : undefined;
       if (isSpared && trial === undefined) this.#inReserve.push(id);
       else this.#start(id, trial);
     }

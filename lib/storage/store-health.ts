@@ -34,8 +34,16 @@ interface StoreRecord {
   /** Whether its root was gone, or another one, since it was last counted as an outage. */
   wasRootless: boolean;
   outages: number;
-  isOnTrial: boolean;
-  trialBeganAtMs: number;
+  readonly trials: Readonly<Record<StoreCallKind, Trial>>;
+}
+
+interface Trial {
+  isOn: boolean;
+  beganAtMs: number;
+}
+
+function newTrial(): Trial {
+  return { isOn: false, beganAtMs: Number.NEGATIVE_INFINITY };
 }
 
 /**
@@ -88,18 +96,18 @@ export class StoreHealth {
   }
 
   /**
-   * Leave to try a suspect store; undefined if somebody does just now or did so within the last second. Dispose of it when
-   * the trial has ended.
+   * Leave to try a suspect store; undefined if somebody tries the same just now or did so within the last second. Dispose of
+   * it when the trial has ended. Reads and writes are tried side by side: one says little of the other.
    */
-  tryTrial(id: StoreId): Disposable | undefined {
-    const record = this.#record(id);
+  tryTrial(id: StoreId, kind: StoreCallKind): Disposable | undefined {
+    const trial = this.#record(id).trials[kind];
     const nowMs = this.#clock.monotonicMs();
-    if (record.isOnTrial || nowMs - record.trialBeganAtMs < STORE_TRIAL_SPACING_MS) return undefined;
-    record.isOnTrial = true;
-    record.trialBeganAtMs = nowMs;
+    if (trial.isOn || nowMs - trial.beganAtMs < STORE_TRIAL_SPACING_MS) return undefined;
+    trial.isOn = true;
+    trial.beganAtMs = nowMs;
     return {
       [Symbol.dispose]() {
-        record.isOnTrial = false;
+        trial.isOn = false;
       },
     };
   }
@@ -199,8 +207,7 @@ export class StoreHealth {
         isForeign: false,
         wasRootless: false,
         outages: 0,
-        isOnTrial: false,
-        trialBeganAtMs: Number.NEGATIVE_INFINITY,
+        trials: { read: newTrial(), write: newTrial() },
       };
       this.#records.set(id, record);
     }

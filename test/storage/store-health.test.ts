@@ -153,20 +153,21 @@ describe("StoreHealth", () => {
     expect(health.outages(0)).toBe(1);
   });
 
-  test("a suspect store is tried by one at a time, once a second", () => {
-    const first = health.tryTrial(0);
+  test("a suspect store is tried by one write and one read at a time, once a second", () => {
+    const first = health.tryTrial(0, "write");
     expect(first).toBeDefined();
-    expect(health.tryTrial(0)).toBeUndefined();
+    expect(health.tryTrial(0, "write")).toBeUndefined();
     first?.[Symbol.dispose]();
-    expect(health.tryTrial(0)).toBeUndefined();
+    expect(health.tryTrial(0, "write")).toBeUndefined();
+    expect(health.tryTrial(0, "read")).toBeDefined();
   });
 
   test("the next trial may begin a second later, if the one before has ended", async () => {
-    const first = health.tryTrial(0);
+    const first = health.tryTrial(0, "write");
     await clock.advance(STORE_TRIAL_SPACING_MS);
-    expect(health.tryTrial(0)).toBeUndefined();
+    expect(health.tryTrial(0, "write")).toBeUndefined();
     first?.[Symbol.dispose]();
-    expect(health.tryTrial(0)).toBeDefined();
+    expect(health.tryTrial(0, "write")).toBeDefined();
   });
 
   test("suspect stores are asked last", async () => {

@@ -171,7 +171,7 @@ export class Replication implements ReplicationStatus {
   /** Whether a store that fails is back: what it answers is told to its health. */
   async #try(id: StoreId, signal: AbortSignal): Promise<void> {
     const { health, logger } = this.#options;
-    using trial = health.tryTrial(id);
+    using trial = health.tryTrial(id, "read");
     if (trial === undefined) return;
     try {
       await this.#audit.prove(id, signal);
