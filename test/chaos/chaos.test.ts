@@ -55,14 +55,25 @@ describe("a plan", () => {
     expect(planOf({ ...settings, seed: 8 })).not.toEqual(planOf(settings));
   });
 
-  test("has every kind of fault in any five rounds, and in none more than one store away", () => {
-    const plan = planOf(settings);
-    for (const half of [plan.slice(0, 5), plan.slice(5)]) {
+  test("has every kind of fault in any eight rounds, and in none more than one store away", () => {
+    const plan = planOf({ ...settings, rounds: 16 });
+    for (const half of [plan.slice(0, 8), plan.slice(8)]) {
       expect(new Set(half.map(({ kind }) => kind))).toEqual(new Set(FAULT_KINDS));
     }
-    for (const { kind, brokerId, storeId } of plan) {
-      expect([brokerId !== undefined, storeId !== undefined]).toEqual([kind !== "store", kind !== "broker"]);
+    const killed = { broker: 1, store: 0, both: 1, all: 3 };
+    for (const { kind, brokerIds, storeId } of plan) {
+      expect([new Set(brokerIds).size, storeId !== undefined]).toEqual([
+        killed[kind],
+        kind === "store" || kind === "both",
+      ]);
     }
+  });
+
+  test("tells what it is about", () => {
+    const fault = { kind: "both", brokerIds: [1], storeId: 2, awayMs: 1_250, restMs: 0 } as const;
+    expect(describeFault(fault)).toBe("store 2 away for 1.3 s, broker 1 killed");
+    expect(describeFault({ ...fault, brokerIds: [] })).toBe("store 2 away for 1.3 s");
+    expect(describeFault({ ...fault, brokerIds: [0, 1, 2], storeId: undefined })).toBe("brokers 0, 1, 2 killed");
   });
 
   test("kills only brokers where no store can be made to fail", () => {

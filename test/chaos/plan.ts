@@ -2,14 +2,14 @@ import { SeededRandom } from "../support/seeded-random.ts";
 
 // What goes wrong in each round: drawn from the seed alone, so that a run can be told again.
 
-/** `both`: a broker is killed while a store is away, be it at home there or not. */
-export const FAULT_KINDS = ["broker", "store", "both"] as const;
+/** `both`: a broker is killed while a store is away, be it at home there or not. `all`: all brokers are. */
+export const FAULT_KINDS = ["broker", "store", "both", "all"] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Killed by SIGKILL; undefined if none is. */
-  readonly brokerId: number | undefined;
+  /** Killed by SIGKILL, all at once. */
+  readonly brokerIds: readonly number[];
   /** Away and then back with all that it had; undefined if none is. */
   readonly storeId: number | undefined;
   /** At least so long; never back before writes go on without it. */
@@ -31,7 +31,7 @@ const AWAY_MS_MIN = 300;
 const AWAY_MS_MAX = 10_000;
 const REST_MS_MAX = 1_500;
 /** Of so many rounds each holds all kinds, in an order of its own. */
-const DECK: readonly FaultKind[] = ["broker", "store", "broker", "store", "both"];
+const DECK: readonly FaultKind[] = ["broker", "store", "broker", "store", "both", "broker", "store", "all"];
 
 export function planOf({ seed, rounds, brokers, stores }: PlanSettings): readonly Fault[] {
   const random = new SeededRandom(seed);
@@ -39,11 +39,13 @@ export function planOf({ seed, rounds, brokers, stores }: PlanSettings): readonl
   let deck: FaultKind[] = [];
   while (faults.length < rounds) {
     if (deck.length === 0) deck = stores === 0 ? ["broker"] : [...DECK];
+    const ids = Array.from({ length: brokers }, (_, id) => id);
+    const victim = random.below(brokers);
     const [kind = "broker"] = deck.splice(random.below(deck.length), 1);
     faults.push({
       kind,
-      brokerId: kind === "store" ? undefined : random.below(brokers),
-      storeId: kind === "broker" ? undefined : random.below(stores),
+      brokerIds: { broker: [victim], store: [], both: [victim], all: ids }[kind],
+      storeId: kind === "store" || kind === "both" ? random.below(stores) : undefined,
       awayMs: AWAY_MS_MIN + random.below(AWAY_MS_MAX - AWAY_MS_MIN),
       restMs: random.below(REST_MS_MAX),
     });
@@ -51,8 +53,10 @@ export function planOf({ seed, rounds, brokers, stores }: PlanSettings): readonl
   return faults;
 }
 
-export function describeFault({ brokerId, storeId, awayMs }: Fault): string {
+export function describeFault({ brokerIds, storeId, awayMs }: Fault): string {
   const store = storeId === undefined ? [] : [`store ${storeId} away for ${(awayMs / 1_000).toFixed(1)} s`];
-  const broker = brokerId === undefined ? [] : [`broker ${brokerId} killed`];
-  return [...store, ...broker].join(", ");
+  const [first, ...others] = brokerIds;
+  if (first === undefined) return store.join();
+  const brokers = others.length === 0 ? `broker ${first}` : `brokers ${brokerIds.join(", ")}`;
+  return [...store, `${brokers} killed`].join(", ");
 }

@@ -4,7 +4,12 @@ import type { RoundResult } from "./round.ts";
 
 const FAULT_HEADINGS = ["what failed", "rounds", "writes again after", "longest pause", "whole again after"];
 const DELIVERY_COLUMNS = ["acked", "read", "lost", "duplicated", "reordered", "misplaced", "garbled", "gaps"] as const;
-const NAMES = { broker: "a broker, by kill -9", store: "a store", both: "a broker while a store is away" } as const;
+const NAMES = {
+  broker: "a broker, by kill -9",
+  store: "a store",
+  both: "a broker while a store is away",
+  all: "all brokers at once",
+} as const;
 
 /** The rounds by kind of fault: medians and, behind the bar, the worst. */
 export function faultTable(results: readonly RoundResult[]): string {
@@ -12,7 +17,7 @@ export function faultTable(results: readonly RoundResult[]): string {
     const rounds = results.filter((result) => result.kind === kind);
     return rounds.length === 0 ? [] : [faultRow(NAMES[kind], rounds)];
   });
-  return formatRows([FAULT_HEADINGS, ...rows, faultRow("all", results)]);
+  return formatRows([FAULT_HEADINGS, ...rows, faultRow("together", results)]);
 }
 
 function faultRow(name: string, rounds: readonly RoundResult[]): readonly string[] {

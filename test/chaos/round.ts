@@ -32,7 +32,7 @@ export async function runRound(fault: Fault, { cluster, topic, load }: RoundCont
   const bringBack = fault.storeId === undefined ? undefined : cluster.takeAway(fault.storeId);
   let writesMs: number;
   try {
-    if (fault.brokerId !== undefined) await cluster.kill(fault.brokerId);
+    await Promise.all(fault.brokerIds.map((id) => cluster.kill(id)));
     writesMs = await load.untilAcked(WRITES_MS_MAX);
     if (bringBack !== undefined) await sleep(Math.max(0, beganMs + fault.awayMs - nowMs()));
   } finally {
