@@ -48,13 +48,14 @@ export interface ReplicationParts extends Omit<BrokerPorts, "stores" | "health">
 
 /**
  * What keeps replicas whole: in a running broker for the journals that it leads, in a process that runs on demand for those
- * that no running broker leads, and for all where no broker is registered.
+ * that no running broker leads.
  */
 export function assembleReplication(parts: ReplicationParts): Replication {
   const { watched, journals, cluster, clusterJournal, brokerId, isOnDemand, telemetry } = parts;
   const leads = ({ leader }: LogState): boolean => {
-    if (cluster.runningBrokers().length === 0) return true;
-    return isOnDemand ? cluster.runningBroker(leader.brokerId) === undefined : leader.brokerId === brokerId;
+    if (isOnDemand) return cluster.runningBroker(leader.brokerId) === undefined;
+    // One that never registers, as in tests, is alone.
+    return cluster.brokers().length === 0 || leader.brokerId === brokerId;
   };
   const snapshots = new SnapshotReferences({
     ...parts,
