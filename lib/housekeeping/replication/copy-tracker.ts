@@ -163,9 +163,8 @@ export class CopyTracker implements LateCopyObserver {
   #begin(journalNumber: number, state: LogState): void {
     this.#led.add(journalNumber);
     this.#lastOut.set(journalNumber, outOfSync(state));
-    if (state.replicas.length < 2) return;
     // What the leader before has noticed went with it.
-    const stores = this.#isThorough ? state.replicas : storesInDoubt(state);
+    const stores = this.#isThorough ? placedAt(state, this.storeIds) : storesInDoubt(state);
     for (const id of stores) this.#doubt(id, "led");
   }
 
@@ -252,6 +251,11 @@ function storesInDoubt(state: LogState): ReadonlySet<StoreId> {
     }
   }
   return stores;
+}
+
+/** Where a journal's objects are: its snapshots are in every store, also while nothing else has been placed. */
+function placedAt({ replicas }: LogState, storeIds: readonly StoreId[]): readonly StoreId[] {
+  return replicas.length === 0 ? storeIds : replicas;
 }
 
 function outOfSync({ replicas, isr }: LogState): readonly StoreId[] {
