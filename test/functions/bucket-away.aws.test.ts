@@ -43,6 +43,14 @@ describe("functions whose first bucket is away", () => {
   const takeAway = (rule: FaultRule, ...storeIds: readonly number[]): void =>
     proxy.set(...storeIds.map((id) => ({ ...rule, match: `^[A-Z]+ /${deployed.table}-${id}[/?]` })));
 
+  /** A broker on the same table and buckets. */
+  const startBroker = (): ServeProcess => {
+    const stores = STORES.flatMap((id) => ["--store", `s3://${deployed.table}-${id}?endpoint=${proxy.url}`]);
+    const place = [...stores, "--journal", `dynamodb://${deployed.table}?endpoint=${deployed.endpoint}`];
+    const command = [process.execPath, "bin/millrace.ts", "serve", "--kafka", "127.0.0.1:0", ...place];
+    return new ServeProcess(command, awsVariables(deployed.endpoint));
+  };
+
   /** Calls the housekeeper as a person would who does not wait for the schedule, until its log holds `text`. */
   async function keepHouse(keeper: FunctionEnvironmentUnderTest, text: string): Promise<void> {
     for (let run = 0; run < RUNS_MAX; run++) {
@@ -86,10 +94,7 @@ describe("functions whose first bucket is away", () => {
     await using reader = environment("fetch");
     expect(await values(reader, "snapshot")).toHaveLength(SNAPSHOT_RECORDS);
     const readAtMs = performance.now();
-    const stores = STORES.flatMap((id) => ["--store", `s3://${deployed.table}-${id}?endpoint=${proxy.url}`]);
-    const place = [...stores, "--journal", `dynamodb://${deployed.table}?endpoint=${deployed.endpoint}`];
-    const command = [process.execPath, "bin/millrace.ts", "serve", "--kafka", "127.0.0.1:0", ...place];
-    await using broker = new ServeProcess(command, awsVariables(deployed.endpoint));
+    await using broker = startBroker();
     await broker.ready();
     const readyAtMs = performance.now();
     console.log(`cold read ${readAtMs - startedAtMs} ms, broker ready ${readyAtMs - readAtMs} ms`);
@@ -115,5 +120,18 @@ describe("functions whose first bucket is away", () => {
     const read = await values(reader, topic);
     expect(read.map((value) => String(value).slice(0, 1))).toEqual(["0", "1", "2", "3", "4"]);
     proxy.clear();
+  });
+
+  test("where the last broker has stopped, the housekeeper names nobody as leader", async () => {
+    await using door = environment("produce");
+    await using keeper = environment("housekeeper");
+    await using broker = startBroker();
+    await broker.ready();
+    expect((await produce(door, "left", `0 ${LARGE}`)).status).toBe(200);
+    expect(await keeper.scheduled({ force: true })).toMatchObject({ kind: "ran" });
+    expect(keeper.lambda.log).not.toContain('"leader":-1');
+    expect((await broker.stop()).code).toBe(0);
+    await keepHouse(keeper, '"leader":-1');
+    expect((await produce(door, "left", `1 ${LARGE}`)).status).toBe(200);
   });
 });
