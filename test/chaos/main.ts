@@ -11,7 +11,7 @@ there once, in order and at the offset that was told. Linux, with java, javac an
   --rounds N                how many (default 10)
   --target millrace|kafka   a cluster of Apache Kafka has no stores: only brokers are killed (default millrace)
   --seed S                  what fails when (default: drawn, and printed)
-  --brokers N, --stores N   default 3 each
+  --brokers N, --stores N   default 3 each; not more stores than brokers, and with fewer than three none is made to fail
   --rate N                  records a second over 6 partitions, of 200 bytes, one of 61 of 100 kB (default 300)
   --keep                    leaves data and logs where they are, and says where
 `;
@@ -36,7 +36,7 @@ function settings(): ChaosSettings | undefined {
   const [rounds = 0, seedNumber = 0, brokers = 0, stores = 0, recordsPerSecond = 0] = numbers;
   const isTarget = target === "millrace" || target === "kafka";
   if (!isTarget || numbers.some((number) => !Number.isInteger(number) || number < 0)) return undefined;
-  if (brokers < 1 || recordsPerSecond < 1) return undefined;
+  if (brokers < 1 || stores < 1 || stores > brokers || recordsPerSecond < 1) return undefined;
   return { target, rounds, seed: seedNumber, brokers, stores, recordsPerSecond, isKeeping: keep };
 }
 

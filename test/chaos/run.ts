@@ -34,6 +34,7 @@ export interface ChaosResult {
 }
 
 const PARTITIONS = 6;
+const REPLICATION_FACTOR_MAX = 3;
 /** Large ones have 100 kB then: five a second, each in an object of its own, among small ones in the journal. */
 const RECORD_BYTES = 200;
 const START_MS_MAX = 60_000;
@@ -72,13 +73,16 @@ async function runOn(
   { seed, rounds, recordsPerSecond }: ChaosSettings,
   { directory, say }: Surroundings,
 ): Promise<ChaosResult> {
-  const topic = { name: "chaos", partitions: PARTITIONS, replicationFactor: Math.min(3, cluster.brokers.length) };
+  const replicationFactor = Math.min(REPLICATION_FACTOR_MAX, cluster.stores || cluster.brokers.length);
+  const topic = { name: "chaos", partitions: PARTITIONS, replicationFactor };
   await createReplicatedTopic(cluster, topic);
   await untilWhole({ cluster, topic });
   const place = { bootstrap: bootstrapOf(cluster), topic: topic.name, partitions: PARTITIONS, directory };
   await using load = await Load.start({ ...place, recordsPerSecond, recordBytes: RECORD_BYTES }, START_MS_MAX);
   await using follower = await Reader.start({ ...place, mode: "follow" });
-  const plan = planOf({ seed, rounds, brokers: cluster.brokers.length, stores: cluster.stores });
+  // Fewer than three replicas do not survive the loss of one.
+  const stores = replicationFactor < REPLICATION_FACTOR_MAX ? 0 : cluster.stores;
+  const plan = planOf({ seed, rounds, brokers: cluster.brokers.length, stores });
   const results: RoundResult[] = [];
   const failures: string[] = [];
   const deliveries = new Map<string, Delivery>();
