@@ -46,7 +46,11 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
     Promise.race([embedded[Symbol.asyncDispose](), sleep(STORE_CLOSE_MS_MAX, undefined, { ref: false })]),
   );
   const broker = await startBroker(
-    { ...meteredPorts({ journal, clock }), stores: embedded.stores, random, logger },
+    {
+      ...meteredPorts({ journal, clock }),
+      ...{ stores: embedded.stores, random, logger },
+      isProvenDead: (id) => ProcessLock.isFree(dataDir, id),
+    },
     startSettings(settings, {
       configs,
       uploadsInFlightMax: EMBEDDED_UPLOADS_IN_FLIGHT_MAX,

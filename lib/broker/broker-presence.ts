@@ -19,6 +19,8 @@ export interface PresenceParts {
   readonly elector: Elector;
   /** The deployment's stores, ascending. */
   readonly storeIds: readonly StoreId[];
+  /** See `MembershipPorts`. */
+  readonly isProvenDead?: (brokerId: BrokerId) => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -60,9 +62,9 @@ export class BrokerPresence {
    * elections. All of it happens beside the serving.
    */
   join(endpoints: readonly BrokerEndpoint[]): void {
-    const { cluster, clusterJournal: journal, storeIds, clock, random, logger } = this.#parts;
+    const { clusterJournal: journal, storeIds } = this.#parts;
     const storeId = defined(storeIds[this.#options.brokerId % storeIds.length], "a store to be homed at");
-    const membership = new BrokerMembership({ ...this.#options, storeId }, { cluster, journal, clock, random, logger });
+    const membership = new BrokerMembership({ ...this.#options, storeId }, { ...this.#parts, journal });
     this.#membership = membership;
     this.#run(membership, endpoints).catch((error: unknown) => {
       if (this.#leaving.signal.aborted) return;

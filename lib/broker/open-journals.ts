@@ -12,6 +12,7 @@ import { StoredJournalObjects } from "#lib/storage/journal-objects.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import type { StoreHealth } from "#lib/storage/store-health.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
+import type { BrokerId } from "#lib/util/branded.ts";
 
 /** What a broker runs on: memory in tests, SQLite and directories embedded, AWS at home. */
 export interface BrokerPorts {
@@ -24,6 +25,11 @@ export interface BrokerPorts {
   readonly logger: Logger;
   /** Nothing is counted without it. */
   readonly telemetry?: Telemetry;
+  /**
+   * Whether something proves that no process of that broker lives, such as a lock that ends with it. Left out where only its
+   * silence tells.
+   */
+  readonly isProvenDead?: (brokerId: BrokerId) => boolean;
   /** Records after which a journal's snapshot may be due; the default suits journals that are paid by the request. */
   readonly snapshotRecordsMin?: number;
 }

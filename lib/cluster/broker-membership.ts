@@ -20,6 +20,11 @@ const BROKER_COMMANDS: ReadonlySet<string> = new Set<BrokerCommand["kind"]>([
 
 export interface MembershipPorts extends RegistrationPorts {
   readonly random: Random;
+  /**
+   * Whether something proves that no process of that broker lives, such as a lock that ends with it. Asked of brokers that
+   * have missed a heartbeat; left out where only a session's silence tells.
+   */
+  readonly isProvenDead?: (brokerId: BrokerId) => boolean;
 }
 
 export interface MembershipOptions {
@@ -164,11 +169,12 @@ export class BrokerMembership {
     if (wasFenced) logger.warn("the others had missed this broker for a while; it runs again", { brokerId });
   }
 
-  async #fenceSilent({ sessionMs }: BrokerTimes, signal: AbortSignal): Promise<void> {
-    const silent = this.#watch.overdue(sessionMs);
-    const { logger, clock } = this.#ports;
+  async #fenceSilent({ sessionMs, missedMs }: BrokerTimes, signal: AbortSignal): Promise<void> {
+    const { logger, clock, isProvenDead } = this.#ports;
+    const dead = this.#watch.overdue(missedMs).filter(({ brokerId }) => isProvenDead?.(brokerId) === true);
+    const silent = new Set([...dead, ...this.#watch.overdue(sessionMs)]);
     await Promise.all(
-      silent.map(async ({ brokerId, brokerEpoch, seenSeq, sinceMs }) => {
+      [...silent].map(async ({ brokerId, brokerEpoch, seenSeq, sinceMs }) => {
         if (!(await this.#fence({ brokerId, brokerEpoch, seenSeq }, signal))) return;
         const silentMs = Math.round(clock.monotonicMs() - sinceMs);
         logger.warn("a broker gives no sign of life: fenced", { brokerId, brokerEpoch, silentMs });

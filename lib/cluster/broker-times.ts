@@ -5,6 +5,8 @@ export interface BrokerTimes {
   /** Without a sign of life for so long a broker counts as gone. */
   readonly sessionMs: number;
   readonly heartbeatMs: number;
+  /** Without a sign of life for so long it has missed one. */
+  readonly missedMs: number;
   /** Spacing of the looks at the cluster journal while others run, so that what they do is seen soon. */
   readonly lookMs: number;
   /** Looks that lie further apart prove no silence. */
@@ -21,10 +23,12 @@ export function brokerTimes(cluster: ClusterView): BrokerTimes {
   const configuredMs = cluster.brokerInteger("broker.heartbeat.interval.ms");
   // A broker that gives signs of life more seldom than sessions end would be fenced again and again.
   const heartbeatMs = wholeMs(Math.min(configuredMs, sessionMs / HEARTBEATS_PER_SESSION_MIN));
+  const lookMs = wholeMs(heartbeatMs / LOOKS_PER_HEARTBEAT);
   return {
     sessionMs,
     heartbeatMs,
-    lookMs: wholeMs(heartbeatMs / LOOKS_PER_HEARTBEAT),
+    missedMs: heartbeatMs + lookMs,
+    lookMs,
     gapMsMax: heartbeatMs * GAP_HEARTBEATS,
   };
 }

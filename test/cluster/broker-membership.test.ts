@@ -150,6 +150,26 @@ describe("a broker that somebody knows to be dead", () => {
   });
 });
 
+test("a broker that is proven dead is fenced when it misses a heartbeat; whoever lives is not asked for", async () => {
+  const world = new BrokerWorld();
+  const dead = new Set<number>();
+  const asked = new Set<number>();
+  const isProvenDead = (brokerId: number) => {
+    asked.add(brokerId);
+    return dead.has(brokerId);
+  };
+  const brokers = [await world.start(0, { isProvenDead }), await world.start(1), await world.start(2)] as const;
+  await world.pass(HOUR_MS);
+  expect([...asked]).toEqual([]);
+  brokers[1].kill();
+  dead.add(1);
+  expect(await world.untilLed([0, 2, 2])).toBeLessThanOrEqual(2 * HEARTBEAT_MS);
+  expect([...asked]).toEqual([1]);
+  // One of which nothing is proven has its session.
+  brokers[2].kill();
+  expect(await world.untilLed([0, 0, 0])).toBeGreaterThanOrEqual(SESSION_MS - HEARTBEAT_MS);
+});
+
 describe("a second process under the id of a broker", () => {
   test("that lives, and is alone, is told so within seconds; the first goes on", async () => {
     const world = new BrokerWorld();

@@ -25,6 +25,8 @@ export class Trouble implements JournalFaultPlan {
 export interface BrokerOptions {
   readonly replacesDead?: boolean;
   readonly startConfigs?: Readonly<Record<string, string>>;
+  /** See `MembershipPorts`. */
+  readonly isProvenDead?: (brokerId: number) => boolean;
 }
 
 /** One start of a broker, homed at the store of its id modulo 3. */
@@ -70,9 +72,13 @@ export class BrokerWorld {
     const { elector } = broker;
     const { view, journal, logJournals } = broker.process;
     const { clock } = this.cluster;
+    const { isProvenDead = () => false } = options;
     const membership = new BrokerMembership(
       { brokerId, rack: null, storeId: brokerId % STORE_IDS.length, replacesDead: options.replacesDead ?? false },
-      { cluster: view, clock, logger: SILENT_LOGGER, journal, random: new SeededRandom(++this.#starts) },
+      {
+        ...{ cluster: view, clock, logger: SILENT_LOGGER, journal, isProvenDead },
+        random: new SeededRandom(++this.#starts),
+      },
     );
     const life = sharedAbortController();
     const run = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { BrokerId } from "#lib/util/branded.ts";
@@ -33,6 +33,9 @@ export class LockFileError extends LogError {
   override readonly kind = "unavailable";
 }
 
+/** Whoever asks whether a lock is free holds it for less than this. */
+const LOOK_MS_MAX = 50;
+
 /** Held until disposed of, or until the process ends. */
 export class ProcessLock implements Disposable {
   readonly path: string;
@@ -46,14 +49,34 @@ export class ProcessLock implements Disposable {
     this.#database = database;
   }
 
-  /** Makes the data directory if need be. Fails with `LockedError` at once if another process (or we) holds it. */
+  /**
+   * Whether a broker has had its lock here and no process holds it now: then whatever had that id is dead. Any doubt is a no.
+   * Never ask for an id whose lock this process holds.
+   */
+  static isFree(dataDirectory: string, brokerId: BrokerId): boolean {
+    const path = join(dataDirectory, `broker-${brokerId}.lock`);
+    if (!existsSync(path)) return false;
+    let database: DatabaseSync | undefined;
+    try {
+      database = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+      // A reader is kept out while the lock is held.
+      database.exec("SELECT 1 FROM sqlite_schema");
+      return true;
+    } catch {
+      return false;
+    } finally {
+      database?.close();
+    }
+  }
+
+  /** Makes the data directory if need be. Fails with `LockedError` in a moment if another process (or we) holds it. */
   static acquire(dataDirectory: string, brokerId: BrokerId): ProcessLock {
     const path = join(dataDirectory, `broker-${brokerId}.lock`);
     const pidPath = join(dataDirectory, `broker-${brokerId}.pid`);
     let database: DatabaseSync | undefined;
     try {
       makeDataDirectory(dataDirectory);
-      database = new DatabaseSync(path, { timeout: 0 });
+      database = new DatabaseSync(path, { timeout: LOOK_MS_MAX });
       // Nothing is ever written, so no journal file need lie beside it.
       database.exec("PRAGMA journal_mode = MEMORY");
       database.exec("BEGIN EXCLUSIVE");

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -43,6 +43,28 @@ describe("ProcessLock", () => {
     holder.process.stdin.write("release\n");
     expect(await holder.line()).toBe("released");
     using _lock = ProcessLock.acquire(directory, 1);
+  });
+
+  test("tells others whether its holder is dead, and takes nothing for a proof that is none", async () => {
+    expect(ProcessLock.isFree(directory, 1)).toBe(false);
+    await using holder = new ChildScript("lock-child.ts", [directory, "1"]);
+    expect(await holder.line()).toBe("locked");
+    expect(ProcessLock.isFree(directory, 1)).toBe(false);
+    holder.process.kill("SIGSTOP");
+    expect(ProcessLock.isFree(directory, 1)).toBe(false);
+    await holder.kill();
+    expect(ProcessLock.isFree(directory, 1)).toBe(true);
+    expect((await readdir(directory)).sort()).toEqual(["broker-1.lock", "broker-1.pid"]);
+    await rm(join(directory, "broker-1.lock"));
+    await mkdir(join(directory, "broker-1.lock"));
+    expect(ProcessLock.isFree(directory, 1)).toBe(false);
+  });
+
+  test("is given to whoever comes while others look", async () => {
+    ProcessLock.acquire(directory, 1)[Symbol.dispose]();
+    await using looker = new ChildScript("look-child.ts", [directory, "1"]);
+    expect(await looker.line()).toBe("looking");
+    for (let round = 0; round < 300; round++) ProcessLock.acquire(directory, 1)[Symbol.dispose]();
   });
 
   test("other broker ids and other directories are free", async () => {
