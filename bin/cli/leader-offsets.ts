@@ -3,6 +3,7 @@ import { listOffsets, type TopicMetadata } from "#lib/client/topic-metadata.ts";
 import { TimeLimitError, timeLimit } from "#lib/runtime/deadline.ts";
 import type { BrokerId, Offset } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
+import { groupBy } from "#lib/util/group-by.ts";
 import { tellRetries } from "./retries.ts";
 
 /** Who only wants to see how things are does not wait until they are better. */
@@ -22,7 +23,7 @@ export class LeaderOffsets {
 
   /** By partition; those that cannot be had are left out. See `listOffsets`. */
   async at(topic: TopicMetadata, timestamp: number): Promise<ReadonlyMap<number, Offset>> {
-    const groups = Map.groupBy(topic.partitions, ({ leaderId }) => leaderId);
+    const groups = groupBy(topic.partitions, ({ leaderId }) => leaderId);
     const found = await Promise.all(
       [...groups].map(([leaderId, partitions]) => {
         const indexes = partitions.map(({ index }) => index);
