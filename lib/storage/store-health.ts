@@ -127,13 +127,14 @@ export class StoreHealth {
 
   begin(id: StoreId, kind: StoreCallKind, patienceMs: number): StoreCall {
     const call = { kind, patienceMs, beganAtMs: this.#clock.monotonicMs() };
-    const { calls } = this.#record(id);
-    calls.add(call);
-    // Calls that their callers gave up may never end.
-    for (const oldest of calls) {
-      if (calls.size <= CALLS_REMEMBERED_MAX) break;
-      calls.delete(oldest);
+    const record = this.#record(id);
+    const { calls } = record;
+    if (calls.size >= CALLS_REMEMBERED_MAX) {
+      // Calls that their callers gave up may never end.
+      for (const each of calls) if (isOutrun(each, record)) calls.delete(each);
     }
+    // The oldest tell of silence first: under many calls the newer ones are those to leave out.
+    if (calls.size < CALLS_REMEMBERED_MAX) calls.add(call);
     return call;
   }
 
@@ -178,11 +179,9 @@ export class StoreHealth {
   #suspectSince(record: StoreRecord): number | undefined {
     if (record.suspectSinceMs !== undefined) return record.suspectSinceMs;
     const nowMs = this.#clock.monotonicMs();
-    const { read, write } = record.succeededAtMs;
-    for (const { kind, beganAtMs, patienceMs } of record.calls) {
-      // A store that has answered later calls is not silent, it is slow.
-      const isOutrun = beganAtMs < (kind === "write" ? write : Math.max(read, write));
-      if (isOutrun || nowMs - beganAtMs < patienceMs) continue;
+    for (const call of record.calls) {
+      const { beganAtMs, patienceMs } = call;
+      if (nowMs - beganAtMs < patienceMs || isOutrun(call, record)) continue;
       record.suspectSinceMs = beganAtMs + patienceMs;
       break;
     }
@@ -213,4 +212,10 @@ export class StoreHealth {
     }
     return record;
   }
+}
+
+/** A store that has answered later calls is not silent, it is slow. */
+function isOutrun({ kind, beganAtMs }: StoreCall, { succeededAtMs }: StoreRecord): boolean {
+  const { read, write } = succeededAtMs;
+  return beganAtMs < (kind === "write" ? write : Math.max(read, write));
 }
