@@ -19,14 +19,18 @@ export function tryNeeded(stores: readonly StoreId[], needed: number, health: St
   if (hasEnough(stores, needed, health)) return undefined;
   const suspects = stores.filter((id) => health.isSuspect(id));
   let missing = needed - (stores.length - suspects.length);
-  const trials = new DisposableStack();
+  // Not a DisposableStack: tests of a package's users run on Node 20, which has none.
+  const trials: Disposable[] = [];
+  const end = () => {
+    for (const trial of trials) trial[Symbol.dispose]();
+  };
   for (const id of suspects) {
     const trial = health.tryTrial(id, "write");
     if (trial === undefined) continue;
-    trials.use(trial);
-    if (--missing === 0) return trials;
+    trials.push(trial);
+    if (--missing === 0) return { [Symbol.dispose]: end };
   }
-  trials.dispose();
+  end();
   const message = `${needed} of stores ${stores.join(", ")} are needed, and ${suspects.join(", ")} failed or did not answer`;
   throw new StoreUnavailableError(message, { reason: "io" });
 }
