@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FUNCTION_VIEW_MS_MAX } from "#lib/util/limits.ts";
+import { FaultProxy } from "../localstack/faults/proxy.ts";
 import { offsetsIn, produce, sleep, values } from "./door-calls.ts";
 import { DeployedFunctions } from "./environments.ts";
 
@@ -115,6 +116,22 @@ describe("schedules", () => {
     expect(await housekeeper.scheduled({ force: true })).toMatchObject({ kind: "ran", found: 0 });
     expect(await housekeeper.scheduled()).toMatchObject({ kind: "resting" });
     expect(housekeeper.lambda.log).not.toContain('"level":"error"');
+  });
+
+  test("a run of the housekeeper that finds nothing asks each journal once, and no bucket", async () => {
+    await using proxy = await FaultProxy.start({ target: deployed.endpoint });
+    await using writer = deployed.environment("produce");
+    // In an object, of which not every bucket is known to have a copy.
+    await produce(writer, "idle", "x".repeat(100_000));
+    await using housekeeper = deployed.environment("housekeeper", { variables: { AWS_ENDPOINT_URL: proxy.url } });
+    for (let found = true; found; ) {
+      const run = await housekeeper.scheduled({ force: true });
+      found = Number((run as { found: number }).found) > 0;
+    }
+    const before = proxy.requests;
+    expect(await housekeeper.scheduled({ force: true })).toMatchObject({ kind: "ran", found: 0 });
+    // One cluster journal, twelve log journals, four group journals.
+    expect(proxy.requests - before).toBe(17);
   });
 
   test("the expirer finds nothing where there are no groups", async () => {
