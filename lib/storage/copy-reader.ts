@@ -2,11 +2,12 @@ import type { Clock } from "#lib/runtime/clock.ts";
 import { timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
-import { READ_OBJECTS_REMEMBERED_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
+import { READ_OBJECTS_REMEMBERED_MAX, STORE_READ_MS_MAX, STORE_SUSPECT_MS } from "#lib/util/limits.ts";
 import { type ByteRange, CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "./object-store.ts";
 import type { ReadMemory } from "./read-memory.ts";
 import type { StoreHealth } from "./store-health.ts";
 import { type StoreSet, UnknownStoreError } from "./store-set.ts";
+import { transferMs } from "./transfer-time.ts";
 
 /** An object as a record of a journal names it. */
 export interface ObjectRef {
@@ -56,9 +57,14 @@ export class CopyReader {
     signal: AbortSignal,
   ): Promise<{ readonly bytes: Uint8Array; readonly storeId: StoreId }> {
     const errors: unknown[] = [];
-    for (const storeId of this.#order(object)) {
+    const order = this.#order(object);
+    for (const [at, storeId] of order.entries()) {
+      // While another copy is left, a silent store is not waited for as long as its answer might take.
+      const isLeft = order.slice(at + 1).some((id) => object.copies.includes(id));
+      const msMax = isLeft ? Math.min(STORE_READ_MS_MAX, patienceMs(range)) : STORE_READ_MS_MAX;
+      using limit = timeLimit(this.#options.clock, msMax, signal);
       try {
-        return { bytes: await this.#readOne(storeId, object, range, signal), storeId };
+        return { bytes: await this.#readOne(storeId, object, range, limit.signal), storeId };
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         errors.push(error);
@@ -102,10 +108,9 @@ export class CopyReader {
   }
 
   async #readOne(storeId: StoreId, object: ObjectRef, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
-    using limit = timeLimit(this.#options.clock, STORE_READ_MS_MAX, signal);
     // Other memory for each try: a read that was given up may still go on. Not given back then either.
     const target = this.#options.memory.take(range.byteLength);
-    const bytes = await this.#options.stores.store(storeId).getRange(object.key, range, limit.signal, target);
+    const bytes = await this.#options.stores.store(storeId).getRange(object.key, range, signal, target);
     if (bytes.byteLength === range.byteLength) return bytes;
     throw new CorruptObjectError(object.key, `gave ${bytes.byteLength} bytes for ${range.byteLength}`);
   }
@@ -126,6 +131,11 @@ export class CopyReader {
     this.#options.logger.warn("copy lost", { store: lost.storeId, key: lost.object.key, problem: lost.problem });
     this.#options.onCopyLost?.(lost);
   }
+}
+
+/** After so long a read counts as a store's silence (`watchStores`). */
+function patienceMs({ byteLength }: ByteRange): number {
+  return STORE_SUSPECT_MS + transferMs(byteLength);
 }
 
 function worstOf(key: ObjectKey, errors: readonly unknown[]): unknown {

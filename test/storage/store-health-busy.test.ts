@@ -31,3 +31,17 @@ test("calls that never end do not hide that a store has come back and hangs agai
   await clock.advance(1);
   expect(health.isSuspect(0)).toBe(true);
 });
+
+test("a call given up at the end of its time tells of silence, one given up early does not", async () => {
+  const clock = new ManualClock();
+  const health = new StoreHealth(clock);
+  const early = health.begin(0, "read", STORE_SUSPECT_MS);
+  await clock.advance(STORE_SUSPECT_MS / 2);
+  health.noteAbandoned(0, early);
+  expect(health.isFailing(0)).toBe(false);
+  // The caller's timer was set before the call began.
+  const late = health.begin(0, "read", STORE_SUSPECT_MS);
+  await clock.advance(STORE_SUSPECT_MS - 1);
+  health.noteAbandoned(0, late);
+  expect(health.isFailing(0)).toBe(true);
+});
