@@ -27,8 +27,6 @@ export interface StartOptions {
   readonly skewMs?: number;
   /** The next one, if left out. */
   readonly brokerId?: number;
-  /** Whoever it comes in place of. */
-  readonly replaces?: SimBroker;
 }
 
 const STORE_ANSWER_MS_MAX = 20_000;
@@ -160,7 +158,7 @@ export class World {
       this.truth.replicas.lastThawMs = this.scheduler.elapsedMs;
       this.#inspectSoon(broker);
     });
-    this.mustEnd(broker, "opening", this.#open(broker, options.replaces));
+    this.mustEnd(broker, "opening", this.#open(broker));
     return broker;
   }
 
@@ -224,6 +222,8 @@ export class World {
     if (this.journals.troubles.ofAll !== undefined) this.setJournalTrouble(undefined);
     this.journals.troubles.ofHosts.clear();
     for (const host of this.#hosts) host.thaw();
+    if (this.profile.replicas !== undefined) for (const store of this.stores) markStore(store);
+    this.calm.endAll();
   }
 
   /** What a process believes when it has just woken up is what it is most likely to be wrong about. */
@@ -242,11 +242,11 @@ export class World {
     if (at >= 0) this.brokers.splice(at, 1);
     // Whoever dies frozen never thaws.
     this.calm.end(broker.host);
-    this.calm.begin(broker);
+    this.calm.begin(`broker ${broker.options.brokerId} is away`);
     this.scheduler.schedule(200 + this.#random.below(3_000), () => {
       const skewMs = this.#random.chance(0.5) ? this.profile.skewMs : 0;
       const { brokerId } = broker.options;
-      this.startBroker({ skewMs, brokerId, replaces: broker });
+      this.startBroker({ skewMs, brokerId });
     });
   }
 
@@ -260,12 +260,12 @@ export class World {
     return faults;
   }
 
-  async #open(broker: SimBroker, replaces: SimBroker | undefined): Promise<void> {
+  async #open(broker: SimBroker): Promise<void> {
     for (;;) {
       try {
         await broker.open();
         this.brokers.push(broker);
-        this.calm.end(replaces);
+        this.calm.end(`broker ${broker.options.brokerId} is away`);
         this.mustEnd(broker, "its registration", broker.takePart());
         return;
       } catch (error) {

@@ -25,6 +25,12 @@ export class Calm {
     if (this.#causes.delete(cause) && this.#causes.size === 0) this.#sinceMs = this.#scheduler.elapsedMs;
   }
 
+  /** Whatever was wrong is not any more. */
+  endAll(): void {
+    this.#causes.clear();
+    this.#sinceMs = this.#scheduler.elapsedMs;
+  }
+
   /** Called each time when it is over, before it is. */
   onOver(listener: () => void): void {
     this.#endListeners.push(listener);

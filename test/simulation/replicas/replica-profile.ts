@@ -48,7 +48,7 @@ export function drawReplicaProfile(random: SeededRandom): Profile {
     stormEveryMs: (isLong ? 10 : 1) * pick(random, [MINUTE_MS, 4 * MINUTE_MS, 10 * MINUTE_MS]),
     stormsMax: 1 + random.below(isLong ? 3 : 10),
     troublesMax: 1 + random.below(storeCount + 1),
-    lossRate: pick(random, [0, 0.5, 1]),
+    lossRate: pick(random, [0, 1, 1]),
     exceeds: random.chance(0.1),
     routeRate: pick(random, [0, 0.3]),
     journalRate: pick(random, [0, 0.2]),

@@ -82,7 +82,7 @@ function breakStore(
   const trouble = random.chance(0.6) ? pick(random, TROUBLES) : undefined;
   const isFull = trouble === undefined && random.chance(0.3);
   const isLossy = !isFull && random.chance(lossRate);
-  const isBrief = isLossy && random.chance(0.4);
+  const isBrief = isLossy && random.chance(0.6);
   const share = pick(random, [1, 1, 0.5, 0.1]);
   return () => {
     store.troubles.ofAll = trouble;

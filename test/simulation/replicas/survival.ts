@@ -57,6 +57,7 @@ function checkSnapshots(world: World): readonly string[] {
 /** When nothing has been wrong for long, each store has all that it should have. */
 export function checkWhole(world: World): readonly string[] {
   const problems: string[] = [];
+  if (world.losses.open().size > 0) problems.push("checkWhole: the end comes before losses had to be made good");
   for (const { id, state } of world.truth.logJournals()) {
     if (state.isr.length !== state.replicas.length) {
       problems.push(`checkWhole: in the end ${id} has the stores ${state.isr} of ${state.replicas} in sync`);
@@ -85,11 +86,11 @@ export function takeAway(world: World): void {
   const { replicationFactor } = world.profile;
   // Snapshots lie in more than half of the stores.
   const count = Math.min(Math.floor((world.stores.length - 1) / 2), replicationFactor - 1);
-  const lost = new Set(world.losses.open().keys());
-  for (let left = count - lost.size; left > 0; left--) {
-    const present = world.stores.filter(({ id }) => !lost.has(id));
-    lost.add(present[random.below(present.length)]?.id ?? 0);
+  const present = [...world.stores];
+  for (let left = count; left > 0; left--) {
+    for (const store of present.splice(random.below(present.length), 1)) {
+      store.service.isDown = true;
+      world.scheduler.trace(`in the end store ${store.id} is taken away`);
+    }
   }
-  for (const { id, service } of world.stores) service.isDown = lost.has(id);
-  world.scheduler.trace(`in the end the stores ${[...lost].join(", ")} are taken away`);
 }
