@@ -29,6 +29,11 @@ export interface ObjectListing {
  */
 export interface ObjectStore {
   /**
+   * How often something else has been found in the store's place since it was opened, be it as good: what lay there before
+   * need not lie there any more. Left out where nobody looks.
+   */
+  readonly replacedCount?: number;
+  /**
    * Writes the concatenation of `chunks` unless the key exists. Durable once answered, and no partial object is ever
    * visible. Safe to retry: a lost answer shows up as `already-exists`. The chunks must not change until the answer.
    */

@@ -84,7 +84,7 @@ export class StoreHealth {
   }
 
   /**
-   * How often the store has come back after calls to it had failed until it was suspect, or after its root was gone: what it
+   * How often the store has been replaced, or has come back after calls to it had failed until it was suspect, or after its root was gone: what it
    * had before it need not have any more.
    */
   outages(id: StoreId): number {
@@ -125,6 +125,11 @@ export class StoreHealth {
       this.#noteOutage(record);
       if (record.failures < STORE_SUSPECT_FAILURES) record.suspectSinceMs = undefined;
     }
+  }
+
+  /** Another store has come into the place of this one, without any call that failed. */
+  noteReplaced(id: StoreId): void {
+    this.#noteOutage(this.#record(id));
   }
 
   begin(id: StoreId, kind: StoreCallKind, patienceMs: number): StoreCall {

@@ -29,11 +29,13 @@ class WatchedStore implements ObjectStore {
   readonly #id: StoreId;
   readonly #store: ObjectStore;
   readonly #health: StoreHealth;
+  #replacedCount: number;
 
   constructor(id: StoreId, store: ObjectStore, health: StoreHealth) {
     this.#id = id;
     this.#store = store;
     this.#health = health;
+    this.#replacedCount = store.replacedCount ?? 0;
   }
 
   putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
@@ -80,6 +82,16 @@ class WatchedStore implements ObjectStore {
         this.#health.noteFailure(this.#id, call, { isRootGone });
       else this.#health.noteAbandoned(this.#id, call);
       throw error;
+    } finally {
+      this.#lookIfReplaced();
     }
+  }
+
+  /** Between two calls an empty store may have come into the place of one, and no call has failed. */
+  #lookIfReplaced(): void {
+    const { replacedCount = 0 } = this.#store;
+    if (replacedCount === this.#replacedCount) return;
+    this.#replacedCount = replacedCount;
+    this.#health.noteReplaced(this.#id);
   }
 }

@@ -60,6 +60,8 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
   readonly #names: TemporaryNames;
   readonly #openFiles: OpenFileCache;
   readonly #walker: KeyWalker;
+  /** How often the right root has been found that was not there before. */
+  #foundCount = 0;
 
   private constructor(options: DirectoryStoreOptions, marker: StoreMarker) {
     const files = options.files ?? new NodeFilePort();
@@ -118,6 +120,10 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
       options.logger.error("store is not available", { store: expected.storeId, error: describeError(error) });
     }
     return store;
+  }
+
+  get replacedCount(): number {
+    return Math.max(0, this.#foundCount - 1);
   }
 
   /** Once the thread has begun with it, it goes on to its end, abort or not: until then the chunks are read. */
@@ -193,6 +199,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
 
   /** The right root is there, for the first time or again: nothing remembered of it need be true any more. */
   async #begin(): Promise<void> {
+    this.#foundCount++;
     this.#openFiles.clear();
     await beginTemporaryFiles(this.#files, this.#directory, this.#names);
   }
