@@ -8,7 +8,7 @@ import { DYNAMODB_POLL_MS, UPLOADS_IN_FLIGHT_MAX } from "#lib/util/limits.ts";
 import { openAwsPorts } from "./aws-ports.ts";
 import { meteredPorts } from "./metered-ports.ts";
 import { startConfigs } from "./start-configs.ts";
-import { type ServedBroker, startSettings } from "./start-settings.ts";
+import { type ServedBroker, servedBroker, startSettings } from "./start-settings.ts";
 
 /** A broker whose journals are in DynamoDB and whose stores are buckets of S3, or of services that speak as they do. */
 export async function startAwsBroker(settings: ServeSettings, aws: AwsSettings, logger: Logger): Promise<ServedBroker> {
@@ -38,13 +38,5 @@ export async function startAwsBroker(settings: ServeSettings, aws: AwsSettings, 
   // Nothing like a lock on a directory tells beforehand whether another process has this broker's id.
   const failure = await Promise.race([broker.joined, broker.failed]);
   if (failure !== undefined) throw failure;
-  const running = opened.move();
-  return {
-    listeners: broker.listeners,
-    http: broker.http,
-    isSettled: (brokerCount) => broker.isSettled(brokerCount),
-    failed: broker.failed,
-    fenceDead: (brokerId) => broker.fenceDead(brokerId),
-    stop: () => running.disposeAsync(),
-  };
+  return servedBroker(broker, opened.move());
 }

@@ -13,7 +13,7 @@ import { JOURNAL_FILE } from "./data-dir.ts";
 import { checkJournalIsThere, openEmbeddedStores } from "./embedded-stores.ts";
 import { meteredPorts } from "./metered-ports.ts";
 import { startConfigs } from "./start-configs.ts";
-import { type ServedBroker, startSettings } from "./start-settings.ts";
+import { type ServedBroker, servedBroker, startSettings } from "./start-settings.ts";
 
 /** A broker on one machine: journals in SQLite, stores in directories, which it may share with other brokers. */
 export async function startEmbeddedBroker(settings: ServeSettings, logger: Logger): Promise<ServedBroker> {
@@ -60,13 +60,5 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
     }),
   );
   opened.defer(() => broker.stop());
-  const running = opened.move();
-  return {
-    listeners: broker.listeners,
-    http: broker.http,
-    isSettled: (brokerCount) => broker.isSettled(brokerCount),
-    failed: broker.failed,
-    fenceDead: (brokerId) => broker.fenceDead(brokerId),
-    stop: () => running.disposeAsync(),
-  };
+  return servedBroker(broker, opened.move());
 }

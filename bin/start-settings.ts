@@ -1,6 +1,6 @@
 import type { HostPort } from "#lib/config/host-port.ts";
 import type { ServeSettings } from "#lib/config/serve-settings.ts";
-import type { StartSettings } from "#lib/gateway/start-broker.ts";
+import type { StartedBroker, StartSettings } from "#lib/gateway/start-broker.ts";
 import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 
 /** A running broker of `millrace serve`. */
@@ -53,5 +53,17 @@ export function startSettings(
         ? undefined
         : { ...settings.http, corsOrigins: settings.httpCorsOrigins, access: settings.httpAccess },
     drainMs: settings.drainMs,
+  };
+}
+
+/** The broker as its process ends it: with all that was opened for it. */
+export function servedBroker(broker: StartedBroker, opened: AsyncDisposableStack): ServedBroker {
+  return {
+    listeners: broker.listeners,
+    http: broker.http,
+    isSettled: (brokerCount) => broker.isSettled(brokerCount),
+    failed: broker.failed,
+    fenceDead: (brokerId) => broker.fenceDead(brokerId),
+    stop: () => opened.disposeAsync(),
   };
 }

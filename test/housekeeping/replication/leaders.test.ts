@@ -3,7 +3,7 @@ import type { JournalFaultPlan } from "#lib/adapters/memory/journal-fault.ts";
 import type { StoreFault } from "#lib/adapters/memory/memory-object-store.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { FLUSH_TIMEOUT_MS, LATE_COPY_MS_MAX, REPLICATION_TICK_MS, STORE_WRITE_DOUBT_MS } from "#lib/util/limits.ts";
-import { LAG_MS, type ReplicaProcess, ReplicaWorld, replicatedTopic } from "./replica-world.ts";
+import { LAG_MS, type ReplicaProcess, type ReplicaWorld, replicatedTopic, startLed } from "./replica-world.ts";
 
 const topic = replicatedTopic(1);
 const never = new AbortController().signal;
@@ -13,27 +13,11 @@ let world: ReplicaWorld;
 let leader: ReplicaProcess;
 
 beforeEach(async () => {
-  world = new ReplicaWorld();
-  leader = await world.start(0);
-  await leader.append(topic, "first");
-  await leader.lead();
-  // Becoming the leader is a reason to list every store, and again when all flushes of that time have ended.
-  await world.clock.advance(2 * FLUSH_TIMEOUT_MS);
+  ({ world, leader } = await startLed(topic));
 });
 
-/** Every store has everything that store `id` has. */
-function expectWhole(id = 0): void {
-  for (const each of [0, 1, 2]) expect(world.keys(each)).toEqual(world.keys(id));
-}
-
-/** Appends under load for so long that the store's failing shows. */
-async function appendFor(ms: number, process = leader): Promise<void> {
-  const endMs = world.clock.monotonicMs() + ms;
-  while (world.clock.monotonicMs() < endMs) {
-    expect(await process.append(topic)).toBe("appended");
-    await world.clock.advance(500);
-  }
-}
+const expectWhole = (id = 0) => world.expectWhole(id);
+const appendFor = (ms: number, process = leader) => process.appendFor(topic, ms);
 
 describe("several brokers", () => {
   test("the next leader lists every store, for what the one before had noticed is lost with it", async () => {

@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import type { JournalFaultPlan } from "#lib/adapters/memory/journal-fault.ts";
 import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
 import {
@@ -27,6 +28,7 @@ import { StoreSet } from "#lib/storage/store-set.ts";
 import { watchStores } from "#lib/storage/watched-store.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { ObjectKey, StoreId, TopicId } from "#lib/util/branded.ts";
+import { FLUSH_TIMEOUT_MS } from "#lib/util/limits.ts";
 import { topicIdOf } from "../../log/log-fixtures.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { SeededRandom } from "../../support/seeded-random.ts";
@@ -73,6 +75,11 @@ export class ReplicaWorld {
     return this.service(id)
       .sortedKeys()
       .filter((key) => key.startsWith(WRITE_AHEAD_PREFIX));
+  }
+
+  /** Every store has everything that store `id` has. */
+  expectWhole(id: StoreId): void {
+    for (const each of this.services.keys()) expect(this.keys(each)).toEqual(this.keys(id));
   }
 
   /** Everything is gone but the marker, as when a disk was replaced and made the same store again. */
@@ -215,6 +222,16 @@ export class ReplicaProcess {
     return defined(answer).kind;
   }
 
+  /** Appends under load for so long that the store's failing shows. */
+  async appendFor(topic: TopicPlacement, ms: number): Promise<void> {
+    const { clock } = this.#world;
+    const endMs = clock.monotonicMs() + ms;
+    while (clock.monotonicMs() < endMs) {
+      expect(await this.append(topic)).toBe("appended");
+      await clock.advance(500);
+    }
+  }
+
   /** So many appends, one after another. */
   async appendMany(topic: TopicPlacement, count: number): Promise<void> {
     for (let n = 0; n < count; n++) await this.append(topic, `${n}`);
@@ -231,4 +248,15 @@ export class ReplicaProcess {
   messages(): readonly string[] {
     return this.log.map((line) => line.message);
   }
+}
+
+/** A world in which one process leads, one record is there, and every store has been listed. */
+export async function startLed(topic: TopicPlacement): Promise<{ world: ReplicaWorld; leader: ReplicaProcess }> {
+  const world = new ReplicaWorld();
+  const leader = await world.start(0);
+  await leader.append(topic, "first");
+  await leader.lead();
+  // Becoming the leader is a reason to list every store, and again when all flushes of that time have ended.
+  await world.clock.advance(2 * FLUSH_TIMEOUT_MS);
+  return { world, leader };
 }
