@@ -211,6 +211,11 @@ export const ISR_SUSPECT_MS_MAX = 3_000;
 export const ISR_CHANGE_MS_MAX = 10_000;
 /** A copy that its commit did not name is brought by the replicator if it has not come by then. */
 export const LATE_COPY_MS_MAX = 10_000;
+/**
+ * Younger copies that a commit does not name are looked for by a process on a schedule; it comes often enough to have seen
+ * to older ones. At rest nothing is listed.
+ */
+export const COPIES_IN_DOUBT_MS = 24 * 3_600_000;
 /** What a store has lost for journals that other brokers lead is brought by whoever noticed, if they have not by then. */
 export const OTHERS_COPY_MS = 30_000;
 /** What the replicator of one process reads of all stores together, a second. */

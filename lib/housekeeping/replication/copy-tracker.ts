@@ -8,7 +8,12 @@ import { JOURNAL_OBJECT_PREFIX } from "#lib/storage/object-keys.ts";
 import type { LateCopyObserver } from "#lib/storage/replicated-put.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { ObjectKey, StoreId, TimestampMs } from "#lib/util/branded.ts";
-import { EARLY_COPIES_REMEMBERED_MAX, LATE_COPY_MS_MAX, RELIST_SPACING_MS } from "#lib/util/limits.ts";
+import {
+  COPIES_IN_DOUBT_MS,
+  EARLY_COPIES_REMEMBERED_MAX,
+  LATE_COPY_MS_MAX,
+  RELIST_SPACING_MS,
+} from "#lib/util/limits.ts";
 import { type CopyDoubt, type ListingScope, OwedCopies, type OwedCopy } from "./owed-copies.ts";
 
 const OUTAGES_LISTED_AT_ONCE = 3;
@@ -164,7 +169,7 @@ export class CopyTracker implements LateCopyObserver {
     this.#led.add(journalNumber);
     this.#lastOut.set(journalNumber, outOfSync(state));
     // What the leader before has noticed went with it.
-    const stores = this.#isThorough ? placedAt(state, this.storeIds) : storesInDoubt(state);
+    const stores = this.#isThorough ? placedAt(state, this.storeIds) : storesInDoubt(state, this.#clock.nowMs());
     for (const id of stores) this.#doubt(id, "led");
   }
 
@@ -238,15 +243,18 @@ function storesOfAppend(state: LogState, command: AppendCommand, outcome: Append
   return partition === undefined ? [] : storesOf(state, partition);
 }
 
-/** The stores that need not have all that the state refers to, by what the state itself knows. */
-function storesInDoubt(state: LogState): ReadonlySet<StoreId> {
+/**
+ * The stores that need not have all that the state refers to, by what the state itself knows. Commits name the copies of
+ * their time, which are never all of them: what is old was looked for long ago, and a store that lacks it is out of sync.
+ */
+function storesInDoubt(state: LogState, nowMs: TimestampMs): ReadonlySet<StoreId> {
   const stores = new Set(outOfSync(state));
   for (const partition of state.partitions.values()) {
     const placed = storesOf(state, partition);
     if (placed.length < 2) continue;
-    for (const { place } of partition.entries) {
+    for (const { place, appendedAtMs } of partition.entries) {
       if (stores.size === state.replicas.length) return stores;
-      if (place.kind !== "object") continue;
+      if (place.kind !== "object" || appendedAtMs < nowMs - COPIES_IN_DOUBT_MS) continue;
       for (const id of placed) if (!place.copies.includes(id)) stores.add(id);
     }
   }

@@ -2,7 +2,13 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { JournalFaultPlan } from "#lib/adapters/memory/journal-fault.ts";
 import type { StoreFault } from "#lib/adapters/memory/memory-object-store.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
-import { FLUSH_TIMEOUT_MS, LATE_COPY_MS_MAX, REPLICATION_TICK_MS, STORE_WRITE_DOUBT_MS } from "#lib/util/limits.ts";
+import {
+  COPIES_IN_DOUBT_MS,
+  FLUSH_TIMEOUT_MS,
+  LATE_COPY_MS_MAX,
+  REPLICATION_TICK_MS,
+  STORE_WRITE_DOUBT_MS,
+} from "#lib/util/limits.ts";
 import { LAG_MS, type ReplicaProcess, type ReplicaWorld, replicatedTopic, startLed } from "./replica-world.ts";
 
 const topic = replicatedTopic(1);
@@ -223,5 +229,26 @@ describe("a process that runs on a schedule", () => {
     await world.clock.advance(60_000);
     expect(await world.clock.run(scheduled.replication.runOnce(never))).toBe(0);
     expect(scheduled.calls).toEqual([]);
+  });
+
+  test("asks no store for anything when nothing was written for a day, unless one is out of the ISR", async () => {
+    leader.faults.set(2, always({ kind: "slow", delayMs: 100 }));
+    await leader.appendMany(topic, 3);
+    await leader.settle();
+    const first = await world.start(8, { isOnDemand: true });
+    await world.clock.run(first.replication.runOnce(never));
+    expect(first.calls.some(({ operation }) => operation === "list")).toBe(true);
+    await world.clock.advance(COPIES_IN_DOUBT_MS);
+    const atRest = await world.start(9, { isOnDemand: true });
+    await world.clock.run(atRest.replication.runOnce(never));
+    expect(atRest.calls).toEqual([]);
+    const { isrEpoch: expectedIsrEpoch } = leader.journal().state;
+    const command = { kind: "alter-isr", expectedIsrEpoch, isr: [0, 1] } as const;
+    await world.clock.run(leader.journal().propose(command, { lane: "isr", signal: never }));
+    world.empty(2);
+    const later = await world.start(10, { isOnDemand: true });
+    expect(await world.clock.run(later.replication.runOnce(never))).toBe(5);
+    expect(later.isr()).toEqual([0, 1, 2]);
+    expectWhole();
   });
 });
