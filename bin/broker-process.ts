@@ -74,7 +74,8 @@ export class BrokerProcess {
     const disconnected = deferred<void>();
     this.#child.once("disconnect", () => disconnected.resolve());
     this.#child.once("exit", (code, signal) => exited.resolve({ code, signal }));
-    this.#child.once("error", (error) => {
+    // Also when it cannot be killed or told something: nobody may be left who does not hear of it.
+    this.#child.on("error", (error) => {
       if (this.#child.pid !== undefined) return;
       this.#failure = { kind: "failed", text: `no process: ${error.message}`, status: 1, reason: "passing" };
       disconnected.resolve();

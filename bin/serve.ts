@@ -20,7 +20,8 @@ const HEAP_FLAGS = "--heap-growing-percent=300";
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
-const SETTLED_LOOK_MS = 50;
+const SETTLED_LOOK_MS_MIN = 50;
+const SETTLED_LOOK_MS_MAX = 1_000;
 
 /**
  * Runs a broker until SIGTERM or SIGINT, or until its supervisor is gone; exits 0 then, 1 if it cannot start or another
@@ -39,7 +40,10 @@ export async function serve(settings: ServeSettings): Promise<void> {
   logger.info("starting", whereabouts(settings));
   let broker: ServedBroker;
   try {
-    broker = await start(settings, logger);
+    const starting = start(settings, logger);
+    // A start may wait for a service that is away. Nothing is acknowledged yet, so it may end anywhere.
+    const givenUp = stopRequested.then(() => sleep(settings.drainMs));
+    broker = (await Promise.race([starting, givenUp])) ?? endBeforeStart(logger);
   } catch (error) {
     const failure = startFailure(error, settings);
     if (supervisor === undefined) process.stderr.write(`millrace: cannot start: ${failure.text}\n`);
@@ -60,6 +64,11 @@ export async function serve(settings: ServeSettings): Promise<void> {
   process.exit(failure?.status ?? 0);
 }
 
+function endBeforeStart(logger: Logger): never {
+  logger.info("stopped before it had started");
+  process.exit(0);
+}
+
 async function tellEnd(failure: StartFailure, supervisor: SupervisorLink | undefined): Promise<void> {
   process.stderr.write(`millrace: cannot go on: ${failure.text}\n`);
   await supervisor?.tell(failure);
@@ -69,7 +78,12 @@ async function tellEnd(failure: StartFailure, supervisor: SupervisorLink | undef
 async function report(broker: ServedBroker, supervisor: SupervisorLink, logger: Logger): Promise<void> {
   await supervisor.tell({ kind: "listening", kafka: [...broker.listeners], http: broker.http });
   logger.info("listening", { kafka: broker.listeners.map(formatHostPort).join(",") });
-  while (!(await broker.isSettled(supervisor.brokerCount))) await sleep(SETTLED_LOOK_MS);
+  let pauseMs = SETTLED_LOOK_MS_MIN;
+  while (!(await broker.isSettled(supervisor.brokerCount))) {
+    await sleep(pauseMs);
+    // Each look reads every journal, and another broker may be unable to start for long.
+    pauseMs = Math.min(2 * pauseMs, SETTLED_LOOK_MS_MAX);
+  }
   await supervisor.tell({ kind: "settled" });
 }
 

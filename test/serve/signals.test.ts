@@ -1,10 +1,10 @@
-import { createServer } from "node:net";
-import { dirname } from "node:path";
+import { createServer, type Server } from "node:net";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { batchOf, createTopic, produce, readAll } from "./kafka-calls.ts";
-import { ServeProcess, TemporaryDirectory } from "./serve-process.ts";
+import { ROOT, ServeProcess, TemporaryDirectory } from "./serve-process.ts";
 
 test.concurrent("SIGTERM answers the produce under way and exits 0; a second one changes nothing", async () => {
   using directory = new TemporaryDirectory();
@@ -70,6 +70,22 @@ test.concurrent("a signal during the start stops the broker with exit status 0",
   expect([code, signal]).toEqual([0, null]);
 });
 
+test.concurrent("a signal ends a start that waits for a service that does not answer", async () => {
+  const silent = createServer();
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const endpoint = `endpoint=http://127.0.0.1:${portOf(silent)}`;
+  const place = ["--store", `s3://bucket?${endpoint}`, "--journal", `dynamodb://table?${endpoint}`];
+  const credentials = { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_REGION: "us-east-1" };
+  const main = join(ROOT, "bin/millrace.ts");
+  const args = ["serve", ...place, "--kafka", "127.0.0.1:0", "--drain-ms", "300"];
+  await using broker = new ServeProcess([process.execPath, main, ...args], credentials);
+  await broker.logged('"msg":"starting"');
+  const { code, signal, stderr } = await broker.stop();
+  expect([code, signal]).toEqual([0, null]);
+  expect(stderr).toContain("stopped before it had started");
+  silent.close();
+});
+
 test.concurrent("SIGTERM to npm start is one to the broker", async () => {
   using directory = new TemporaryDirectory();
   const port = await freePort();
@@ -86,7 +102,12 @@ test.concurrent("SIGTERM to npm start is one to the broker", async () => {
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
+  const port = portOf(server);
   await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
   return typeof address === "object" ? (address?.port ?? 0) : 0;
 }
