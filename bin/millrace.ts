@@ -2,5 +2,9 @@
 // the second start takes half the time.
 import { enableCompileCache } from "node:module";
 
+// Before anything reads a file. Each call to a disk that hangs keeps a thread, and with Node's four threads a few of them
+// would stop the reads of all other disks too (lib/util/limits.ts, STORE_READS_AT_ONCE_MAX).
+process.env["UV_THREADPOOL_SIZE"] ??= "64";
+
 enableCompileCache();
 await import("./program.ts");

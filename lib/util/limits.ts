@@ -182,6 +182,11 @@ export const STORE_BACKGROUND_MS_MAX = 30_000;
 export const STORE_PUT_MS_MAX = 30_000;
 /** A store that has not answered a read by then is passed over for the next one. */
 export const STORE_READ_MS_MAX = 10_000;
+/**
+ * Reads of one directory store that may be under way: one that hangs keeps a thread for each. bin/millrace.ts has threads
+ * for several such stores.
+ */
+export const STORE_READS_AT_ONCE_MAX = 8;
 /** A process that starts asks the next store as well when one has not answered for so long. */
 export const STORE_SILENCE_MS = 1_000;
 /** A known store that has not shown its marker by then is left to prove itself when it is used. */

@@ -17,13 +17,14 @@ import { encodeStoreMarker, type StoreMarker } from "#lib/storage/store-marker.t
 import { assert } from "#lib/util/assert.ts";
 import { type ObjectKey, objectKey } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
-import { STORE_OPEN_FILES_MAX } from "#lib/util/limits.ts";
+import { STORE_OPEN_FILES_MAX, STORE_READS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 import { KeyWalker } from "./directory-listing.ts";
 import { errorCodeOf, type FilePort, type OpenFile } from "./file-port.ts";
 import { NodeFilePort } from "./node-file-port.ts";
 import { type PublisherSettings, type PublishResult, parentOf } from "./object-publisher.ts";
 import { OpenFileCache } from "./open-file-cache.ts";
 import { type Publisher, PublisherThread } from "./publisher-thread.ts";
+import { ReadGate } from "./read-gate.ts";
 import { readMarker, StoreRoot } from "./store-root.ts";
 import { NodeSyncFiles, type SyncFiles } from "./sync-files.ts";
 import { beginTemporaryFiles, TEMPORARY_FOLDER, type TemporaryNames, writeMarkerFile } from "./temporary-files.ts";
@@ -60,6 +61,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
   readonly #names: TemporaryNames;
   readonly #openFiles: OpenFileCache;
   readonly #walker: KeyWalker;
+  readonly #reads = new ReadGate(STORE_READS_AT_ONCE_MAX);
   /** How often the right root has been found that was not there before. */
   #foundCount = 0;
 
@@ -217,7 +219,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     signal.throwIfAborted();
     try {
       // The check runs beside the read, for an open file says nothing of the root; what it finds goes first.
-      const [, bytes] = await abortable(Promise.all([this.#root.check(), this.#useFile(key, work)]), signal);
+      const [, bytes] = await abortable(Promise.all([this.#root.check(), this.#useFile(key, signal, work)]), signal);
       return bytes;
     } catch (error) {
       if (signal.aborted && error === signal.reason) throw error;
@@ -230,8 +232,8 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     }
   }
 
-  #useFile<T>(key: ObjectKey, work: (file: OpenFile) => Promise<T>): Promise<T> {
-    return this.#openFiles.use(`${this.#directory}/${key}`, work);
+  #useFile<T>(key: ObjectKey, signal: AbortSignal, work: (file: OpenFile) => Promise<T>): Promise<T> {
+    return this.#reads.run(signal, () => this.#openFiles.use(`${this.#directory}/${key}`, work));
   }
 
   async #publish(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
