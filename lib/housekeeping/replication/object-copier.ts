@@ -60,32 +60,44 @@ export class ObjectCopier {
     });
   }
 
+  /**
+   * Sources that have it not, or not whole, are told of only where there may be a good copy to mend them with: where there
+   * is none, two stores would send each other looking for ever.
+   */
   async #readSource(
     copy: OwedCopy,
     id: StoreId,
     signal: AbortSignal,
   ): Promise<{ readonly bytes: Uint8Array } | { readonly result: "lost" | "unavailable" }> {
     const { stores, health, logger, tracker } = this.#ports;
+    const bad: { readonly source: StoreId; readonly kind: "missing" | "damaged" }[] = [];
+    const noteBad = (): void => {
+      for (const { source, kind } of bad) tracker.noteBadSource(copy, source, kind);
+    };
     let result: "lost" | "unavailable" = copy.sources.every((each) => stores.has(each)) ? "lost" : "unavailable";
     for (const source of health.trustedFirst(stores.readOrder(copy.sources))) {
       if (source === id) continue;
       try {
         const bytes = await this.#read(stores.store(source), copy, signal);
         const problem = problemOf(bytes, copy);
-        if (problem === undefined) return { bytes };
+        if (problem === undefined) {
+          noteBad();
+          return { bytes };
+        }
         logger.warn("a copy is damaged", { store: source, key: copy.key, problem });
-        tracker.noteBadSource(copy, source, "damaged");
+        bad.push({ source, kind: "damaged" });
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         if (error instanceof ObjectNotFoundError) {
-          if (copy.sources.includes(source)) tracker.noteBadSource(copy, source, "missing");
-        } else if (error instanceof CorruptObjectError) tracker.noteBadSource(copy, source, "damaged");
+          if (copy.sources.includes(source)) bad.push({ source, kind: "missing" });
+        } else if (error instanceof CorruptObjectError) bad.push({ source, kind: "damaged" });
         else {
           result = "unavailable";
           logger.debug("a source of a copy does not answer", { store: source, error: describeError(error) });
         }
       }
     }
+    if (result !== "lost") noteBad();
     return { result };
   }
 

@@ -253,6 +253,18 @@ describe("copies that commits do not name", () => {
     expect(told).toMatchObject([{ fields: { key: lost } }]);
   });
 
+  test("are not looked for again and again when all stores have lost them together", async () => {
+    leader.faults.set(2, always({ kind: "unavailable" }));
+    await appendFor(10_000);
+    const keys = world.keys(0).filter((key) => key.startsWith("wal/"));
+    for (const id of [0, 1]) for (const key of keys) world.service(id).delete(key);
+    leader.faults.clear();
+    await world.clock.advance(LAG_MS + 30_000);
+    leader.calls.length = 0;
+    await world.clock.advance(60_000);
+    expect(leader.calls).toEqual([]);
+  });
+
   test("are waited for while a store that may have one does not answer", async () => {
     leader.faults.set(2, always({ kind: "unavailable" }));
     await appendFor(10_000);
