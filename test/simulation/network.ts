@@ -1,3 +1,4 @@
+import { describeError } from "#lib/runtime/logger.ts";
 import type { Host } from "./host.ts";
 
 /** What goes wrong with one call of a service. Probabilities, 0 to 1, of each call. */
@@ -99,9 +100,14 @@ export function callService<T>(host: Host, faults: Faults, call: Call<T>, signal
       const signedAtMs = scheduler.nowMs;
       const isStale = random.chance(rates.stale);
       const apply = (): T => {
-        const result = call.apply({ signedAtMs, isStale });
-        scheduler.trace(`${host.name} ${call.name}: ${call.describe?.(result) ?? "ok"}`);
-        return result;
+        try {
+          const result = call.apply({ signedAtMs, isStale });
+          scheduler.trace(`${host.name} ${call.name}: ${call.describe?.(result) ?? "ok"}`);
+          return result;
+        } catch (error) {
+          scheduler.trace(`${host.name} ${call.name}: ${describeError(error)}`);
+          throw error;
+        }
       };
       const applyUnheard = (): void => {
         try {

@@ -25,6 +25,7 @@ export async function giveUp(world: World): Promise<void> {
       300_000,
     );
     connection.close();
+    world.scheduler.trace(`${partition.key} is given up: ${JSON.stringify(reply)}`);
     const verdict = reply.kind === "answer" ? reply.value?.kind : undefined;
     if (verdict !== "declared")
       world.history.problems.push(`checkLost: ${partition.key} cannot be given up: ${verdict}`);

@@ -37,7 +37,9 @@ export function drawReplicaProfile(random: SeededRandom): Profile {
   const isLong = random.chance(0.08);
   const mixed = drawMixed(random, isLong ? "hours" : "hour");
   const storeCount = pick(random, [3, 3, 3, 3, 5, 2]);
-  const replicationFactor = random.chance(0.8) ? storeCount : 1 + random.below(storeCount);
+  const exceeds = random.chance(0.1);
+  const isFull = !exceeds && random.chance(0.85);
+  const replicationFactor = isFull ? storeCount : 1 + random.below(exceeds ? 2 : storeCount);
   const troubleMsMax = isLong ? 2 * 60 * MINUTE_MS : pick(random, [20 * SECOND_MS, 3 * MINUTE_MS, 30 * MINUTE_MS]);
   const storeRates = rates(random, { freeze: mixed.freezeEveryMs > 0, deadly: mixed.killEveryMs > 0 });
   const replicas: ReplicaProfile = {
@@ -48,8 +50,8 @@ export function drawReplicaProfile(random: SeededRandom): Profile {
     stormEveryMs: (isLong ? 10 : 1) * pick(random, [MINUTE_MS, 4 * MINUTE_MS, 10 * MINUTE_MS]),
     stormsMax: 1 + random.below(isLong ? 3 : 10),
     troublesMax: 1 + random.below(storeCount + 1),
-    lossRate: pick(random, [0, 1, 1]),
-    exceeds: random.chance(0.1),
+    lossRate: exceeds ? 1 : pick(random, [0, 1, 1]),
+    exceeds,
     routeRate: pick(random, [0, 0.3]),
     journalRate: pick(random, [0, 0.2]),
     massDeathRate: pick(random, [0, 0.2]),

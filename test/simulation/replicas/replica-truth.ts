@@ -176,7 +176,9 @@ export class ReplicaTruth {
       if (store === undefined || !storesOf(state, partition).includes(storeId)) continue;
       for (const { place, appendedAtMs, baseOffset } of partition.entries) {
         if (place.kind !== "object" || proposedAtMs - appendedAtMs < SETTLED_MS) continue;
-        if (store.service.objects.has(place.key)) continue;
+        // What nobody has holds nobody back.
+        const isLost = !this.#stores.some(({ service }) => service.objects.has(place.key));
+        if (isLost || store.service.objects.has(place.key)) continue;
         const lostMs = store.lost.get(place.key) ?? Number.NEGATIVE_INFINITY;
         if (nowMs - lostMs < LOOK_MS_MAX || this.lastThawMs >= lostMs) continue;
         this.#complain("checkIsr", `${journal}: store ${storeId} came in without ${place.key} at ${baseOffset}`);

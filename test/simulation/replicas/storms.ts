@@ -52,7 +52,7 @@ export async function runStorms(world: World, profile: ReplicaProfile, isDone: (
     if (kind < routeRate + journalRate) return breakJournal(world, random);
     if (kind < routeRate + journalRate + massDeathRate) return killMany(world, random);
     const store = stores.pop();
-    return store === undefined ? undefined : breakStore(world, store, { random, lossRate: profile.lossRate });
+    return store === undefined ? undefined : breakStore(world, store, { ...profile, random });
   }
 }
 
@@ -77,7 +77,7 @@ async function raise(
 function breakStore(
   world: World,
   store: StoreWorld,
-  { random, lossRate }: { readonly random: SeededRandom; readonly lossRate: number },
+  { random, lossRate }: Pick<ReplicaProfile, "lossRate"> & { readonly random: SeededRandom },
 ): Begin {
   const trouble = random.chance(0.6) ? pick(random, TROUBLES) : undefined;
   const isFull = trouble === undefined && random.chance(0.3);
