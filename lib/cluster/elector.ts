@@ -5,7 +5,6 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
-import { defined } from "#lib/util/assert.ts";
 import type { BrokerId, StoreId } from "#lib/util/branded.ts";
 import { ELECTION_MS_MAX } from "#lib/util/limits.ts";
 import { brokerTimes } from "./broker-times.ts";
@@ -62,6 +61,8 @@ export class Elector {
   #runningKey = "";
   /** When that was, by the monotonic clock. */
   #changedAtMs = Number.NEGATIVE_INFINITY;
+  /** Since when this broker has reached no store, or has given away what it led, by the monotonic clock. */
+  #cutOffSinceMs: number | undefined;
 
   constructor(options: ElectorOptions) {
     this.#options = options;
@@ -102,7 +103,7 @@ export class Elector {
       // Nobody waits: what it shows is acted upon when it is folded. One that cannot be looked at stays as it is known.
       if (journal.asOfMs < oldestMs) void journal.catchUp(signal).catch(() => undefined);
     }
-    await this.elect(signal);
+    await Promise.all([this.elect(signal), this.#giveAway(signal)]);
   }
 
   /** Elects this broker wherever it is to lead and another one is named. Never rejects. */
@@ -114,6 +115,35 @@ export class Elector {
       if (this.#isCutOff(desired) && this.#isWellLed(journalNumber, journal)) return [];
       return [{ journalNumber, journal, leader: desired }];
     });
+    await this.#electAll(candidacies, signal);
+  }
+
+  /**
+   * A broker that has reached no store for as long as sessions last is as good as dead to its clients: it elects those who
+   * would lead without it. Rarely, for they may fare no better.
+   */
+  async #giveAway(signal: AbortSignal): Promise<void> {
+    const { brokerId, cluster, storeIds, isStoreSuspect, clock, logger } = this.#options;
+    const nowMs = clock.monotonicMs();
+    // Where there is one store only, nobody has another way to it, and nobody looks whether it is back.
+    const isCutOff = storeIds.length > 1 && storeIds.every((id) => isStoreSuspect?.(id) === true);
+    if (!isCutOff) {
+      this.#cutOffSinceMs = undefined;
+      return;
+    }
+    this.#cutOffSinceMs ??= nowMs;
+    if (nowMs - this.#cutOffSinceMs < brokerTimes(cluster).sessionMs) return;
+    this.#cutOffSinceMs = nowMs;
+    const others = cluster.runningBrokers().filter((each) => each.brokerId !== brokerId);
+    const candidacies = this.#opened().flatMap(({ journalNumber, journal }) => {
+      if (journal.state.leader.brokerId !== brokerId) return [];
+      const replicas = replicasOf(journal.state, journalNumber, storeIds);
+      const leader = desiredLeader(replicas, journalNumber, others);
+      if (leader === undefined || !isFitToLead(leader.brokerId, replicas, others)) return [];
+      return [{ journalNumber, journal, leader }];
+    });
+    if (candidacies.length === 0) return;
+    logger.warn("this broker reaches no store: others are to lead", { journals: candidacies.length });
     await this.#electAll(candidacies, signal);
   }
 
@@ -208,7 +238,8 @@ export class Elector {
     const won = await Promise.all(free.map((each) => this.#tryToElect(each, limit.signal)));
     const journals = free.filter((_, at) => won[at]).map(({ journal }) => journal.id);
     if (journals.length === 0) return;
-    const fields = { leader: defined(free[0]).leader.brokerId, journals: journals.join(",") };
+    const leaders = [...new Set(free.map(({ leader }) => leader.brokerId))].join(",");
+    const fields = { leader: leaders, journals: journals.join(",") };
     if (areNews) this.#options.logger.info("elected", fields);
     else this.#options.logger.debug("elected", fields);
   }

@@ -98,6 +98,31 @@ describe("leaders", () => {
     expect(await world.untilLed([0, 1, 0])).toBe(0);
   });
 
+  test("are given away by a broker that reaches no store at all, until it does again", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll();
+    const cutOff = brokerAt(brokers, 1);
+    for (const store of [0, 1, 2]) cutOff.trouble.suspectStores.add(store);
+    expect(await world.untilLed([0, 2, 2])).toBeLessThanOrEqual(SESSION_MS + 1_000);
+    const counts = [0, 1, 2].map((number) => world.logRecordCount(number));
+    await world.pass(HOUR_MS);
+    expect(await world.leaders()).toEqual([0, 2, 2]);
+    expect([0, 1, 2].map((number) => world.logRecordCount(number))).toEqual(counts);
+    cutOff.trouble.suspectStores.clear();
+    expect(await world.untilLed([0, 1, 2])).toBeLessThanOrEqual(10_000);
+  });
+
+  test("go round slowly while no broker reaches any store", async () => {
+    const world = new BrokerWorld();
+    const brokers = await world.startAll();
+    for (const { trouble } of brokers) for (const store of [0, 1, 2]) trouble.suspectStores.add(store);
+    const before = world.logRecordCount(0);
+    await world.pass(10 * SESSION_MS);
+    expect(world.logRecordCount(0) - before).toBeLessThanOrEqual(11);
+    for (const { trouble } of brokers) trouble.suspectStores.clear();
+    expect(await world.untilLed([0, 1, 2])).toBeLessThanOrEqual(10_000);
+  });
+
   test("stay where they are while they can, if leadership is not to go back", async () => {
     const world = new BrokerWorld();
     const startConfigs = { "auto.leader.rebalance.enable": "false" };
