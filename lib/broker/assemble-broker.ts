@@ -118,7 +118,7 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
     random,
     logger,
   };
-  const always = () => [housekeeper.run(signal), groups.run(), replication.run(signal)];
+  const always = () => [housekeeper.run(random, signal), groups.run(), replication.run(signal)];
   const background = isOnDemand ? [] : [...always(), finishInterrupted(services, signal)];
   return {
     services,

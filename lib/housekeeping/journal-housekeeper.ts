@@ -1,5 +1,6 @@
 import type { Clock } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import type { Random } from "#lib/runtime/random.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 import { HOUSEKEEPING_PERIOD_MS, IDLE_JOURNAL_TENDED_MS } from "#lib/util/limits.ts";
 import { runPeriodically } from "./periodic-task.ts";
@@ -41,11 +42,15 @@ export class JournalHousekeeper {
     for (const journal of this.#journals) journal.close();
   }
 
-  /** Tends all journals once a minute until `signal` aborts; resolves then. */
-  async run(signal: AbortSignal): Promise<void> {
+  /**
+   * Tends all journals once a minute until `signal` aborts; resolves then. The first time is a random moment of the first
+   * minute: brokers that start together would each take the same snapshots, and one that never lives for a minute, none.
+   */
+  async run(random: Random, signal: AbortSignal): Promise<void> {
     const work = (): Promise<void> => this.tendAll(signal);
+    const firstMs = random.below(HOUSEKEEPING_PERIOD_MS);
     await runPeriodically(
-      { name: "journals", periodMs: HOUSEKEEPING_PERIOD_MS, work },
+      { name: "journals", periodMs: HOUSEKEEPING_PERIOD_MS, firstMs, work },
       { clock: this.#clock, logger: this.#logger, signal },
     );
   }

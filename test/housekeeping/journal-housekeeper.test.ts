@@ -2,8 +2,9 @@ import { expect, test } from "vitest";
 import { JournalHousekeeper, type TendedJournal } from "#lib/housekeeping/journal-housekeeper.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { journalId } from "#lib/util/branded.ts";
-import { IDLE_JOURNAL_TENDED_MS } from "#lib/util/limits.ts";
+import { HOUSEKEEPING_PERIOD_MS, IDLE_JOURNAL_TENDED_MS } from "#lib/util/limits.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
 
 /** A journal that notes what is done to it. */
 function tended(name: string, done: string[], failure?: Error): TendedJournal {
@@ -86,4 +87,29 @@ test("a journal that failed is tended again although it has not moved", async ()
   failure = undefined;
   await housekeeper.tendMoved(new AbortController().signal);
   expect(done).toEqual(["log-0 read", "log-0 read", "log-0 snapshot", "log-0 trim"]);
+});
+
+test("brokers that start together tend at different times, each within the first minute and then every minute", async () => {
+  const clock = new ManualClock();
+  const stop = new AbortController();
+  const times = await Promise.all(
+    [1, 2, 3].map(async (seed) => {
+      const done: string[] = [];
+      const housekeeper = new JournalHousekeeper({ clock, logger: SILENT_LOGGER });
+      const atMs: number[] = [];
+      const tendedAt = { ...tended("log-0", done), takeSnapshot: async () => void atMs.push(clock.monotonicMs()) };
+      housekeeper.add(tendedAt);
+      void housekeeper.run(new SeededRandom(seed), stop.signal);
+      return atMs;
+    }),
+  );
+  const beganMs = clock.monotonicMs();
+  await clock.advance(3 * HOUSEKEEPING_PERIOD_MS);
+  stop.abort();
+  const firsts = times.map(([first = Number.NaN]) => first - beganMs);
+  expect(new Set(firsts).size).toBe(3);
+  for (const [at, [first = 0, second = 0]] of times.entries()) {
+    expect(firsts[at]).toBeLessThan(HOUSEKEEPING_PERIOD_MS);
+    expect(second - first).toBe(HOUSEKEEPING_PERIOD_MS);
+  }
 });
