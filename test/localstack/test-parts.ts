@@ -27,8 +27,8 @@ export const INSTALLED_FOR: Readonly<Record<Target, readonly PartName[]>> = {
 export const TEST_PARTS: readonly TestPart[] = [
   {
     name: "runtime",
-    what: "functions as processes under AWS's own runtime client: cold, warm, streaming, frozen up to past their time limits",
-    budgetMinutes: 2,
+    what: "functions as processes under AWS's own runtime client: cold, warm, streaming, frozen up to past their time limits; without a bucket",
+    budgetMinutes: 3,
     target: "nothing",
     paths: ["test/localstack/lambda/", "test/functions/"],
   },
