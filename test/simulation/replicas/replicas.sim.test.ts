@@ -3,7 +3,7 @@ import { runSchedule } from "../schedule.ts";
 import { drawReplicaProfile } from "./replica-profile.ts";
 
 /** Of `npm run sim -- --world replicas`, which runs as many as one likes. */
-const SEEDS = Array.from({ length: 30 }, (_, index) => index + 1);
+const SEEDS = Array.from({ length: 16 }, (_, index) => index + 1);
 
 /** Some ten times what it takes on an idle machine. */
 const TEST_MS_MAX = 60_000;
