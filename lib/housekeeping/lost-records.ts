@@ -64,8 +64,9 @@ export class LostRecords {
 
   async #look({ object, lastByteAt }: Needed, replicas: readonly StoreId[], signal: AbortSignal): Promise<Copy> {
     const silent: StoreId[] = [];
-    const unconfigured = object.copies.filter((storeId) => !this.#stores.has(storeId));
-    for (const storeId of [...this.#stores.readOrder(object.copies, replicas), ...unconfigured]) {
+    // A copy that came after its commit may lie in any of the replicas.
+    const unconfigured = [...object.copies, ...replicas].filter((storeId) => !this.#stores.has(storeId));
+    for (const storeId of new Set([...this.#stores.readOrder(object.copies, replicas), ...unconfigured])) {
       try {
         await this.#stores.store(storeId).getRange(object.key, { position: lastByteAt, byteLength: 1 }, signal);
         return "found";
