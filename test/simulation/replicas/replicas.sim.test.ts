@@ -3,7 +3,7 @@ import { runSchedule } from "../schedule.ts";
 import { drawReplicaProfile } from "./replica-profile.ts";
 
 /** Of `npm run sim -- --world replicas`, which runs as many as one likes. */
-const SEEDS = Array.from({ length: 16 }, (_, index) => index + 1);
+const SEEDS = Array.from({ length: 12 }, (_, index) => index + 1);
 
 /** Some ten times what it takes on an idle machine. */
 const TEST_MS_MAX = 60_000;
@@ -27,7 +27,7 @@ describe("processes whose stores fail, lose what they held and cannot be reached
   });
 
   test("take the same course for the same seed", async () => {
-    for (const seed of SEEDS.slice(0, 4)) {
+    for (const seed of SEEDS.slice(0, 2)) {
       const first = await runSchedule(seed, { draw: drawReplicaProfile });
       expect(await runSchedule(seed, { draw: drawReplicaProfile })).toEqual(first);
     }

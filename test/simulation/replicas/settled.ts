@@ -2,7 +2,7 @@ import { desiredLeader } from "#lib/cluster/leader-election.ts";
 import type { World } from "../world.ts";
 
 /** In peace nothing is left to elect after so long. */
-const QUIET_MS = 10 * 60 * 1_000;
+const QUIET_MS = 3 * 60 * 1_000;
 
 /** When nothing has been wrong for long: whoever lives runs, nobody else does, and each journal has the leader that it should. */
 export function checkSettled(world: World): readonly string[] {
