@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFailed, onTestFinished, test } from "vitest";
 import type { KafkaClient } from "#lib/client/kafka-client.ts";
 import { hasDynamoDb, hasS3 } from "../../adapters/aws/emulator.ts";
 import { BucketCluster, STORES, untilTopic } from "./bucket-cluster.ts";
@@ -98,7 +98,9 @@ describe.runIf(hasS3 && hasDynamoDb)("a gateway whose task is replaced", () => {
   });
 
   test("does not take the place of one that is alive: it says so and ends", async () => {
-    await using second = cluster.spawn(0, { isSecond: true });
+    const second = cluster.spawn(0, { isSecond: true });
+    // Also when it does not end, and this test is given up.
+    onTestFinished(() => second[Symbol.asyncDispose]());
     const { code, stderr } = await second.ended;
     expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/broker id 0 is registered/) });
     expect(cluster.gateway(0).child.exitCode).toBeNull();
