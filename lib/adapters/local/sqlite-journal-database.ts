@@ -289,7 +289,7 @@ function inodeOf(path: string): bigint {
 }
 
 function movedAway(path: string): SqliteFailure {
-  return wrongFile(`journal file ${path} was removed or replaced: put it back and restart`);
+  return wrongFile(`journal file ${path} was removed or replaced: put it back`);
 }
 
 function pragma(db: DatabaseSync, name: string): number {
