@@ -291,7 +291,8 @@ export class ClusterView implements PartitionDirectory {
 
 function viewOf(topic: TopicState, settings: TopicSettings, clusterSeq: JournalSeq): TopicView {
   const { topicId, name, partitionCount, replicationFactor, baseJournal, journalCount, configs } = topic;
-  const { minInsyncReplicas } = settings;
+  // As in Kafka, a topic never needs more in-sync replicas than it has: a broker's default may be meant for larger ones.
+  const minInsyncReplicas = Math.min(settings.minInsyncReplicas, replicationFactor);
   return {
     topicId,
     name,

@@ -171,7 +171,7 @@ test.each(["node.id", "no.such", "message.max.bytes"])("%s goes back to its defa
 });
 
 test("a new min.insync.replicas reaches the log journals that have the topic open", async () => {
-  const { run, admin, view, logJournals } = await start();
+  const { run, admin, view, logJournals } = await start({ storeCount: 3 });
   await run(admin.createTopic(newTopic("t"), FOR_GOOD));
   const topic = defined(view.topicByName("t"));
   const journal = await run(logJournals.journal(1, NEVER));
@@ -184,12 +184,15 @@ test("a new min.insync.replicas reaches the log journals that have the topic ope
     ),
   );
   const inLog = () => partitionIndexes.map((index) => journal.state.partitions.get(partitionKey(topicId, index)));
-  expect(inLog()).toEqual([expect.objectContaining({ minInsyncReplicas: 1 })]);
-
-  await run(admin.alterTopicConfigs("t", keeping(set("min.insync.replicas", "2")), FOR_GOOD));
   expect(inLog()).toEqual([expect.objectContaining({ minInsyncReplicas: 2 })]);
+
+  await run(admin.alterTopicConfigs("t", keeping(set("min.insync.replicas", "1")), FOR_GOOD));
+  expect(inLog()).toEqual([expect.objectContaining({ minInsyncReplicas: 1 })]);
   await run(admin.alterTopicConfigs("t", keeping({ kind: "delete", key: "min.insync.replicas" }), FOR_GOOD));
   await run(admin.alterBrokerConfigs("", keeping(set("min.insync.replicas", "3")), FOR_GOOD));
+  expect(inLog()).toEqual([expect.objectContaining({ minInsyncReplicas: 3 })]);
+  // A topic has no more replicas than that, so more need not be in sync, as in Kafka.
+  await run(admin.alterTopicConfigs("t", keeping(set("min.insync.replicas", "9")), FOR_GOOD));
   expect(inLog()).toEqual([expect.objectContaining({ minInsyncReplicas: 3 })]);
   // Partitions that nobody has opened stay closed.
   expect((await run(logJournals.journal(0, NEVER))).state.partitions.size).toBe(0);
