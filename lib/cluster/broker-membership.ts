@@ -116,8 +116,10 @@ export class BrokerMembership {
       if (standing === undefined || standing.brokerEpoch !== epoch) return;
       // Refused where something that it had sent before it died has arrived since.
       const { seenSeq } = standing;
-      const isDone = await this.#fence({ brokerId, brokerEpoch: standing.brokerEpoch, seenSeq }, signal);
-      if (isDone) this.#ports.logger.warn("the process of a broker has ended: fenced", { brokerId });
+      const fence = await this.#fence({ brokerId, brokerEpoch: standing.brokerEpoch, seenSeq }, signal);
+      if (fence === "done") this.#ports.logger.warn("the process of a broker has ended: fenced", { brokerId });
+      // While the journal is away nobody can be fenced; whoever watches for silence does it later.
+      if (fence === "failed") return;
     }
   }
 
@@ -175,21 +177,22 @@ export class BrokerMembership {
     const silent = new Set([...dead, ...this.#watch.overdue(sessionMs)]);
     await Promise.all(
       [...silent].map(async ({ brokerId, brokerEpoch, seenSeq, sinceMs }) => {
-        if (!(await this.#fence({ brokerId, brokerEpoch, seenSeq }, signal))) return;
+        if ((await this.#fence({ brokerId, brokerEpoch, seenSeq }, signal)) !== "done") return;
         const silentMs = Math.round(clock.monotonicMs() - sinceMs);
         logger.warn("a broker gives no sign of life: fenced", { brokerId, brokerEpoch, silentMs });
       }),
     );
   }
 
-  async #fence(seen: Omit<FenceBrokerCommand, "kind">, signal: AbortSignal): Promise<boolean> {
+  async #fence(seen: Omit<FenceBrokerCommand, "kind">, signal: AbortSignal): Promise<"done" | "refused" | "failed"> {
     const { logger } = this.#ports;
     try {
-      return (await this.#propose({ kind: "fence-broker", ...seen }, signal)).kind === "done";
+      const { kind } = await this.#propose({ kind: "fence-broker", ...seen }, signal);
+      return kind === "done" ? kind : "refused";
     } catch (error) {
       const { brokerId } = seen;
       if (!signal.aborted) logger.warn("a broker cannot be fenced for now", { brokerId, error: describeError(error) });
-      return false;
+      return "failed";
     }
   }
 
