@@ -84,8 +84,8 @@ export class StoreHealth {
   }
 
   /**
-   * How often the store has been replaced, or has come back after calls to it had failed until it was suspect, or after its root was gone: what it
-   * had before it need not have any more.
+   * How often the store has been replaced, or has come back after calls to it had failed until it was suspect, or after
+   * its root was gone: what it had before it need not have any more.
    */
   outages(id: StoreId): number {
     return this.#records.get(id)?.outages ?? 0;
