@@ -236,12 +236,13 @@ export class Elector {
     // The first election of a journal is no news: somebody has to be named.
     const areNews = free.some(({ journal }) => journal.state.leader.epoch > 0);
     const won = await Promise.all(free.map((each) => this.#tryToElect(each, limit.signal)));
-    const journals = free.filter((_, at) => won[at]).map(({ journal }) => journal.id);
-    if (journals.length === 0) return;
-    const leaders = [...new Set(free.map(({ leader }) => leader.brokerId))].join(",");
-    const fields = { leader: leaders, journals: journals.join(",") };
-    if (areNews) this.#options.logger.info("elected", fields);
-    else this.#options.logger.debug("elected", fields);
+    const elected = free.filter((_, at) => won[at]);
+    for (const leader of new Set(elected.map((each) => each.leader.brokerId))) {
+      const journals = elected.filter((each) => each.leader.brokerId === leader).map(({ journal }) => journal.id);
+      const fields = { leader, journals: journals.join(",") };
+      if (areNews) this.#options.logger.info("elected", fields);
+      else this.#options.logger.debug("elected", fields);
+    }
   }
 
   async #tryToElect(candidacy: Candidacy, signal: AbortSignal): Promise<boolean> {
