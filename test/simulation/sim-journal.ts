@@ -78,7 +78,8 @@ export class SimJournal implements Journal {
     const { troubles } = this.#world;
     return callService<T>(
       this.#host,
-      troubled(this.#faultsOf(journal), troubles.ofHosts.get(this.#host.name) ?? troubles.ofAll),
+      // A journal that is away is so for everybody, whatever is wrong with a host's own way to it.
+      troubled(this.#faultsOf(journal), troubles.ofAll ?? troubles.ofHosts.get(this.#host.name)),
       {
         name,
         isChange: name.startsWith("append"),

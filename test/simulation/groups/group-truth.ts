@@ -13,6 +13,8 @@ export interface TrueCommit {
   readonly offset: number;
   readonly memberId: string;
   readonly generation: number;
+  /** In a consumer group: whether the committer held the partition. Nobody's reading begins where others' commits are. */
+  readonly isHolders: boolean;
 }
 
 export interface GroupTruthOptions {
@@ -174,7 +176,8 @@ export class GroupTruth {
     const atMs = this.#options.scheduler.elapsedMs;
     for (const { topicId, partitions } of command.topics) {
       for (const { partitionIndex, offset, metadata: name } of partitions) {
-        const commit = { name, atMs, offset, memberId, generation };
+        const isHolders = this.#isHolder(memberId, topicId, partitionIndex);
+        const commit = { name, atMs, offset, memberId, generation, isHolders };
         if (this.commitNames.has(name)) this.#report(`checkNoRetreat: ${name} is committed twice`);
         this.commitNames.add(name);
         if (this.#isSuperseded({ memberId, topicId, partitionIndex }, commit)) continue;
@@ -194,6 +197,11 @@ export class GroupTruth {
     );
   }
 
+  #isHolder(memberId: string, topicId: TopicId, partitionIndex: number): boolean {
+    if (this.group?.membership.type !== "consumer") return true;
+    return topicId === TOPIC_ID && this.#held.get(partitionIndex)?.memberId === memberId;
+  }
+
   /**
    * In a consumer group a commit for what another member holds, or nobody any more, may come to stand before the one that is
    * there. It changes nothing then, and it must have been for less.
@@ -201,18 +209,19 @@ export class GroupTruth {
   #isSuperseded({ memberId, topicId, partitionIndex }: CommitPlace, { name, offset }: TrueCommit): boolean {
     const standing = this.group?.offsets.get(topicId)?.get(partitionIndex);
     if (standing === undefined || standing.metadata === name) return false;
-    const isOwn = topicId === TOPIC_ID && this.#held.get(partitionIndex)?.memberId === memberId;
+    const isOwn = this.#isHolder(memberId, topicId, partitionIndex);
     if (isOwn || offset >= standing.offset)
       this.#report(`checkNoLostCommit: ${name} is taken, and ${standing.metadata} stands`);
     return true;
   }
 
   /**
-   * What a member sent itself, and gave up, may come late; nobody else's may. If it was at this epoch in an earlier
+   * What a member sent itself, and gave up, may come late; nobody else's may. Who holds a partition goes on from its own
+   * reading, whatever one that does not hold it has committed meanwhile. If it was at this epoch in an earlier
    * incarnation too, nothing tells a commit of then from one of now.
    */
   #checkNoRetreat({ name, memberId, generation, offset }: TrueCommit, last: TrueCommit | undefined): void {
-    if (last?.name === undefined || offset >= last.offset || last.memberId === memberId) return;
+    if (last?.name === undefined || offset >= last.offset || last.memberId === memberId || !last.isHolders) return;
     const firstAt = this.#firstAt.get(`${memberId} at ${generation}`) ?? this.incarnation;
     if (firstAt < this.incarnation) return;
     this.#report(`checkNoRetreat: ${this.groupId} goes from ${last.name} back to ${name}`);
@@ -224,7 +233,14 @@ export class GroupTruth {
     const atMs = scheduler.elapsedMs;
     for (const [topicId, partitionIndex, { committedAtMs, metadata, offset }] of before.offsets) {
       if (this.group?.offsets.get(topicId)?.has(partitionIndex) === true) continue;
-      this.#note(keyOf(topicId, partitionIndex), { name: undefined, atMs, offset, memberId: "", generation: -1 });
+      this.#note(keyOf(topicId, partitionIndex), {
+        name: undefined,
+        atMs,
+        offset,
+        memberId: "",
+        generation: -1,
+        isHolders: true,
+      });
       const keptMs = scheduler.nowMs - (before.emptySinceMs ?? committedAtMs);
       if (keptMs < retentionMs - 1) this.#report(`checkRetention: ${metadata} is forgotten after ${keptMs} ms`);
       if (before.memberCount > 0 && topicId === TOPIC_ID) {
