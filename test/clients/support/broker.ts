@@ -50,6 +50,7 @@ export class Broker implements AsyncDisposable {
   readonly #start: BrokerCommand;
   #child: ChildProcess | undefined;
   #starts = 0;
+  #isOver = false;
 
   private constructor(place: Place, start: BrokerCommand) {
     this.port = place.port;
@@ -94,6 +95,8 @@ export class Broker implements AsyncDisposable {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`no broker after ${READY_TIMEOUT_MS} ms`)), READY_TIMEOUT_MS);
       const read = (chunk: Buffer): void => {
+        // What a supervisor that was killed has started writes on for a moment.
+        if (this.#isOver) return;
         appendFileSync(log, chunk);
         if (isReady) return;
         seen += chunk.toString();
@@ -124,6 +127,7 @@ export class Broker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end("SIGKILL");
+    this.#isOver = true;
     if (this.#isDirectoryOurs) rmSync(this.directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
