@@ -11,9 +11,9 @@ import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { MARKER_KEY } from "#lib/storage/object-keys.ts";
 import { rootError } from "#lib/storage/proven-store.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
-import { newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
+import { identityOf, markerOfIdentity, newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
 import { StoreSet, UnknownStoreError } from "#lib/storage/store-set.ts";
-import { type StoreId, uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
+import type { StoreId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { JOURNAL_FILE, storeFolder, storeIdOf } from "./data-dir.ts";
 
@@ -97,7 +97,7 @@ export async function replaceEmbeddedStore(storeId: StoreId, options: EmbeddedSt
   if (known === undefined) throw new UnknownStoreError(`this cluster has no store ${storeId}`);
   const root = rootOf(options.dataDir, storeId);
   if ((await findMarker(root)) !== undefined) throw rootError(root, "is not lost: a store lies there");
-  const marker: StoreMarker = { storeId, identity: hexOf(known.identity) };
+  const marker = markerOfIdentity(storeId, known.identity);
   await using _made = await DirectoryObjectStore.create(storeOptionsOf(storeId, options), marker);
 }
 
@@ -150,7 +150,7 @@ async function makeStore(
   const storeOptions = storeOptionsOf(storeId, options);
   try {
     const created = await DirectoryObjectStore.create(storeOptions, newStoreMarker(storeId, random.bytes(16)));
-    const identity = uuidFromBytes(Buffer.from(created.marker.identity, "hex"));
+    const identity = identityOf(created.marker);
     const url = pathToFileURL(storeOptions.root).href;
     const command = { kind: "register-store", storeId, identity, url } as const;
     const { outcome } = await cluster.propose(command, { lane: "cluster", signal });
@@ -171,10 +171,10 @@ async function openKnown(
   found: StoreMarker | undefined,
   options: EmbeddedStoresOptions & { readonly state: ClusterState },
 ): Promise<DirectoryObjectStore> {
-  const expected: StoreMarker = { storeId, identity: hexOf(identity) };
+  const expected = markerOfIdentity(storeId, identity);
   const storeOptions = storeOptionsOf(storeId, options);
   if (found !== undefined && found.identity !== expected.identity) {
-    const twice = [...options.state.stores.values()].find((each) => hexOf(each.identity) === found.identity);
+    const twice = [...options.state.stores.values()].find((each) => each.identity === identityOf(found));
     const what =
       twice === undefined ? "holds a store of another cluster" : `holds store ${twice.storeId} a second time`;
     throw rootError(storeOptions.root, `${what}: put store ${storeId} back there, or take away what is there`);
@@ -210,8 +210,4 @@ async function findMarker(root: string): Promise<StoreMarker | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function hexOf(identity: string): string {
-  return Buffer.from(uuidToBytes(identity) ?? []).toString("hex");
 }

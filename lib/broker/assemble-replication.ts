@@ -10,10 +10,10 @@ import type { LogState } from "#lib/log/log-state.ts";
 import { OFFLINE_PARTITIONS, OWED_COPIES, OWED_COPY_BYTES, UNDER_REPLICATED_PARTITIONS } from "#lib/runtime/metrics.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import { StoreHealth } from "#lib/storage/store-health.ts";
-import type { StoreMarker } from "#lib/storage/store-marker.ts";
+import { markerOfIdentity, type StoreMarker } from "#lib/storage/store-marker.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 import { watchStores } from "#lib/storage/watched-store.ts";
-import { type BrokerId, type StoreId, uuidToBytes } from "#lib/util/branded.ts";
+import type { BrokerId, StoreId } from "#lib/util/branded.ts";
 import type { BrokerPorts } from "./open-journals.ts";
 
 /** The stores of a process, and what it learns of them by using them. */
@@ -82,8 +82,7 @@ export function assembleReplication(parts: ReplicationParts): Replication {
 
 function markerOf(clusterJournal: ClusterJournal, storeId: StoreId): StoreMarker | undefined {
   const registered = clusterJournal.state.stores.get(storeId);
-  if (registered === undefined) return undefined;
-  return { storeId, identity: Buffer.from(uuidToBytes(registered.identity) ?? []).toString("hex") };
+  return registered && markerOfIdentity(storeId, registered.identity);
 }
 
 function addGauges(

@@ -1,4 +1,4 @@
-import { journalOfPartition, type TopicPlacement } from "#lib/log/partition-directory.ts";
+import { journalOfPartition, journalsOfTopic, type TopicPlacement } from "#lib/log/partition-directory.ts";
 import { abortable, timeLimit } from "#lib/runtime/deadline.ts";
 import { LEADER_LOOK_MS_MAX, LEADER_LOOK_MS_MIN } from "#lib/util/limits.ts";
 import type { BrokerServices } from "./broker-services.ts";
@@ -59,10 +59,7 @@ export async function freshenShown(
 ): Promise<void> {
   if (services.cluster.runningBrokers().length < 2) return;
   const journalNumbers = new Set<number>();
-  for (const topic of topics) {
-    const count = Math.min(topic.partitionCount, topic.journalCount);
-    for (let index = 0; index < count; index++) journalNumbers.add(journalOfPartition(topic, index));
-  }
+  for (const topic of topics) for (const each of journalsOfTopic(topic)) journalNumbers.add(each);
   const ageMsMax = services.cluster.brokerInteger("broker.heartbeat.interval.ms");
   await freshenLeaders(journalNumbers, { ageMsMax, signal }, services);
 }

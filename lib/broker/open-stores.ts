@@ -4,9 +4,15 @@ import { MARKER_KEY } from "#lib/storage/object-keys.ts";
 import { type ObjectStore, StoreUnavailableError } from "#lib/storage/object-store.ts";
 import { ProvenStore, readStoreMarker, rootError } from "#lib/storage/proven-store.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
-import { encodeStoreMarker, newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
+import {
+  encodeStoreMarker,
+  identityOf,
+  markerOfIdentity,
+  newStoreMarker,
+  type StoreMarker,
+} from "#lib/storage/store-marker.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
-import { type StoreId, uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
+import type { StoreId } from "#lib/util/branded.ts";
 import { STORE_PROOF_MS_MAX } from "#lib/util/limits.ts";
 import { type BrokerPorts, journalPorts, openCluster } from "./open-journals.ts";
 
@@ -43,7 +49,7 @@ export async function openStores(options: OpenStoresOptions): Promise<StoreSet> 
     remotes.map(async (remote, storeId) => {
       const findMarker = (): StoreMarker | undefined => {
         const registered = cluster.state.stores.get(storeId);
-        return registered && { storeId, identity: hexOf(registered.identity) };
+        return registered && markerOfIdentity(storeId, registered.identity);
       };
       const isNew = findMarker() === undefined;
       // Several processes may begin at once, and another one may have made the store and written to it meanwhile.
@@ -61,7 +67,7 @@ export async function openStores(options: OpenStoresOptions): Promise<StoreSet> 
   );
   for (const { storeId, marker, url, isNew } of opened) {
     if (!isNew) continue;
-    const identity = uuidFromBytes(Buffer.from(marker.identity, "hex"));
+    const identity = identityOf(marker);
     const command = { kind: "register-store", storeId, identity, url } as const;
     const { outcome } = await cluster.propose(command, { lane: "cluster", signal });
     if (outcome.kind === "refused") throw rootError(url, "is registered with another identity");
@@ -112,8 +118,4 @@ async function proveOrWarn(
     if (!isSilent && (!(error instanceof StoreUnavailableError) || error.reason === "root")) throw error;
     logger.warn("store does not answer yet", { store: marker.storeId, url, error: describeError(error) });
   }
-}
-
-function hexOf(identity: string): string {
-  return Buffer.from(uuidToBytes(identity) ?? []).toString("hex");
 }

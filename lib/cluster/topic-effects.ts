@@ -1,7 +1,7 @@
 import type { GroupJournals } from "#lib/coordinator/group-journals.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import { partitionKey } from "#lib/log/log-state.ts";
-import { journalOfPartition, partitionsInJournal, type TopicPlacement } from "#lib/log/partition-directory.ts";
+import { journalsOfTopic, partitionsInJournal, type TopicPlacement } from "#lib/log/partition-directory.ts";
 import type { JournalSeq, TopicId } from "#lib/util/branded.ts";
 import { mapInChunks } from "#lib/util/in-chunks.ts";
 import { TOPIC_EFFECTS_AT_ONCE_MAX } from "#lib/util/limits.ts";
@@ -63,8 +63,5 @@ export async function updateOpenPartitions(
 }
 
 async function inEachJournal(topic: TopicPlacement, effect: (journalNumber: number) => Promise<void>): Promise<void> {
-  // Consecutive partitions live in consecutive journals, so the first few name them all.
-  const count = Math.min(topic.partitionCount, topic.journalCount);
-  const journalNumbers = Array.from({ length: count }, (_, index) => journalOfPartition(topic, index));
-  await mapInChunks(journalNumbers, TOPIC_EFFECTS_AT_ONCE_MAX, effect);
+  await mapInChunks(journalsOfTopic(topic), TOPIC_EFFECTS_AT_ONCE_MAX, effect);
 }

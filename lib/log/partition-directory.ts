@@ -24,6 +24,12 @@ export function journalOfPartition(topic: TopicPlacement, partitionIndex: number
   return (topic.baseJournal + partitionIndex) % topic.journalCount;
 }
 
+/** The log journals that hold partitions of `topic`: consecutive partitions live in consecutive ones. */
+export function journalsOfTopic(topic: TopicPlacement): readonly number[] {
+  const count = Math.min(topic.partitionCount, topic.journalCount);
+  return Array.from({ length: count }, (_, index) => journalOfPartition(topic, index));
+}
+
 /** The partitions of `topic` that live in log journal `journal`, ascending. */
 export function partitionsInJournal(topic: TopicPlacement, journal: number): readonly number[] {
   const first = (((journal - topic.baseJournal) % topic.journalCount) + topic.journalCount) % topic.journalCount;

@@ -1,5 +1,5 @@
-import { assert } from "#lib/util/assert.ts";
-import type { StoreId } from "#lib/util/branded.ts";
+import { assert, defined } from "#lib/util/assert.ts";
+import { type StoreId, type Uuid, uuidFromBytes, uuidToBytes } from "#lib/util/branded.ts";
 import { DecodeError } from "#lib/util/byte-reader.ts";
 
 // A store's marker, the object `marker.json`: written once, when the store is made, and never changed. UTF-8 JSON on one
@@ -25,6 +25,16 @@ export interface StoreMarker {
 export function newStoreMarker(storeId: StoreId, random: Uint8Array): StoreMarker {
   assert(random.byteLength === 16, "an identity has 16 bytes");
   return { storeId, identity: Buffer.from(random).toString("hex") };
+}
+
+/** The marker of a store whose identity is remembered as the cluster journal has it. */
+export function markerOfIdentity(storeId: StoreId, identity: Uuid): StoreMarker {
+  return { storeId, identity: Buffer.from(defined(uuidToBytes(identity), "an identity")).toString("hex") };
+}
+
+/** A marker's identity as the cluster journal remembers it. */
+export function identityOf(marker: StoreMarker): Uuid {
+  return uuidFromBytes(Buffer.from(marker.identity, "hex"));
 }
 
 export function encodeStoreMarker(marker: StoreMarker): Uint8Array {
