@@ -1,4 +1,4 @@
-import type { FlushId, ObjectKey } from "#lib/util/branded.ts";
+import type { FlushId, ObjectKey, Offset } from "#lib/util/branded.ts";
 import { flushIdFromBytes, objectKey } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { OBJECT_KEY_BYTES_MAX, OBJECT_KEY_SEGMENT_BYTES_MAX } from "#lib/util/limits.ts";
@@ -9,7 +9,8 @@ import { OBJECT_KEY_BYTES_MAX, OBJECT_KEY_SEGMENT_BYTES_MAX } from "#lib/util/li
 //   wal/<upload epoch, 10>/<writer id, hex>/<flush id, hex>                 write-ahead segment
 //   journals/<upload epoch, 10>/<name>/<random, 16 hex>                     what a journal keeps outside itself: snapshots,
 //                                                                           large commands; the name comes from lib/journal
-//   segments/<upload epoch, 10>/<attempt id, hex>/<topic>-<partition>/<base offset, 20>.log, .index, .timeindex, .txnindex
+//   segments/<upload epoch, 10>/<attempt id, 32 hex>/<topic>-<partition>/<base offset, 20>.log, and beside it
+//                                                                           .index, .timeindex, .txnindex
 //
 // The upload epoch stands before everything else that varies, because garbage is collected by epoch: one listing up to
 // an epoch finds all candidates. A key is a path in a directory store, so no key may continue another one's last
@@ -47,6 +48,7 @@ function problemOf(text: string): string | undefined {
 export const MARKER_KEY: ObjectKey = objectKey("marker.json");
 export const WRITE_AHEAD_PREFIX = "wal/";
 export const JOURNAL_OBJECT_PREFIX = "journals/";
+export const SEGMENT_PREFIX = "segments/";
 
 export interface WriteAheadKeyParts {
   /** Hours since 1970 by the writer's clock, or one above the highest floor that it has folded, whichever is more. */
@@ -76,6 +78,57 @@ export function journalObjectKey(parts: {
 }): ObjectKey {
   const suffix = Buffer.from(parts.random).toString("hex");
   return parseObjectKey(`${JOURNAL_OBJECT_PREFIX}${epochSegment(parts.uploadEpoch)}/${parts.name}/${suffix}`);
+}
+
+/** The files of one log segment, by Kafka's endings. A segment without aborted transactions has no `txnindex`. */
+export const SEGMENT_SUFFIXES = ["log", "index", "timeindex", "txnindex"] as const;
+export type SegmentSuffix = (typeof SEGMENT_SUFFIXES)[number];
+
+export interface SegmentDirectoryParts {
+  readonly uploadEpoch: number;
+  /** 16 bytes that no other attempt to write segments has, in lower-case hexadecimal digits. */
+  readonly attemptId: string;
+  readonly topic: string;
+  readonly partitionIndex: number;
+}
+
+export interface SegmentKeyParts extends SegmentDirectoryParts {
+  readonly baseOffset: Offset;
+  readonly suffix: SegmentSuffix;
+}
+
+/** What the keys of one attempt's segments of one partition begin with; a slash follows. */
+export function segmentDirectory(parts: SegmentDirectoryParts): string {
+  const { uploadEpoch, attemptId, topic, partitionIndex } = parts;
+  return parseObjectKey(`${SEGMENT_PREFIX}${epochSegment(uploadEpoch)}/${attemptId}/${topic}-${partitionIndex}`);
+}
+
+/** `directory` comes from `segmentDirectory`. The file's own name is the one that Kafka gives it. */
+export function segmentFileKey(directory: string, baseOffset: Offset, suffix: SegmentSuffix): ObjectKey {
+  return objectKey(`${directory}/${String(baseOffset).padStart(20, "0")}.${suffix}`);
+}
+
+const SEGMENT_KEY =
+  /^segments\/(\d{10})\/([0-9a-f]{32})\/([A-Za-z0-9._-]{1,249})-(0|[1-9]\d{0,9})\/(\d{20})\.(log|index|timeindex|txnindex)$/;
+
+/** What `key` says of a file of a log segment; undefined if it is another kind of key. */
+export function parseSegmentKey(key: string): SegmentKeyParts | undefined {
+  const [, epoch, attemptId, topic, partition, offset, ending] = SEGMENT_KEY.exec(key) ?? [];
+  const suffix = SEGMENT_SUFFIXES.find((each) => each === ending);
+  const baseOffset = Number(offset);
+  if (attemptId === undefined || topic === undefined || suffix === undefined) return undefined;
+  if (!Number.isSafeInteger(baseOffset) || !isObjectKey(key)) return undefined;
+  return { uploadEpoch: Number(epoch), attemptId, topic, partitionIndex: Number(partition), baseOffset, suffix };
+}
+
+const JOURNAL_OBJECT_KEY = /^journals\/(\d{10})\/.+\/[0-9a-f]{16}$/;
+
+/** The upload epoch that a key of ours names; undefined for the marker, and for whatever we did not write. */
+export function uploadEpochOf(key: string): number | undefined {
+  const parts = parseWriteAheadKey(key) ?? parseSegmentKey(key);
+  if (parts !== undefined) return parts.uploadEpoch;
+  const epoch = isObjectKey(key) ? JOURNAL_OBJECT_KEY.exec(key)?.[1] : undefined;
+  return epoch === undefined ? undefined : Number(epoch);
 }
 
 function epochSegment(uploadEpoch: number): string {

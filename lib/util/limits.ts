@@ -167,8 +167,8 @@ export const DOCTOR_CACHE_BYTES_MAX = 64 * MIB;
 // Stores
 /** S3 allows 1,024 bytes; the directory adapter puts a root before it. */
 export const OBJECT_KEY_BYTES_MAX = 768;
-/** File systems end names at 255 bytes. */
-export const OBJECT_KEY_SEGMENT_BYTES_MAX = 200;
+/** File systems end names here; the longest topic name with its highest partition has as many. */
+export const OBJECT_KEY_SEGMENT_BYTES_MAX = 255;
 /** Times that one upload to one store is tried when the store gives no answer. */
 export const STORE_PUT_ATTEMPTS_MAX = 3;
 /** Between two tries of one upload: at least, and at most. */
