@@ -32,6 +32,7 @@ import { journalOfPartition, type PartitionDirectory } from "./partition-directo
 import { PendingBytes } from "./pending-bytes.ts";
 import type { RecentBytes } from "./recent-bytes.ts";
 import { HELD_BACK, SequenceGaps } from "./sequence-gaps.ts";
+import { uploadEpoch } from "./upload-epoch.ts";
 import { UploadSlots } from "./upload-slots.ts";
 
 export interface AppendSettings {
@@ -113,7 +114,13 @@ export class AppendPath implements Appender {
       ageMsMax: SEQUENCE_GAP_MS_MAX,
     });
     const order = { gaps: this.#gaps, lanes: new FlushLanes(this.#gaps) };
-    const ours = { opener: this.#opener, writerId, timeoutMs, health: storeIds.length > 1 ? health : undefined };
+    const ours = {
+      opener: this.#opener,
+      writerId,
+      uploadEpoch: () => uploadEpoch(clock, journals),
+      timeoutMs,
+      health: storeIds.length > 1 ? health : undefined,
+    };
     this.#flushPorts = { writer, recent, memory, clock, random, logger, signal, ...ours, ...order };
     this.#pending = new PendingBytes(settings.pendingBytesMax);
     this.#buffer = new FlushBuffer({ bytesMax: settings.flushBytesMax, batchesMax: settings.flushBatchesMax });

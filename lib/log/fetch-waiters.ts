@@ -47,6 +47,11 @@ export class FetchWaiters {
       case "add-replicas":
       case "elect":
       case "alter-isr":
+      // The same records elsewhere, or nothing of them.
+      case "replace":
+      case "gather":
+      case "retire":
+      case "expire-producers":
         return;
     }
   }

@@ -26,8 +26,6 @@ import { needsOpening, type Opener } from "./opener.ts";
 import type { RecentBytes } from "./recent-bytes.ts";
 import { HELD_BACK, type SequenceGaps } from "./sequence-gaps.ts";
 
-const HOUR_MS = 3_600_000;
-
 export interface FlushPorts {
   readonly writer: ReplicatedWriter;
   /** Given where some stores may fail while others do not. */
@@ -41,6 +39,8 @@ export interface FlushPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Of an object that is written now (upload-epoch.ts). */
+  readonly uploadEpoch: () => number;
   /** Drawn at the process's start; part of its objects' keys. */
   readonly writerId: string;
   /** From the closing of a flush to its answers. */
@@ -84,6 +84,16 @@ interface GroupContent {
   readonly flushId: FlushId;
   readonly source: AppendSource;
   readonly positions: readonly number[];
+}
+
+/** The flush took so long that its object has been given up meanwhile. Clients send its batches again. */
+class RetiredObjectError extends LogError {
+  override readonly name = "RetiredObjectError";
+  override readonly kind = "conflict";
+
+  constructor(floor: number) {
+    super(`objects up to upload epoch ${floor} are not taken any more`);
+  }
 }
 
 type Opening = { readonly gone: ReadonlySet<TopicId> } | { readonly error: unknown };
@@ -189,8 +199,7 @@ export class Flush {
       })),
     );
     const sealed = sealWriteAheadSegment({ flushId, parts });
-    const uploadEpoch = Math.floor(clock.nowMs() / HOUR_MS);
-    const key = writeAheadKey({ uploadEpoch, writerId, flushId });
+    const key = writeAheadKey({ uploadEpoch: this.#ports.uploadEpoch(), writerId, flushId });
     const { positions, byteLength } = sealed;
     // One copy, in this turn: what the batches lie in belongs to their requests, which may end before the last upload.
     const held = memory.gather(sealed.chunks, byteLength);
@@ -256,6 +265,7 @@ export class Flush {
       begun = await turn.run(() => this.#begin(reserved, { opening, content }, signal));
       if (begun === undefined) return;
       const { outcome } = await begun.committed;
+      if (outcome.kind === "retired") throw new RetiredObjectError(outcome.floor);
       await this.#answer(begun.parts, outcome, signal);
     } catch (error) {
       if (begun === undefined) slot.release();
@@ -326,7 +336,7 @@ export class Flush {
 
   #answerOf(error: unknown): AppendAnswer {
     const message = describeError(error);
-    if (error instanceof StoreUnavailableError) {
+    if (error instanceof StoreUnavailableError || error instanceof RetiredObjectError) {
       return { kind: "refused", error: ErrorCode.KAFKA_STORAGE_ERROR, message };
     }
     const { signal, logger } = this.#ports;

@@ -4,6 +4,7 @@ import type { TimestampMs } from "#lib/util/branded.ts";
 import { encodeBatchSizes } from "./batch-sizes.ts";
 import { copiesNeeded, copiesOf } from "./commit-rule.ts";
 import { checkProducer, rememberBatch } from "./fold-producer.ts";
+import { foldFloor } from "./fold-segments.ts";
 import type { AppendBatch, AppendCommand, AppendPart, AppendSource, BatchOutcome, LogOutcome } from "./log-command.ts";
 import { type EntryPlace, type LogState, type PartitionState, partitionKey } from "./log-state.ts";
 
@@ -21,13 +22,16 @@ interface AppendContext {
 
 /** Applies one flush: each batch is appended, known already, or refused, whatever becomes of the others. */
 export function foldAppend(state: LogState, command: AppendCommand, context: FoldContext): LogOutcome {
+  const { source } = command;
+  const tooOld = source.kind === "object" ? foldFloor(state, source.key) : undefined;
+  if (tooOld !== undefined) return tooOld;
   const { proposedAtMs } = context;
   if (proposedAtMs > state.latestProposedAtMs) state.latestProposedAtMs = proposedAtMs;
   const append = { place: placeOf(command, context), proposedAtMs, nowMs: state.latestProposedAtMs };
   const parts = command.parts.map((part) => {
     const partition = state.partitions.get(partitionKey(part.topicId, part.partitionIndex));
     if (partition === undefined) return part.batches.map(() => NOT_OPEN);
-    return foldPart(partition, part, { ...append, rule: commitRule(state, partition, command.source) });
+    return foldPart(partition, part, { ...append, rule: commitRule(state, partition, source) });
   });
   return { kind: "appended", parts };
 }

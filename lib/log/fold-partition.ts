@@ -10,7 +10,8 @@ import type {
   PlaceReplicasCommand,
 } from "./log-command.ts";
 import { type LogState, type PartitionState, partitionKey } from "./log-state.ts";
-import { loseEntry } from "./lost-batches.ts";
+import { loseEntry, lostSegment } from "./lost-batches.ts";
+import { findSegment, isLost, segmentKey } from "./segments.ts";
 
 const DONE: LogOutcome = { kind: "done" };
 const INVALID_REPLICAS: LogOutcome = { kind: "refused", error: ErrorCode.INVALID_REPLICA_ASSIGNMENT };
@@ -69,6 +70,7 @@ function newPartition(command: OpenCommand, partitionIndex: number): PartitionSt
     logStartOffset: 0,
     logEndOffset: 0,
     maxTimestampMs: -1,
+    segments: [],
     entries: [],
     producers: new Map(),
   };
@@ -96,6 +98,7 @@ export function foldAdvanceLogStart(state: LogState, command: AdvanceLogStartCom
   if (logStartOffset > partition.logEndOffset) return { kind: "refused", error: ErrorCode.OFFSET_OUT_OF_RANGE };
   if (logStartOffset <= partition.logStartOffset) return DONE;
   partition.logStartOffset = logStartOffset;
+  partition.segments.splice(0, findSegment(partition.segments, logStartOffset));
   const kept = partition.entries.findIndex((entry) => entry.nextOffset > logStartOffset);
   partition.entries.splice(0, kept === -1 ? partition.entries.length : kept);
   return DONE;
@@ -104,7 +107,10 @@ export function foldAdvanceLogStart(state: LogState, command: AdvanceLogStartCom
 export function foldDeclareLost(state: LogState, command: DeclareLostCommand): LogOutcome {
   const partition = state.partitions.get(partitionKey(command.topicId, command.partitionIndex));
   if (partition === undefined) return { kind: "refused", error: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
-  const { entries } = partition;
+  const { entries, segments } = partition;
+  const index = segments.findIndex((segment) => !isLost(segment) && segmentKey(segment, "log") === command.key);
+  const segment = segments[index];
+  if (segment !== undefined) segments[index] = lostSegment(segment);
   // From the end, so that what is joined behind an index does not move those before it.
   for (let index = entries.length - 1; index >= 0; index--) {
     const place = entries[index]?.place;

@@ -5,6 +5,7 @@ import type { ByteWriter } from "#lib/util/byte-writer.ts";
 import { decodeAppendParts, encodeAppendParts } from "./append-parts-codec.ts";
 import { decodeNumbers, decodeTopicId, encodeNumbers, encodeTopicId } from "./codec-fields.ts";
 import type { AppendCommand, AppendSource, ElectCommand, LogCommand, OpenCommand } from "./log-command.ts";
+import { decodeGather, decodeReplace, encodeGather, encodeReplace } from "./segment-command-codec.ts";
 
 // A command of a log journal. `list` is a count as uvarint and so many items; `text` a byte length as uvarint and UTF-8;
 // all numbers are big-endian.
@@ -21,6 +22,9 @@ import type { AppendCommand, AppendSource, ElectCommand, LogCommand, OpenCommand
 //   8 alter-isr        expectedIsrEpoch uvarint, isr list of uvarint
 //   9 declare-lost     topicId 16 bytes, partitionIndex uvarint, key text
 //  10 add-replicas     replicas list of uvarint
+//  11 replace, 12 gather   drawn in segment-command-codec.ts
+//  13 retire           floor uvarint
+//  14 expire-producers topicId 16 bytes, partitionIndex uvarint, idleSinceMs int64
 //
 // parts are drawn in append-parts-codec.ts.
 
@@ -34,6 +38,10 @@ const KIND_ELECT = 7;
 const KIND_ALTER_ISR = 8;
 const KIND_DECLARE_LOST = 9;
 const KIND_ADD_REPLICAS = 10;
+const KIND_REPLACE = 11;
+const KIND_GATHER = 12;
+const KIND_RETIRE = 13;
+const KIND_EXPIRE_PRODUCERS = 14;
 
 export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void {
   switch (command.kind) {
@@ -72,6 +80,19 @@ export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void 
       return;
     case "add-replicas":
       encodeNumbers(command.replicas, writer.uint8(KIND_ADD_REPLICAS));
+      return;
+    case "replace":
+      encodeReplace(command, writer.uint8(KIND_REPLACE));
+      return;
+    case "gather":
+      encodeGather(command, writer.uint8(KIND_GATHER));
+      return;
+    case "retire":
+      writer.uint8(KIND_RETIRE).uvarint(command.floor);
+      return;
+    case "expire-producers":
+      encodeTopicId(command.topicId, writer.uint8(KIND_EXPIRE_PRODUCERS));
+      writer.uvarint(command.partitionIndex).int64(command.idleSinceMs);
       return;
     default:
       unreachable(command);
@@ -114,6 +135,17 @@ export function decodeLogCommand(reader: ByteReader): LogCommand {
     }
     case KIND_ADD_REPLICAS:
       return { kind: "add-replicas", replicas: decodeNumbers(reader) };
+    case KIND_REPLACE:
+      return decodeReplace(reader);
+    case KIND_GATHER:
+      return decodeGather(reader);
+    case KIND_RETIRE:
+      return { kind: "retire", floor: reader.uvarint() };
+    case KIND_EXPIRE_PRODUCERS: {
+      const topicId = decodeTopicId(reader);
+      const partitionIndex = reader.uvarint();
+      return { kind: "expire-producers", topicId, partitionIndex, idleSinceMs: reader.int64() };
+    }
     default:
       throw new DecodeError(`unknown kind of log command ${kind}`);
   }

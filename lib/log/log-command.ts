@@ -9,6 +9,7 @@ import type {
   TimestampMs,
   TopicId,
 } from "#lib/util/branded.ts";
+import type { LogSegment } from "./log-state.ts";
 
 export type LogCommand =
   | PlaceReplicasCommand
@@ -19,7 +20,11 @@ export type LogCommand =
   | ElectCommand
   | AlterIsrCommand
   | DeclareLostCommand
-  | AddReplicasCommand;
+  | AddReplicasCommand
+  | ReplaceCommand
+  | GatherCommand
+  | RetireCommand
+  | ExpireProducersCommand;
 
 /**
  * Names the journal's stores. Accepted once; again it is `done` if it names the same, else refused with
@@ -148,11 +153,92 @@ export interface AddReplicasCommand {
   readonly replicas: readonly StoreId[];
 }
 
+/**
+ * Puts log segments in the place of what they were made of. Refused with INVALID_UPDATE_VERSION unless the partition still
+ * has every input, next to each other, with NOT_ENOUGH_REPLICAS if too few stores have a segment, with
+ * INVALID_REQUEST if the segments do not cover the inputs' offsets. Feature level 3.
+ */
+export interface ReplaceCommand {
+  readonly kind: "replace";
+  readonly topicId: TopicId;
+  readonly partitionIndex: number;
+  /** In the partition's order: segments before entries. */
+  readonly inputs: readonly ReplaceInput[];
+  readonly segments: readonly LogSegment[];
+}
+
+/** Names what the state must still hold, exactly as it was when somebody read it. */
+export type ReplaceInput = SegmentInput | EntryInput;
+
+export interface SegmentInput {
+  readonly kind: "segment";
+  readonly baseOffset: Offset;
+  readonly nextOffset: Offset;
+  readonly directory: string;
+}
+
+export interface EntryInput {
+  readonly kind: "entry";
+  readonly baseOffset: Offset;
+  readonly nextOffset: Offset;
+  readonly place: EntryPlaceId;
+}
+
+export type EntryPlaceId =
+  | { readonly kind: "object"; readonly flushId: FlushId }
+  | { readonly kind: "inline"; readonly seq: JournalSeq; readonly indexInRecord: number }
+  | { readonly kind: "lost" };
+
+/**
+ * Puts ranges of one new write-ahead object in the place of entries of many partitions: what lay inlined, or scattered over
+ * objects that hold little else. Each part is taken or not by itself. Feature level 3.
+ */
+export interface GatherCommand {
+  readonly kind: "gather";
+  readonly flushId: FlushId;
+  readonly key: ObjectKey;
+  readonly byteLength: number;
+  readonly copies: readonly StoreId[];
+  readonly parts: readonly GatherPart[];
+}
+
+/** The bytes of `inputs`, one after another, are at `position` of the object: they become one entry. */
+export interface GatherPart {
+  readonly topicId: TopicId;
+  readonly partitionIndex: number;
+  readonly inputs: readonly EntryInput[];
+  readonly position: number;
+}
+
+/**
+ * From now on no object of upload epoch `floor` or earlier is taken, so that what is not referred to can be deleted.
+ * Feature level 3.
+ */
+export interface RetireCommand {
+  readonly kind: "retire";
+  readonly floor: number;
+}
+
+/**
+ * Forgets the producers of a partition that were last seen before then; none that was seen within `PRODUCER_EXPIRY_MS_MIN`
+ * of the latest append. Feature level 3.
+ */
+export interface ExpireProducersCommand {
+  readonly kind: "expire-producers";
+  readonly topicId: TopicId;
+  readonly partitionIndex: number;
+  readonly idleSinceMs: TimestampMs;
+}
+
 export type LogOutcome =
   | { readonly kind: "done" }
   | { readonly kind: "refused"; readonly error: ErrorCode }
   /** One list a part, in the command's order; in it one outcome a batch. */
-  | { readonly kind: "appended"; readonly parts: readonly (readonly BatchOutcome[])[] };
+  | { readonly kind: "appended"; readonly parts: readonly (readonly BatchOutcome[])[] }
+  /** Which parts of a gather command were taken. */
+  | { readonly kind: "gathered"; readonly parts: readonly boolean[] }
+  /** The object's upload epoch is not above the journal's floor: nothing was changed. Upload it again above it. */
+  | { readonly kind: "retired"; readonly floor: number };
 
 export type BatchOutcome =
   | { readonly kind: "appended"; readonly baseOffset: Offset; readonly logStartOffset: Offset }

@@ -16,8 +16,9 @@ import { decodePartition, encodePartition } from "./partition-state-codec.ts";
 // A log journal's state, as its snapshots carry it. `list` is a count as uvarint and so many items; `text` a byte length
 // as uvarint and UTF-8; all numbers are big-endian. Lists keep the state's order: it is part of the state.
 //
-//   state       version uint8 (1, or 2 once there was an election, a change of the ISR or a lost entry), replicas list of uvarint,
-//               isr list of uvarint, in version 2 leadership, lastDropSeq uvarint, latestProposedAtMs int64,
+//   state       version uint8 (1; 2 once there was an election, a change of the ISR or a lost entry; 3 once there was a
+//               segment or a retire floor), replicas list of uvarint, isr list of uvarint, from version 2 on leadership,
+//               in version 3 retireFloor + 1 uvarint, lastDropSeq uvarint, latestProposedAtMs int64,
 //               topicIds list of 16 bytes, objects list of object, partitions list of partition
 //   leadership  isrEpoch uvarint, epoch uvarint, brokerId + 1 uvarint (0: nobody), brokerEpoch uvarint,
 //               clusterSeq uvarint
@@ -29,20 +30,25 @@ import { decodePartition, encodePartition } from "./partition-state-codec.ts";
 
 const VERSION = 1;
 const VERSION_WITH_LEADER = 2;
+const VERSION_WITH_SEGMENTS = 3;
 
 export function encodeLogState(state: LogState, writer: ByteWriter): void {
   const topics = new Map<TopicId, number>();
   const objects = new Map<WriteAheadObject, number>();
   let hasLost = false;
+  let hasSegments = state.retireFloor >= 0;
   for (const partition of state.partitions.values()) {
     collectReferences(partition, topics, objects);
     hasLost ||= partition.entries.some((entry) => entry.place.kind === "lost");
+    hasSegments ||= partition.segments.length > 0;
   }
-  // Journals at level 1 have none of these, and their snapshots look as they always did.
-  const hasLeadership = state.leader.epoch > 0 || state.isrEpoch > 0 || hasLost;
-  encodeNumbers(state.replicas, writer.uint8(hasLeadership ? VERSION_WITH_LEADER : VERSION));
+  // Journals at level 1 or 2 have none of what is newer, and their snapshots look as they always did.
+  const hasLeadership = hasSegments || state.leader.epoch > 0 || state.isrEpoch > 0 || hasLost;
+  const version = hasLeadership ? VERSION_WITH_LEADER : VERSION;
+  encodeNumbers(state.replicas, writer.uint8(hasSegments ? VERSION_WITH_SEGMENTS : version));
   encodeNumbers(state.isr, writer);
   if (hasLeadership) encodeLeadership(state, writer);
+  if (hasSegments) writer.uvarint(state.retireFloor + 1);
   writer.uvarint(state.lastDropSeq).int64(state.latestProposedAtMs);
   writer.uvarint(topics.size);
   for (const topicId of topics.keys()) encodeTopicId(topicId, writer);
@@ -51,7 +57,7 @@ export function encodeLogState(state: LogState, writer: ByteWriter): void {
   writer.uvarint(state.partitions.size);
   for (const partition of state.partitions.values()) {
     writer.uvarint(defined(topics.get(partition.topicId), "place of a topic"));
-    encodePartition(partition, { writer, objects, nowMs: state.latestProposedAtMs });
+    encodePartition(partition, { writer, objects, nowMs: state.latestProposedAtMs, hasSegments });
   }
 }
 
@@ -82,13 +88,15 @@ function encodeObject(object: WriteAheadObject, writer: ByteWriter): void {
 
 export function decodeLogState(reader: ByteReader): LogState {
   const version = reader.uint8();
-  const hasLeadership = version === VERSION_WITH_LEADER;
+  const hasSegments = version === VERSION_WITH_SEGMENTS;
+  const hasLeadership = version === VERSION_WITH_LEADER || hasSegments;
   if (version !== VERSION && !hasLeadership)
     throw new DecodeError(`unknown version ${version} of a log journal's state`);
   const replicas = decodeNumbers(reader);
   const isr = decodeNumbers(reader);
   const isrEpoch = hasLeadership ? reader.uvarint() : 0;
   const leader = hasLeadership ? decodeLeader(reader) : NO_LEADER;
+  const retireFloor = hasSegments ? reader.uvarint() - 1 : -1;
   const lastDropSeq = reader.uvarint();
   const latestProposedAtMs = reader.int64();
   const topics = decodeList(reader, () => decodeTopicId(reader));
@@ -97,10 +105,10 @@ export function decodeLogState(reader: ByteReader): LogState {
   decodeList(reader, () => {
     const topicId = topics[reader.uvarint()];
     if (topicId === undefined) throw new DecodeError("partition of a topic that is not in the list");
-    const partition = decodePartition(reader, topicId, objects);
+    const partition = decodePartition(reader, topicId, { objects, hasSegments });
     partitions.set(partitionKey(topicId, partition.partitionIndex), partition);
   });
-  return { replicas, isr, isrEpoch, leader, lastDropSeq, latestProposedAtMs, partitions };
+  return { replicas, isr, isrEpoch, leader, lastDropSeq, latestProposedAtMs, retireFloor, partitions };
 }
 
 function decodeLeader(reader: ByteReader): LeaderState {

@@ -11,6 +11,7 @@ import {
   foldOpen,
   foldPlaceReplicas,
 } from "./fold-partition.ts";
+import { foldExpireProducers, foldGather, foldReplace, foldRetire } from "./fold-segments.ts";
 import type { LogCommand, LogOutcome } from "./log-command.ts";
 import { decodeLogCommand, encodeLogCommand } from "./log-command-codec.ts";
 import { encodeLogOutcome } from "./log-outcome-codec.ts";
@@ -21,9 +22,11 @@ export type LogStateMachine = StateMachine<LogState, LogCommand, LogOutcome>;
 
 /** The level of elections, of changes of ISR and replicas, and of lost entries. */
 export const LEADERS_FEATURE_LEVEL = 2;
+/** The level of log segments, of the retire floor and of producers that expire. */
+export const SEGMENTS_FEATURE_LEVEL = 3;
 
 export const logStateMachine: LogStateMachine = {
-  featureLevel: LEADERS_FEATURE_LEVEL,
+  featureLevel: SEGMENTS_FEATURE_LEVEL,
   initial: initialLogState,
   fold: foldLogCommand,
   encodeCommand: encodeLogCommand,
@@ -42,6 +45,7 @@ export function initialLogState(): LogState {
     leader: NO_LEADER,
     lastDropSeq: 0,
     latestProposedAtMs: 0,
+    retireFloor: -1,
     partitions: new Map(),
   };
 }
@@ -66,6 +70,14 @@ function foldLogCommand(state: LogState, command: LogCommand, context: FoldConte
       return foldDeclareLost(state, command);
     case "add-replicas":
       return foldAddReplicas(state, command);
+    case "replace":
+      return foldReplace(state, command);
+    case "gather":
+      return foldGather(state, command);
+    case "retire":
+      return foldRetire(state, command);
+    case "expire-producers":
+      return foldExpireProducers(state, command);
     default:
       return unreachable(command);
   }

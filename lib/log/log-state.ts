@@ -25,6 +25,8 @@ export interface LogState {
   lastDropSeq: JournalSeq;
   /** The latest `proposedAtMs` of any append: the state's only notion of now. */
   latestProposedAtMs: TimestampMs;
+  /** Objects of this upload epoch and of earlier ones are not taken any more; -1 before the first `Retire`. */
+  retireFloor: number;
   /** Key: `partitionKey`. Insertion order is part of the state. */
   readonly partitions: Map<string, PartitionState>;
 }
@@ -53,9 +55,33 @@ export interface PartitionState {
   logEndOffset: Offset;
   /** Highest timestamp among all records, and -1 before the first. */
   maxTimestampMs: TimestampMs;
-  /** Write-ahead entries in ascending offsets, without holes between them. */
+  /** In ascending offsets, without holes between them and up to the first entry. The log start may lie in the first. */
+  readonly segments: LogSegment[];
+  /** Write-ahead entries in ascending offsets, without holes between them, behind the segments. */
   readonly entries: WriteAheadEntry[];
   readonly producers: Map<number, ProducerState>;
+}
+
+/** A log segment: `<base offset>.log` and its indexes, which lie in one directory (docs/FORMATS.md). */
+export interface LogSegment {
+  readonly baseOffset: Offset;
+  /** One past the last offset; the last batch of the log ends here. */
+  readonly nextOffset: Offset;
+  /** `segments/<upload epoch>/<attempt id>/<topic>-<partition>`; empty for what is lost. */
+  readonly directory: string;
+  readonly byteLength: number;
+  readonly indexByteLength: number;
+  readonly timeIndexByteLength: number;
+  /** 0: there is no such file. */
+  readonly txnIndexByteLength: number;
+  /** -1: no record has one. */
+  readonly maxTimestampMs: TimestampMs;
+  /** When the newest of its records were appended, by the journal service's clock. */
+  readonly appendedAtMs: TimestampMs;
+  /** Made by the cleaner: of each key one record is left up to its end. */
+  readonly isCleaned: boolean;
+  /** The stores that had all its files when it was taken. None: every copy is lost, and somebody has said so. */
+  readonly copies: readonly StoreId[];
 }
 
 /** A run of consecutive batches that one flush brought to one partition: one byte range of one place. */

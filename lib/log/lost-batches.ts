@@ -14,7 +14,7 @@ import {
 import { defined } from "#lib/util/assert.ts";
 import { encodeBatchSizes } from "./batch-sizes.ts";
 import { BatchCursor, type EntryRange } from "./entry-index.ts";
-import type { WriteAheadEntry } from "./log-state.ts";
+import type { LogSegment, WriteAheadEntry } from "./log-state.ts";
 
 // What readers get in place of bytes whose every copy is lost: an empty batch that takes the same offsets, as Kafka's
 // cleaner leaves them (DefaultRecordBatch.writeEmptyHeader). Clients step over it to the next offset.
@@ -26,6 +26,8 @@ import type { WriteAheadEntry } from "./log-state.ts";
 
 const OFFSETS_PER_BATCH_MAX = 0x7fff_ffff;
 
+type LostRun = Pick<WriteAheadEntry, "baseOffset" | "nextOffset" | "maxTimestampMs" | "appendedAtMs">;
+
 /** Puts nothing in the place of the entry at `index`; it becomes one with its neighbours if they are lost too. */
 export function loseEntry(entries: WriteAheadEntry[], index: number): void {
   const isLost = (entry: WriteAheadEntry | undefined) => entry?.place.kind === "lost";
@@ -35,8 +37,20 @@ export function loseEntry(entries: WriteAheadEntry[], index: number): void {
   entries.splice(first, run.length, lostEntry(run));
 }
 
+/** Nothing in the place of a segment: what it was made of is gone for good. */
+export function lostSegment(segment: LogSegment): LogSegment {
+  const batchCount = Math.ceil((segment.nextOffset - segment.baseOffset) / OFFSETS_PER_BATCH_MAX);
+  const noFiles = { directory: "", indexByteLength: 0, timeIndexByteLength: 0, txnIndexByteLength: 0, copies: [] };
+  return { ...segment, ...noFiles, byteLength: batchCount * BATCH_HEADER_BYTES };
+}
+
+/** The empty batches of a lost segment, as an entry: those of a lost entry look the same. */
+export function entryOfLost(segment: LogSegment): WriteAheadEntry {
+  return lostEntry([segment]);
+}
+
 /** One entry with the offsets of `run`, which follow one another. */
-function lostEntry(run: readonly WriteAheadEntry[]): WriteAheadEntry {
+function lostEntry(run: readonly LostRun[]): WriteAheadEntry {
   const baseOffset = defined(run[0]).baseOffset;
   const nextOffset = defined(run.at(-1)).nextOffset;
   const sizes: { readonly byteLength: number; readonly offsetCount: number }[] = [];

@@ -12,17 +12,19 @@ import type {
   WriteAheadEntry,
   WriteAheadObject,
 } from "./log-state.ts";
+import { decodeSegment, encodeSegment } from "./segment-codec.ts";
 
 // One partition in a snapshot of a log journal's state.
 //
 //   partition   topic uvarint (read and written by the caller), partitionIndex uvarint, replicationFactor uvarint,
 //               minInsyncReplicas uvarint, openedSeq uvarint, logStartOffset uvarint, logEndOffset uvarint,
-//               maxTimestampMs int64, entries list of entry, producers list of producer
+//               maxTimestampMs int64, in version 3 of the state segments list of segment (segment-codec.ts),
+//               entries list of entry, producers list of producer
 //   entry       gap uvarint           base offset minus the next offset of the entry before, 0 before the first
 //               offsetCount uvarint, place, position uvarint, byteLength uvarint, maxTimestampMs int64,
 //               appendedAtMs int64, batches byte length as uvarint and bytes (batch-sizes.ts)
 //   place       0 uvarint, seq uvarint > 0, indexInRecord uvarint     inlined in that record; or
-//               0 uvarint, 0 uvarint                                  lost; in version 2 of the state only; or
+//               0 uvarint, 0 uvarint                                  lost; from version 2 of the state on; or
 //               n uvarint                                             object n - 1 of the state's list
 //   producer    producerId uvarint, producerEpoch uvarint, lastSeenMs int64, batches list of produced
 //   produced    baseSequence uvarint, lastSequence uvarint, baseOffset uvarint, timestampMs int64
@@ -33,13 +35,19 @@ interface EncodeContext {
   readonly writer: ByteWriter;
   readonly objects: ReadonlyMap<WriteAheadObject, number>;
   readonly nowMs: TimestampMs;
+  readonly hasSegments: boolean;
 }
 
 export function encodePartition(partition: PartitionState, context: EncodeContext): void {
   const { writer } = context;
   writer.uvarint(partition.partitionIndex).uvarint(partition.replicationFactor).uvarint(partition.minInsyncReplicas);
   writer.uvarint(partition.openedSeq).uvarint(partition.logStartOffset).uvarint(partition.logEndOffset);
-  writer.int64(partition.maxTimestampMs).uvarint(partition.entries.length);
+  writer.int64(partition.maxTimestampMs);
+  if (context.hasSegments) {
+    writer.uvarint(partition.segments.length);
+    for (const segment of partition.segments) encodeSegment(segment, writer);
+  }
+  writer.uvarint(partition.entries.length);
   let nextOffset = 0;
   for (const entry of partition.entries) {
     writer.uvarint(entry.baseOffset - nextOffset).uvarint(entry.nextOffset - entry.baseOffset);
@@ -73,7 +81,7 @@ function encodeProducer(producer: ProducerState, context: EncodeContext): void {
 export function decodePartition(
   reader: ByteReader,
   topicId: TopicId,
-  objects: readonly WriteAheadObject[],
+  { objects, hasSegments }: { readonly objects: readonly WriteAheadObject[]; readonly hasSegments: boolean },
 ): PartitionState {
   const partitionIndex = reader.uvarint();
   const replicationFactor = reader.uvarint();
@@ -82,6 +90,7 @@ export function decodePartition(
   const logStartOffset = reader.uvarint();
   const logEndOffset = reader.uvarint();
   const maxTimestampMs = reader.int64();
+  const segments = hasSegments ? decodeList(reader, () => decodeSegment(reader)) : [];
   let nextOffset = 0;
   const entries = decodeList(reader, () => {
     const entry = decodeEntry(reader, nextOffset, objects);
@@ -98,6 +107,7 @@ export function decodePartition(
     logStartOffset,
     logEndOffset,
     maxTimestampMs,
+    segments,
     entries,
     producers,
   };
@@ -111,7 +121,6 @@ function decodeEntry(reader: ByteReader, from: number, objects: readonly WriteAh
   const byteLength = reader.uvarint();
   const maxTimestampMs = reader.int64();
   const appendedAtMs = reader.int64();
-  // A copy, for a view would keep the whole snapshot in memory.
   // A copy of its own: the snapshot must not stay for a few bytes of it, nor a block of Node's pool.
   const batches = new Uint8Array(reader.lengthPrefixed());
   return { baseOffset, nextOffset, place, position, byteLength, maxTimestampMs, appendedAtMs, batches };

@@ -98,6 +98,8 @@ export const SEQUENCE_GAPS_MAX = 10_000;
 export const SEQUENCE_GAP_MS_MAX = 120_000;
 /** A producer that a partition has not seen for so long keeps its newest batch only. */
 export const PRODUCER_IDLE_MS = 5 * 60 * 1000;
+/** No producer is forgotten that was seen within this time of its journal's latest append, whatever is set. */
+export const PRODUCER_EXPIRY_MS_MIN = 15 * 60 * 1000;
 
 // Records
 /** What one compressed batch may grow to when somebody looks into it; a batch itself ends at `REQUEST_BYTES_MAX`. */

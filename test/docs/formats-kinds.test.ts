@@ -73,6 +73,8 @@ const LOG_OUTCOMES: Samples<LogOutcome> = {
   done: { kind: "done" },
   refused,
   appended: { kind: "appended", parts: [] },
+  gathered: { kind: "gathered", parts: [] },
+  retired: { kind: "retired", floor: 0 },
 };
 
 const GROUP_OUTCOMES: Samples<GroupOutcome> = {
