@@ -43,6 +43,25 @@ def listen_on_loopback_only():
     endpoints.TCP4ServerEndpoint = functools.partial(endpoints.TCP4ServerEndpoint, interface="127.0.0.1")
 
 
+def route_services_before_requests_pass():
+    """LocalStack takes a service for ready just before it has its routes, which it gets at its first request, however
+    early it was loaded. What comes at the same time as that request would find no handler and be answered with 501."""
+    from localstack.aws.handlers.service_plugin import ServiceLoader
+
+    load = ServiceLoader.require_service
+    routed = set()
+
+    def require_service(loader, chain, context, response):
+        name = context.service.service_name if context.service else None
+        if name is None or name in routed:
+            return
+        with loader.service_locks[name]:
+            load(loader, chain, context, response)
+        routed.add(name)
+
+    ServiceLoader.require_service = require_service
+
+
 def run_functions_as_processes():
     """In place of the executor that starts containers. Its users take this name from its module when they are imported."""
     from localstack.services.lambda_.invocation import runtime_executor
@@ -96,6 +115,7 @@ def run_dynamodb_from_jars():
 
 if __name__ == "__main__":
     make_lock_a_class()
+    route_services_before_requests_pass()
     run_functions_as_processes()
     keep_files_here()
     listen_on_loopback_only()
