@@ -15,6 +15,16 @@ export const JOURNAL_PAGE_BYTES_MAX = 1 * MIB;
 export const JOURNAL_PAGE_RECORDS_MAX = 1_000;
 /** A snapshot is due after this many records, or as many bytes as the last snapshot has, whichever is more. */
 export const SNAPSHOT_RECORDS_MIN = 256;
+/** So many bytes of records behind the newest pointer are archived, so that whoever opens the journal reads one page. */
+export const ARCHIVE_BYTES_MIN = 1 * MIB;
+/** An archive's chunk is closed at this size: its records are in memory while it is written. */
+export const ARCHIVE_CHUNK_BYTES_MAX = 8 * MIB;
+/** Chunks that one pointer may name; then a snapshot is due. */
+export const ARCHIVE_CHUNKS_MAX = 128;
+/** Chunks that are read ahead of the one that is being folded. */
+export const ARCHIVE_CHUNKS_AHEAD = 8;
+/** A snapshot that this process has read so lately is not read again before a trim. */
+export const SNAPSHOT_PROOF_MS_MAX = 6 * 60 * 60 * 1000;
 /** Nothing is trimmed before its snapshot is this old by the journal service's clock. */
 export const TRIM_DELAY_MS = 24 * 60 * 60 * 1000;
 /** A longer time between the last strong read and the append of one process puts even a success in doubt. */
@@ -43,6 +53,12 @@ export const GROUP_JOURNALS_DEFAULT = 4;
 export const HOUSEKEEPING_PERIOD_MS = 60_000;
 /** A scheduled worker that keeps finding nothing looks this seldom in the end. */
 export const HOUSEKEEPING_PERIOD_MS_MAX = 16 * 60_000;
+/** How often the workers of a gateway run; the garbage collector less often while it finds nothing. */
+export const COMPACTOR_PERIOD_MS = 5_000;
+export const RETENTION_PERIOD_MS = 60_000;
+export const CLEANER_PERIOD_MS = 60_000;
+export const GARBAGE_PERIOD_MS = 15 * 60_000;
+export const GARBAGE_PERIOD_MS_MAX = 60 * 60_000;
 /** A journal that does not move is tended this often nevertheless, for its records come of age. */
 export const IDLE_JOURNAL_TENDED_MS = 6 * 60 * 60 * 1000;
 /** A function that has slept longer looks at its journals before it answers. */
@@ -84,6 +100,8 @@ export const EMBEDDED_BROKERS_MAX = 32;
 export const EMBEDDED_STORES_MAX = 32;
 /** A broker of such a cluster that dies is started again after this time. */
 export const BROKER_RESTART_MS = 1_000;
+/** Commands that work on one data directory at once (`millrace run`, `millrace segments`). */
+export const RUNS_AT_ONCE_MAX = 16;
 /** A flush that is uploading for longer no longer keeps those for other stores waiting. */
 export const UPLOAD_SLOT_MS_MAX = 1_000;
 /** Such flushes at once; each keeps up to `FLUSH_BYTES_MAX` in memory. */
@@ -171,6 +189,10 @@ export const DOCTOR_CACHE_BYTES_MAX = 64 * MIB;
 export const OBJECT_KEY_BYTES_MAX = 768;
 /** File systems end names here; the longest topic name with its highest partition has as many. */
 export const OBJECT_KEY_SEGMENT_BYTES_MAX = 255;
+/** A log segment's indexes get an entry after more than so many bytes of its log (Kafka: `index.interval.bytes`). */
+export const INDEX_INTERVAL_BYTES = 4 * KIB;
+/** What verification names of one file; a damaged one may have as many faults as batches. */
+export const SEGMENT_PROBLEMS_MAX = 100;
 /** Times that one upload to one store is tried when the store gives no answer. */
 export const STORE_PUT_ATTEMPTS_MAX = 3;
 /** Between two tries of one upload: at least, and at most. */
@@ -461,6 +483,8 @@ export const GROUP_ATTEMPTS_MAX = 5;
 
 assert(HOUSEKEEPING_PERIOD_MS <= HOUSEKEEPING_PERIOD_MS_MAX, "a schedule backs off to a longer period");
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
+assert(ARCHIVE_BYTES_MIN <= JOURNAL_PAGE_BYTES_MAX, "what is not archived yet is one page");
+assert(ARCHIVE_CHUNKS_MAX * KIB <= JOURNAL_RECORD_BYTES_MAX, "the references to all chunks fit in a pointer's record");
 assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");
 assert(FETCH_SESSION_PARTITIONS_MAX <= FETCH_SESSIONS_PARTITIONS_MAX, "the largest session is possible");
 assert(FLUSH_BYTES_MAX <= PENDING_BYTES_MAX, "a flush fits in what may wait");
