@@ -5,6 +5,7 @@ import { ProducerIds } from "#lib/cluster/producer-ids.ts";
 import { TopicAdmin, type TopicAdminOptions } from "#lib/cluster/topic-admin.ts";
 import { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
 import { LostRecords } from "#lib/housekeeping/lost-records.ts";
+import type { WorkerName } from "#lib/housekeeping/workers/worker.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, type AppendPathPorts, type AppendSettings } from "#lib/log/append-path.ts";
 import { type LogJournals, newLogJournals } from "#lib/log/log-journals.ts";
@@ -20,6 +21,7 @@ import { ApiRouter } from "./api-router.ts";
 import { assembleGroups } from "./assemble-groups.ts";
 import { assembleReaders } from "./assemble-readers.ts";
 import { assembleReplication, watchReplicas } from "./assemble-replication.ts";
+import { assembleWorkers, runWorkers } from "./assemble-workers.ts";
 import { type BrokerChores, finishInterrupted, newBrokerChores } from "./broker-chores.ts";
 import { BrokerPresence, type PresenceParts } from "./broker-presence.ts";
 import type { BrokerIdentity, BrokerServices } from "./broker-services.ts";
@@ -42,6 +44,10 @@ export interface BrokerSettings {
    * unless it is called; `Broker.chores` are then for a schedule to call.
    */
   readonly isOnDemand?: boolean;
+  /** For work by hand: the chores are done for every journal, whoever leads it. */
+  readonly looksAfterAll?: boolean;
+  /** The workers that run by themselves; none where left out, and none on demand. Beside them all can be asked to run. */
+  readonly workers?: readonly WorkerName[];
   /** See `PresenceOptions`; not where left out. */
   readonly replacesDead?: boolean;
 }
@@ -83,17 +89,10 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
   const readers = assembleReaders({ ...ports, journals, directory: view, onCopyLost }, settings);
   if (!isOnDemand) await journals.openAll(signal);
   const appendPorts = { ...ports, journals, directory: view, writer, recent: readers.recent, signal };
-  const replication = assembleReplication({
-    ...ports,
-    watched,
-    journals,
-    groupJournalCount: groups.journals.count,
-    cluster: view,
-    clusterJournal: cluster,
-    brokerId: settings.identity.brokerId,
-    isOnDemand,
-  });
   const members = { ...ports, cluster: view, clusterJournal: cluster, journals, storeIds: stores.ids };
+  const tended = { ...members, isOnDemand, ...settings.identity, looksAfterAll: settings.looksAfterAll ?? false };
+  const replication = assembleReplication({ ...tended, watched, groupJournalCount: groups.journals.count });
+  const workers = assembleWorkers(tended);
   const isStoreSuspect = (id: StoreId): boolean => health.isSuspect(id);
   const elector = new Elector({ ...members, ...settings.identity, isStoreSuspect });
   const services: BrokerServices = {
@@ -119,11 +118,13 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
     logger,
   };
   const always = () => [housekeeper.run(random, signal), groups.run(), replication.run(signal)];
-  const background = isOnDemand ? [] : [...always(), finishInterrupted(services, signal)];
+  const background = isOnDemand
+    ? []
+    : [...always(), runWorkers(workers, settings, signal), finishInterrupted(services, signal)];
   return {
     services,
     router: new ApiRouter(BROKER_HANDLERS, services),
-    chores: newBrokerChores({ cluster, journals, groups, housekeeper, services, writer, replication, elector }),
+    chores: newBrokerChores({ cluster, groups, housekeeper, services, writer, replication, elector, workers }),
     presence: newPresence(settings, { ...members, elector }),
     async stop(giveUp) {
       await Promise.race([services.appender.drain(), aborted(giveUp)]);

@@ -36,27 +36,40 @@ export function watchReplicas(
   };
 }
 
-export interface ReplicationParts extends Omit<BrokerPorts, "stores" | "health"> {
+export interface ReplicationParts extends Omit<BrokerPorts, "stores" | "health">, LeadershipSettings {
   readonly watched: WatchedStores;
   readonly journals: LogJournals;
   readonly groupJournalCount: number;
   readonly cluster: ClusterView;
   readonly clusterJournal: ClusterJournal;
-  readonly brokerId: BrokerId;
-  readonly isOnDemand: boolean;
 }
 
 /**
- * What keeps replicas whole: in a running broker for the journals that it leads, in a process that runs on demand for those
- * that no running broker leads.
+ * Which journals a process looks after: a running broker those that it leads, a process that runs on demand those that no
+ * running broker leads, and who is told so all of them.
  */
-export function assembleReplication(parts: ReplicationParts): Replication {
-  const { watched, journals, cluster, clusterJournal, brokerId, isOnDemand, telemetry } = parts;
-  const leads = ({ leader }: LogState): boolean => {
+export function leadership(
+  cluster: ClusterView,
+  { brokerId, isOnDemand, looksAfterAll = false }: LeadershipSettings,
+): (state: LogState) => boolean {
+  return ({ leader }) => {
+    if (looksAfterAll) return true;
     if (isOnDemand) return cluster.runningBroker(leader.brokerId) === undefined;
     // One that never registers, as in tests, is alone.
     return cluster.brokers().length === 0 || leader.brokerId === brokerId;
   };
+}
+
+export interface LeadershipSettings {
+  readonly brokerId: BrokerId;
+  readonly isOnDemand: boolean;
+  /** For work by hand. */
+  readonly looksAfterAll?: boolean;
+}
+
+/** What keeps replicas whole, for the journals that this process looks after. */
+export function assembleReplication(parts: ReplicationParts): Replication {
+  const { watched, journals, cluster, clusterJournal, telemetry } = parts;
   const snapshots = new SnapshotReferences({
     ...parts,
     stores: watched.stores,
@@ -72,7 +85,7 @@ export function assembleReplication(parts: ReplicationParts): Replication {
     ...parts,
     ...watched,
     snapshots,
-    leads,
+    leads: leadership(cluster, parts),
     lagMsMax: () => cluster.brokerInteger("replica.lag.time.max.ms"),
     markerOf: (id) => markerOf(clusterJournal, id),
   });

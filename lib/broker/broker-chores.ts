@@ -2,7 +2,8 @@ import type { ClusterJournal } from "#lib/cluster/cluster-state-machine.ts";
 import type { Elector } from "#lib/cluster/elector.ts";
 import type { JournalHousekeeper } from "#lib/housekeeping/journal-housekeeper.ts";
 import type { Replication } from "#lib/housekeeping/replication/replication.ts";
-import type { LogJournals } from "#lib/log/log-journals.ts";
+import type { WorkerName, WorkerRun } from "#lib/housekeeping/workers/worker.ts";
+import type { WorkerTasks } from "#lib/housekeeping/workers/worker-tasks.ts";
 import { abortable, timeLimit } from "#lib/runtime/deadline.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
@@ -31,20 +32,26 @@ export interface BrokerChores {
   replicate(signal: AbortSignal): Promise<number>;
   /** Expires members and offsets of groups. Answers how many offsets went and how many groups have more to expire. */
   expire(signal: AbortSignal): Promise<number>;
+  /**
+   * One run of a worker on the journals that this process looks after, as they are now: 0 if there was nothing to do.
+   * Rejects as the worker does, and with `UnknownWorkerError`.
+   */
+  work(name: WorkerName, run: WorkerRun): Promise<number>;
 }
 
 export function newBrokerChores(parts: {
   readonly cluster: ClusterJournal;
-  readonly journals: LogJournals;
   readonly groups: Groups;
   readonly housekeeper: JournalHousekeeper;
   readonly services: BrokerServices;
   readonly writer: ReplicatedWriter;
   readonly replication: Replication;
   readonly elector: Elector;
+  readonly workers: WorkerTasks;
 }): BrokerChores {
-  const { cluster, journals, groups, housekeeper, services, writer, replication, elector } = parts;
-  return {
+  const { cluster, groups, housekeeper, services, writer, replication, elector, workers } = parts;
+  const { journals } = services;
+  const chores: BrokerChores = {
     async catchUp(which, signal) {
       const opened = which === "cluster" ? [] : [...journals.allOpened(), ...groups.journals.allOpened()];
       await Promise.allSettled([cluster, ...opened].map((journal) => journal.catchUp(signal)));
@@ -66,7 +73,16 @@ export function newBrokerChores(parts: {
       const watchedCount = await groups.coordinator.expireOverdue(signal);
       return watchedCount + (await groups.offsetExpirer.expireAll(signal));
     },
+    async work(name, run) {
+      const { signal } = run;
+      await Promise.all([cluster.catchUp(signal), journals.openAll(signal)]);
+      await chores.catchUp("opened", signal);
+      if (name === "replicator") return chores.replicate(signal);
+      if (name === "expirer") return chores.expire(signal);
+      return workers.runOnce(name, run);
+    },
   };
+  return chores;
 }
 
 /** Goes on with deletions and alterations that a process began and did not end. Never rejects. */

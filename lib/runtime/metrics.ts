@@ -111,3 +111,90 @@ export const OWED_COPY_BYTES: GaugeMetric = {
   name: "millrace_owed_copy_bytes",
   help: "Bytes of these objects.",
 };
+
+// Workers (docs/ARCHITECTURE.md section 6): their names are the values of the label `worker`.
+
+export const WORKER_RUNS: CounterMetric = {
+  kind: "counter",
+  name: "millrace_worker_runs_total",
+  help: "Runs of workers, by worker and result: changed, nothing, failed.",
+  labels: ["worker", "result"],
+};
+
+export const WORKER_RUN_SECONDS: HistogramMetric = {
+  kind: "histogram",
+  name: "millrace_worker_run_duration_seconds",
+  help: "Time that a worker's run took, by worker.",
+  labels: ["worker"],
+  buckets: SECONDS,
+};
+
+export const WORKER_CHANGES: CounterMetric = {
+  kind: "counter",
+  name: "millrace_worker_changes_total",
+  help: "What workers have changed, by worker: commands that were taken, objects that were deleted.",
+  labels: ["worker"],
+};
+
+/** When a worker's last run ended that did not fail. */
+export function workerIdleSeconds(worker: string): GaugeMetric {
+  return {
+    kind: "gauge",
+    name: `millrace_${worker}_idle_seconds`,
+    help: `Time since a run of the ${worker} ended well, or since this process began.`,
+  };
+}
+
+export const SEGMENTS_WRITTEN: CounterMetric = {
+  kind: "counter",
+  name: "millrace_segments_written_total",
+  help: "Log segments that were taken into the log, by worker: compactor or cleaner.",
+  labels: ["worker"],
+};
+
+export const SEGMENT_BYTES_WRITTEN: CounterMetric = {
+  kind: "counter",
+  name: "millrace_segment_bytes_written_total",
+  help: "Bytes of these segments' logs, by worker.",
+  labels: ["worker"],
+};
+
+export const CLEANED_BYTES: CounterMetric = {
+  kind: "counter",
+  name: "millrace_cleaned_bytes_total",
+  help: "Bytes that the cleaner has left out of the segments it wrote.",
+  labels: [],
+};
+
+export const EXPIRED_LOG_RECORDS: CounterMetric = {
+  kind: "counter",
+  name: "millrace_retention_removed_records_total",
+  help: "Offsets that the retention of topics has removed from the beginnings of partitions.",
+  labels: [],
+};
+
+export const DELETED_OBJECTS: CounterMetric = {
+  kind: "counter",
+  name: "millrace_deleted_objects_total",
+  help: "Objects that garbage collection has deleted, copies counted each, by kind: wal, segments, journals.",
+  labels: ["kind"],
+};
+
+export const DELETED_BYTES: CounterMetric = {
+  kind: "counter",
+  name: "millrace_deleted_bytes_total",
+  help: "Bytes of these objects, by kind.",
+  labels: ["kind"],
+};
+
+export const WRITE_AHEAD_ENTRIES: GaugeMetric = {
+  kind: "gauge",
+  name: "millrace_write_ahead_entries",
+  help: "Entries that the compactor has not made segments of yet, of the partitions led by this process.",
+};
+
+export const LOG_SEGMENTS: GaugeMetric = {
+  kind: "gauge",
+  name: "millrace_log_segments",
+  help: "Log segments of the partitions led by this process.",
+};

@@ -1,0 +1,58 @@
+import type { TopicSettings } from "#lib/cluster/topic-settings.ts";
+import type { Journal } from "#lib/journal/journal.ts";
+import { JournalInlineReader } from "#lib/log/entry-inline-reader.ts";
+import { EntryReader } from "#lib/log/entry-reader.ts";
+import type { LogJournals } from "#lib/log/log-journals.ts";
+import type { LogState } from "#lib/log/log-state.ts";
+import type { TailCache } from "#lib/log/tail-cache.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
+import type { Logger } from "#lib/runtime/logger.ts";
+import type { Random } from "#lib/runtime/random.ts";
+import type { LostCopy } from "#lib/storage/copy-reader.ts";
+import { RangeReader } from "#lib/storage/range-reader.ts";
+import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
+import type { StoreHealth } from "#lib/storage/store-health.ts";
+import type { StoreSet } from "#lib/storage/store-set.ts";
+import type { TopicId } from "#lib/util/branded.ts";
+import { COMPACTION_READ_BYTES_MAX } from "#lib/util/limits.ts";
+
+/** What the workers need to know of the cluster (`ClusterView` has it). */
+export interface WorkerCluster {
+  topic(topicId: TopicId): { readonly name: string; readonly settings: TopicSettings } | undefined;
+}
+
+/** What the workers that rewrite records are made of. */
+export interface WorkerParts {
+  readonly journals: LogJournals;
+  /** Whether this process looks after a journal. */
+  readonly leads: (state: LogState) => boolean;
+  readonly cluster: WorkerCluster;
+  readonly writer: ReplicatedWriter;
+  /** Stores that fail are not waited for while others are enough. */
+  readonly health?: StoreHealth | undefined;
+  /** Of the workers alone: what they read passes once, and must not drive out what fetches need. */
+  readonly objects: RangeReader;
+  readonly entries: EntryReader;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface WorkerReaderPorts {
+  readonly journal: Journal;
+  readonly stores: StoreSet;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly health?: StoreHealth | undefined;
+  readonly onCopyLost?: ((lost: LostCopy) => void) | undefined;
+  /** The one of the fetch path: what is there need not be read. */
+  readonly tailCache: TailCache;
+}
+
+/** Readers with a small block cache of their own. Dispose of `objects` when the process stops. */
+export function newWorkerReaders(ports: WorkerReaderPorts): Pick<WorkerParts, "objects" | "entries"> {
+  // Whoever compacts knows what it will read: blocks ahead of it would be of other partitions.
+  const objects = new RangeReader({ ...ports, cacheBytesMax: COMPACTION_READ_BYTES_MAX, readAheadBytes: 0 });
+  const { tailCache } = ports;
+  return { objects, entries: new EntryReader({ tailCache, objects, inlined: new JournalInlineReader(ports) }) };
+}

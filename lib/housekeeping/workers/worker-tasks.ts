@@ -1,0 +1,88 @@
+import type { Clock } from "#lib/runtime/clock.ts";
+import { describeError, type Logger } from "#lib/runtime/logger.ts";
+import { WORKER_CHANGES, WORKER_RUN_SECONDS, WORKER_RUNS, workerIdleSeconds } from "#lib/runtime/metrics.ts";
+import type { Random } from "#lib/runtime/random.ts";
+import type { Telemetry } from "#lib/runtime/telemetry.ts";
+import { LogError } from "#lib/util/errors.ts";
+import type { Worker, WorkerName, WorkerRun } from "./worker.ts";
+
+/** Somebody asks for a worker that this process does not have. */
+export class UnknownWorkerError extends LogError {
+  override readonly name = "UnknownWorkerError";
+  override readonly kind = "invalid";
+}
+
+export interface WorkerPeriod {
+  readonly periodMs: number;
+  /** While runs find nothing each pause is twice the one before, up to this. Default: `periodMs`. */
+  readonly idlePeriodMsMax?: number;
+}
+
+export interface WorkerTasksPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly telemetry?: Telemetry | undefined;
+}
+
+/** Runs workers, one by one when somebody asks or each on its own period, and tells how they fare. */
+export class WorkerTasks {
+  readonly #workers: ReadonlyMap<WorkerName, Worker>;
+  readonly #ports: WorkerTasksPorts;
+
+  constructor(workers: readonly Worker[], ports: WorkerTasksPorts) {
+    this.#workers = new Map(workers.map((worker) => [worker.name, worker]));
+    this.#ports = ports;
+  }
+
+  /** Answers as the worker does. Fails as it does, and with `UnknownWorkerError`. */
+  async runOnce(name: WorkerName, run: WorkerRun): Promise<number> {
+    const { clock, telemetry } = this.#ports;
+    const worker = this.#find(name);
+    const beganAtMs = clock.monotonicMs();
+    let result = "failed";
+    try {
+      const changeCount = await worker.runOnce(run);
+      result = changeCount > 0 ? "changed" : "nothing";
+      telemetry?.count(WORKER_CHANGES, changeCount, { worker: name });
+      return changeCount;
+    } finally {
+      telemetry?.count(WORKER_RUNS, 1, { worker: name, result });
+      telemetry?.observe(WORKER_RUN_SECONDS, (clock.monotonicMs() - beganAtMs) / 1_000, { worker: name });
+    }
+  }
+
+  /** Runs each of these on its period until `signal` aborts; resolves then. */
+  async run(periods: ReadonlyMap<WorkerName, WorkerPeriod>, signal: AbortSignal): Promise<void> {
+    await Promise.all([...periods].map(([name, period]) => this.#run(name, period, signal)));
+  }
+
+  /** The first run comes after a random part of the period, for brokers start together. */
+  async #run(name: WorkerName, { periodMs, idlePeriodMsMax = periodMs }: WorkerPeriod, signal: AbortSignal) {
+    const { clock, random, logger, telemetry } = this.#ports;
+    this.#find(name);
+    let endedWellAtMs = clock.monotonicMs();
+    telemetry?.gauge(workerIdleSeconds(name), () => (clock.monotonicMs() - endedWellAtMs) / 1_000);
+    let pauseMs = periodMs;
+    let waitMs = random.below(periodMs);
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(waitMs, signal);
+        const changeCount = await this.runOnce(name, { isForced: false, signal });
+        endedWellAtMs = clock.monotonicMs();
+        pauseMs = changeCount > 0 ? periodMs : Math.min(2 * pauseMs, idlePeriodMsMax);
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn("a worker has failed; it will run again", { worker: name, error: describeError(error) });
+        pauseMs = periodMs;
+      }
+      waitMs = pauseMs;
+    }
+  }
+
+  #find(name: WorkerName): Worker {
+    const worker = this.#workers.get(name);
+    if (worker === undefined) throw new UnknownWorkerError(`there is no ${name} in this process`);
+    return worker;
+  }
+}
