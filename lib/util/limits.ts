@@ -61,6 +61,23 @@ export const GARBAGE_PERIOD_MS = 15 * 60_000;
 export const GARBAGE_PERIOD_MS_MAX = 60 * 60_000;
 /** A journal that does not move is tended this often nevertheless, for its records come of age. */
 export const IDLE_JOURNAL_TENDED_MS = 6 * 60 * 60 * 1000;
+/** What a worker asks of one journal in one run is given up after this time, and left for the next one. */
+export const JOURNAL_WORK_MS_MAX = 60_000;
+/** Partitions of one journal that one run of retention, or of the expiry of producers, changes: they fit in one record. */
+export const RETENTION_PARTITIONS_PER_RUN_MAX = 1_000;
+/** How often somebody looks for producers that have expired (Kafka's `producer.id.expiration.check.interval.ms`). */
+export const PRODUCER_EXPIRY_CHECK_MS = 10 * 60 * 1000;
+/** Objects that nobody refers to are left alone for so many hours: a flush may be about to refer to them. */
+export const GARBAGE_AGE_HOURS = 3;
+/** Keys that garbage collection asks of a store at once. */
+export const GARBAGE_PAGE_KEYS_MAX = 10_000;
+/** Keys of one store that one run by schedule looks at; the next run goes on behind them. */
+export const GARBAGE_LISTED_KEYS_MAX = 1_000_000;
+/** Objects that one run deletes from one store. */
+export const GARBAGE_DELETED_KEYS_MAX = 10_000;
+/** A store that was listed to its end rests so long, and up to the second while nothing is found in it. */
+export const GARBAGE_REST_MS = 60 * 60 * 1000;
+export const GARBAGE_REST_MS_MAX = 4 * 60 * 60 * 1000;
 /** A function that has slept longer looks at its journals before it answers. */
 export const FUNCTION_VIEW_MS_MAX = 5_000;
 /** Flushes up to this size, for each copy that it saves, travel in the journal record where both are paid by the request. */
@@ -230,6 +247,40 @@ export const STORE_OPEN_FILES_MAX = 256;
 export const DIRECT_WRITE_BYTES_MIN = 64 * KIB;
 /** Memory and positions of such writes begin at multiples of it: the page size of nearly all devices. */
 export const MEMORY_PAGE_BYTES = 4 * KIB;
+
+// Compaction (lib/housekeeping/compactor)
+/** A log segment ends at this size, or at the topic's `segment.bytes` if that is less; a single entry may be larger. */
+export const SEGMENT_BYTES_MAX = 128 * MIB;
+/** Entries of a partition that become a segment once they hold `COMPACTION_BYTES_MIN`, whatever their age. */
+export const COMPACTION_ENTRIES_MIN = 512;
+export const COMPACTION_BYTES_MIN = 8 * MIB;
+/** Younger entries are left to tail readers: the tail cache has them under the name of their write-ahead object. */
+export const COMPACTION_ENTRY_AGE_MS_MIN = 10_000;
+/** The oldest entry of a partition becomes a segment at this age, or at the topic's `segment.ms` if that is less. */
+export const COMPACTION_AGE_MS_MAX = 24 * 60 * 60 * 1000;
+/** Entries and segments that one command may name as its inputs, so that it fits in a journal record. */
+export const COMPACTION_INPUTS_MAX = 2_048;
+/** Bytes that a worker is reading at once. */
+export const COMPACTION_READ_BYTES_MAX = 16 * MIB;
+/** Commands of one journal in one run. */
+export const COMPACTION_ROUNDS_MAX = 64;
+/** So many small segments of a partition, one after another, become one. */
+export const MERGED_SEGMENTS_MIN = 8;
+/** Inlined entries of this age are gathered in an object, with all others of their journal. */
+export const GATHERED_INLINE_AGE_MS = 40 * 60 * 1000;
+/** What is left of an object of this age is gathered when its journal needs less than half of it. */
+export const GATHERED_OBJECT_AGE_MS = 60 * 60 * 1000;
+/** Entries that become one by being gathered are not further apart: retention and compaction go by the newest record. */
+export const GATHERED_SPAN_MS_MAX = 60 * 60 * 1000;
+/** An object of gathered entries is closed at this size. */
+export const GATHERED_BYTES_MAX = 8 * MIB;
+/** A worker passes over a partition that it cannot read for so long at first, and longer each time. */
+export const WORKER_RETRY_MS_MIN = 60_000;
+export const WORKER_RETRY_MS_MAX = 60 * 60_000;
+/** How long a worker waits for copies beyond those that it needs; the replicator brings them then. */
+export const WORKER_LATE_COPY_MS_MAX = 10_000;
+/** A worker that nobody tells of other processes' commits looks at its journals when it has not for so long. */
+export const WORKER_VIEW_MS_MAX = 60_000;
 
 // Replication
 /** How often a broker looks at what is owed to stores, in its own memory; no request is made while nothing is. */
@@ -482,12 +533,24 @@ export const INSTANCE_POLL_CHANGES_MAX = 200;
 export const GROUP_ATTEMPTS_MAX = 5;
 
 assert(HOUSEKEEPING_PERIOD_MS <= HOUSEKEEPING_PERIOD_MS_MAX, "a schedule backs off to a longer period");
+assert(GARBAGE_PAGE_KEYS_MAX <= GARBAGE_LISTED_KEYS_MAX, "a run by schedule looks at a page at least");
+assert(GARBAGE_REST_MS <= GARBAGE_REST_MS_MAX, "a store backs off to a longer rest");
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
 assert(ARCHIVE_BYTES_MIN <= JOURNAL_PAGE_BYTES_MAX, "what is not archived yet is one page");
 assert(ARCHIVE_CHUNKS_MAX * KIB <= JOURNAL_RECORD_BYTES_MAX, "the references to all chunks fit in a pointer's record");
 assert(REQUEST_BYTES_MAX <= DECOMPRESSED_BATCH_BYTES_MAX, "an uncompressed batch may be looked into");
 assert(FETCH_SESSION_PARTITIONS_MAX <= FETCH_SESSIONS_PARTITIONS_MAX, "the largest session is possible");
 assert(FLUSH_BYTES_MAX <= PENDING_BYTES_MAX, "a flush fits in what may wait");
+assert(COMPACTION_BYTES_MIN < SEGMENT_BYTES_MAX, "many entries are reason enough for a small segment");
+assert(FLUSH_BYTES_MAX <= COMPACTION_READ_BYTES_MAX, "an entry that one flush brought is read at once");
+assert(2 * READ_AHEAD_PENDING_BYTES_MAX <= 2 * COMPACTION_READ_BYTES_MAX, "what is read ahead stays until it is used");
+assert(COMPACTION_INPUTS_MAX * 64 < JOURNAL_RECORD_BYTES_MAX, "a command with all its inputs fits in a journal record");
+assert(COMPACTION_ENTRIES_MIN < COMPACTION_INPUTS_MAX, "what is due fits in a command");
+assert(GATHERED_BYTES_MAX <= FLUSH_BYTES_MAX, "what is gathered is no larger than what a flush writes");
+assert(
+  GATHERED_INLINE_AGE_MS + HOUSEKEEPING_PERIOD_MS_MAX < 60 * 60 * 1000,
+  "inlined entries are drained within an hour, also where the compactor comes seldom",
+);
 assert(OBJECT_KEY_SEGMENT_BYTES_MAX <= OBJECT_KEY_BYTES_MAX, "a segment fits in a key");
 assert(BLOCK_BYTES <= BLOCK_RUN_BYTES_MAX, "a run holds at least one block");
 assert(WHOLE_OBJECT_BYTES_MAX <= BLOCK_RUN_BYTES_MAX, "a whole object is one run");
