@@ -132,7 +132,8 @@ function nullableBytes(bytes: Uint8Array | null): number {
   return bytes === null ? 1 : varintBytes(bytes.byteLength) + bytes.byteLength;
 }
 
-function varintBytes(value: number): number {
+/** The length of a zigzag varint. */
+export function varintBytes(value: number): number {
   let rest = value >= 0 ? value * 2 : -value * 2 - 1;
   let count = 1;
   for (; rest >= 0x80; count++) rest = Math.floor(rest / 0x80);

@@ -41,13 +41,15 @@ function* eachRecord<T>(
   const header = readBatchHeader(batch);
   const section = openSection(batch, header, decompressedBytesMax);
   const reader = new ByteReader(section);
-  for (let index = 0; index < header.recordCount; index++) yield typed(read, reader, header);
+  const readNext = (each: ByteReader) => read(each, header);
+  for (let index = 0; index < header.recordCount; index++) yield typed(readNext, reader);
   if (reader.remaining !== 0) {
     throw new CorruptRecordError(`${reader.remaining} bytes follow the ${header.recordCount} records of the batch`);
   }
 }
 
-function openSection(batch: Uint8Array, header: BatchHeader, decompressedBytesMax: number): Uint8Array {
+/** The records section of `batch`, whose header is `header`, decompressed. Fails as `readRecords` does. */
+export function openSection(batch: Uint8Array, header: BatchHeader, decompressedBytesMax: number): Uint8Array {
   const { sizeBytes, magic, recordCount } = header;
   if (sizeBytes !== batch.byteLength) {
     throw new CorruptRecordError(`batch claims ${sizeBytes} bytes and has ${batch.byteLength}`);
@@ -62,26 +64,34 @@ function openSection(batch: Uint8Array, header: BatchHeader, decompressedBytesMa
 }
 
 function readRecord(reader: ByteReader, batch: BatchHeader): StoredRecord {
-  const { end, ...scanned } = readHead(reader, batch);
+  const { end, offset, timestampMs, key } = readHead(reader, batch);
   const value = readNullableBytes(reader);
   const headers = readHeaders(reader);
   if (reader.position !== end) throw new CorruptRecordError(`record ends ${reader.position - end} bytes off`);
-  return { ...scanned, value, headers };
+  return { offset, timestampMs, key, value, headers };
 }
 
 function scanRecord(reader: ByteReader, batch: BatchHeader): ScannedRecord {
   const head = readHead(reader, batch);
-  if (reader.position > head.end) throw new CorruptRecordError(`record ends ${reader.position - head.end} bytes off`);
   reader.bytes(head.end - reader.position);
   return head;
 }
 
-function readHead(reader: ByteReader, batch: BatchHeader): ScannedRecord & { readonly end: number } {
+/** A record up to its key. */
+export interface RecordHead extends ScannedRecord {
+  /** Where in the section the record goes on after its timestamp, and where it ends. */
+  readonly afterTimestamp: number;
+  readonly end: number;
+}
+
+/** Reads a record from its beginning up to its key. Fails with `CorruptRecordError` or `DecodeError`. */
+export function readHead(reader: ByteReader, batch: BatchHeader): RecordHead {
   const length = reader.varint();
   if (length < 0 || length > reader.remaining) throw new CorruptRecordError(`record claims ${length} bytes`);
   const end = reader.position + length;
   reader.int8();
   const timestampDelta = reader.varint();
+  const afterTimestamp = reader.position;
   const offsetDelta = reader.varint();
   if (offsetDelta < 0 || offsetDelta > batch.lastOffsetDelta) {
     throw new CorruptRecordError(`offset delta ${offsetDelta} is not within 0 to ${batch.lastOffsetDelta}`);
@@ -90,12 +100,14 @@ function readHead(reader: ByteReader, batch: BatchHeader): ScannedRecord & { rea
   const timestampMs = isAppendTime ? batch.maxTimestamp : batch.baseTimestamp + timestampDelta;
   if (!Number.isSafeInteger(timestampMs)) throw new CorruptRecordError(`timestamp ${timestampMs} exceeds 2^53`);
   const key = readNullableBytes(reader);
-  return { end, offset: batch.baseOffset + offsetDelta, timestampMs, key };
+  if (reader.position > end) throw new CorruptRecordError(`record ends ${reader.position - end} bytes off`);
+  return { offset: batch.baseOffset + offsetDelta, timestampMs, key, afterTimestamp, end };
 }
 
-function typed<T>(read: (reader: ByteReader, header: BatchHeader) => T, reader: ByteReader, header: BatchHeader): T {
+/** What `read` makes of the reader; a `DecodeError` becomes a `CorruptRecordError`. */
+export function typed<T>(read: (reader: ByteReader) => T, reader: ByteReader): T {
   try {
-    return read(reader, header);
+    return read(reader);
   } catch (cause) {
     if (cause instanceof DecodeError) throw new CorruptRecordError(`record is broken: ${cause.message}`, { cause });
     throw cause;

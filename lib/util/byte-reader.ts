@@ -75,11 +75,16 @@ export class ByteReader {
   }
 
   varint(): number {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
+    // Almost every varint of a record has one to four bytes, so bigint is left to the long ones.
+    let short = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
       const byte = this.uint8();
-      // Almost every varint of a record is one or two bytes, so bigint is left to the long ones.
-      if (shift === 0n && byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
+      short |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return (short >>> 1) ^ -(short & 1);
+    }
+    let value = BigInt(short);
+    for (let shift = 28n; shift < 70n; shift += 7n) {
+      const byte = this.uint8();
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) {
         const decoded = Number(BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n)));
