@@ -69,10 +69,8 @@ export const RETENTION_PARTITIONS_PER_RUN_MAX = 1_000;
 export const PRODUCER_EXPIRY_CHECK_MS = 10 * 60 * 1000;
 /** Objects that nobody refers to are left alone for so many hours: a flush may be about to refer to them. */
 export const GARBAGE_AGE_HOURS = 3;
-/** Keys that garbage collection asks of a store at once. */
-export const GARBAGE_PAGE_KEYS_MAX = 10_000;
 /** Keys of one store that one run by schedule looks at; the next run goes on behind them. */
-export const GARBAGE_LISTED_KEYS_MAX = 1_000_000;
+export const GARBAGE_LISTED_KEYS_MAX = 200_000;
 /** Objects that one run deletes from one store. */
 export const GARBAGE_DELETED_KEYS_MAX = 10_000;
 /** A store that was listed to its end rests so long, and up to the second while nothing is found in it. */
@@ -533,7 +531,7 @@ export const INSTANCE_POLL_CHANGES_MAX = 200;
 export const GROUP_ATTEMPTS_MAX = 5;
 
 assert(HOUSEKEEPING_PERIOD_MS <= HOUSEKEEPING_PERIOD_MS_MAX, "a schedule backs off to a longer period");
-assert(GARBAGE_PAGE_KEYS_MAX <= GARBAGE_LISTED_KEYS_MAX, "a run by schedule looks at a page at least");
+assert(S3_KEYS_PER_REQUEST_MAX <= GARBAGE_LISTED_KEYS_MAX, "a run by schedule looks at a page at least");
 assert(GARBAGE_REST_MS <= GARBAGE_REST_MS_MAX, "a store backs off to a longer rest");
 assert(JOURNAL_RECORD_BYTES_MAX <= JOURNAL_PAGE_BYTES_MAX, "a page holds at least one record");
 assert(ARCHIVE_BYTES_MIN <= JOURNAL_PAGE_BYTES_MAX, "what is not archived yet is one page");
