@@ -8,6 +8,8 @@ import { groupsCommand } from "./groups-command.ts";
 import { journalsCommand } from "./journals-command.ts";
 import { keysCommand } from "./keys-command.ts";
 import { produceCommand } from "./produce-command.ts";
+import { runCommand } from "./run-command.ts";
+import { segmentsCommand } from "./segments-command.ts";
 import { serveCommand } from "./serve-command.ts";
 import { storesCommand } from "./stores-command.ts";
 import { topicsCommand } from "./topics-command.ts";
@@ -24,6 +26,8 @@ const program = new Command("millrace")
   .addCommand(storesCommand())
   .addCommand(keysCommand())
   .addCommand(journalsCommand())
+  .addCommand(segmentsCommand())
+  .addCommand(runCommand())
   .addCommand(costCommand())
   .addCommand(doctorCommand());
 

@@ -162,6 +162,8 @@ export const INLINE_PAGE_RECORDS_MAX = 64;
 export const BLOCK_RUN_BYTES_MAX = 4 * MIB;
 /** Objects up to this size are read whole: a second request would cost more than the bytes. */
 export const WHOLE_OBJECT_BYTES_MAX = 2 * MIB;
+/** A fetch from a log segment reads so much at least, for its first batch comes whole; more only of blocks that it needs anyway. */
+export const FIRST_BATCH_BYTES = 64 * KIB;
 /** How far ahead of a sequential reader blocks are loaded. */
 export const READ_AHEAD_BYTES = 4 * MIB;
 /** Objects whose readers are remembered, to know a sequential one and to pass over a bad copy. */

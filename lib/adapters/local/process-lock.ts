@@ -5,12 +5,12 @@ import type { BrokerId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { makeDataDirectory } from "./data-directory.ts";
 
-// One process per broker id and data directory. The lock is an exclusive transaction on a small SQLite file, which is a
+// One process per name and data directory: `broker-<id>`, or `run-<n>` for a worker that somebody runs by hand. The lock is an exclusive transaction on a small SQLite file, which is a
 // lock of the operating system on that file: it ends with the process however it dies, so a restart after kill -9 need
 // not wait or guess. Beside it lies the holder's process id, for the error message only.
 //
-//   <data directory>/broker-<id>.lock   the SQLite file; empty, and it stays there
-//   <data directory>/broker-<id>.pid    the holder's process id in decimal digits and a line feed
+//   <data directory>/<name>.lock   the SQLite file; empty, and it stays there
+//   <data directory>/<name>.pid    the holder's process id in decimal digits and a line feed
 
 export class LockedError extends LogError {
   override readonly name = "LockedError";
@@ -69,10 +69,13 @@ export class ProcessLock implements Disposable {
     }
   }
 
-  /** Makes the data directory if need be. Fails with `LockedError` in a moment if another process (or we) holds it. */
-  static acquire(dataDirectory: string, brokerId: BrokerId): ProcessLock {
-    const path = join(dataDirectory, `broker-${brokerId}.lock`);
-    const pidPath = join(dataDirectory, `broker-${brokerId}.pid`);
+  /**
+   * The lock of a broker, or of another role. Makes the data directory if need be. Fails with `LockedError` in a moment if
+   * another process (or we) holds it.
+   */
+  static acquire(dataDirectory: string, id: BrokerId | number, role: "broker" | "run" = "broker"): ProcessLock {
+    const path = join(dataDirectory, `${role}-${id}.lock`);
+    const pidPath = join(dataDirectory, `${role}-${id}.pid`);
     let database: DatabaseSync | undefined;
     try {
       makeDataDirectory(dataDirectory);

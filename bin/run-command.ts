@@ -1,0 +1,57 @@
+import { Argument, Command } from "commander";
+import { WORKER_NAMES, type WorkerName } from "#lib/housekeeping/workers/worker.ts";
+import { endWithReader } from "./cli/output.ts";
+import { Progress } from "./cli/progress.ts";
+
+interface RunOptions {
+  readonly dataDir: string;
+  readonly now?: boolean;
+  readonly json?: boolean;
+}
+
+const WHAT_THEY_DO: Readonly<Record<WorkerName, string>> = {
+  compactor: "make log segments of what is written ahead, and few of many small ones",
+  cleaner: "keep the last record of each key (cleanup.policy=compact)",
+  retention: "remove records by retention.ms and retention.bytes, and forget idle producers",
+  garbage: "delete objects that nothing refers to",
+  replicator: "bring stores what they lack",
+  expirer: "expire members of groups that are silent, and committed offsets",
+};
+
+/** `millrace run`: one of the scheduled workers, by hand. */
+export function runCommand(): Command {
+  const workers = WORKER_NAMES.map((name) => `  ${name.padEnd(11)} ${WHAT_THEY_DO[name]}`).join("\n");
+  return new Command("run")
+    .description("run one of the scheduled workers on a data directory, once")
+    .addArgument(new Argument("<WORKER>", "which one").choices([...WORKER_NAMES]))
+    .requiredOption("--data-dir <DIR>", "the brokers' data directory; they may be running")
+    .option("--now", "ignore ages, sizes and schedules, and go on until nothing is left to do")
+    .option("--json", "the result as one JSON object")
+    .addHelpText(
+      "after",
+      `\n${workers}\n\nAny number may run at once, and be killed at any moment: what is half done is done again or is garbage.` +
+        "\n--now never deletes what a writer may still refer to; a flush that is under way meanwhile is sent again by its client.",
+    )
+    .action(runWorker);
+}
+
+async function runWorker(name: WorkerName, options: RunOptions): Promise<void> {
+  endWithReader();
+  const { openDataDirBroker } = await import("./data-dir-broker.ts");
+  await using opened = new AsyncDisposableStack();
+  const { broker } = await openDataDirBroker(options.dataDir, opened);
+  const isForced = options.now === true;
+  const { signal } = new AbortController();
+  let changes = 0;
+  let runs = 0;
+  {
+    using _progress = new Progress(() => `${name}: ${changes} changes in ${runs} runs`);
+    for (let changed = 1; changed > 0; runs++) {
+      changed = await broker.chores.work(name, { isForced, signal });
+      changes += changed;
+      if (!isForced) changed = 0;
+    }
+  }
+  const text = options.json === true ? JSON.stringify({ worker: name, changes, runs }) : `${name}: ${changes} changes`;
+  process.stdout.write(`${text}\n`);
+}
