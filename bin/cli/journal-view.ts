@@ -36,8 +36,11 @@ export function viewRecord(name: string, record: JournalRecord): RecordView {
 }
 
 function viewPointer(record: JournalRecord) {
-  const { takenAtMs, journalBytes, object } = decodePointer(record);
-  return { pointer: { takenAt: new Date(takenAtMs).toISOString(), journalBytes, object: viewObject(object) } };
+  const { takenAtMs, journalBytes, object, snapshotSeq, chunks } = decodePointer(record);
+  const pointer = { takenAt: new Date(takenAtMs).toISOString(), journalBytes, object: viewObject(object) };
+  if (chunks.length === 0) return { pointer };
+  const archive = chunks.map((chunk) => ({ lastSeq: chunk.lastSeq, object: viewObject(chunk.object) }));
+  return { pointer: { ...pointer, snapshotSeq, archive } };
 }
 
 function viewObject({ key, byteLength, hash, copies }: JournalObjectRef) {

@@ -19,6 +19,7 @@ import type { JournalObjects } from "./journal-objects.ts";
 import { decodeObjectRef, JournalObjectLostError } from "./journal-objects.ts";
 import type { ServiceClock } from "./service-clock.ts";
 import type { SnapshotShelf } from "./snapshot-shelf.ts";
+import type { FoldSteps } from "./state-loader.ts";
 import { StateLoader } from "./state-loader.ts";
 import type { StateMachine } from "./state-machine.ts";
 
@@ -135,7 +136,12 @@ export class JournalFollower<State, Command, Outcome> {
   /** Folds `bytes` if they are the next record; records folded before are passed over. */
   async apply(seq: JournalSeq, bytes: Uint8Array): Promise<void> {
     if (this.#isDropped) await this.settle();
-    await this.#applyTo(this.#folded, seq, bytes);
+    try {
+      await this.#applyTo(this.#folded, seq, bytes);
+    } catch (error) {
+      if (!(error instanceof JournalObjectLostError)) throw error;
+      await this.reload();
+    }
   }
 
   /**
@@ -156,7 +162,11 @@ export class JournalFollower<State, Command, Outcome> {
 
   async #reload(): Promise<void> {
     try {
-      const fresh = await this.#loader.load((folded) => this.#foldPages(folded, "strong"), this.#caller);
+      const steps: FoldSteps<State, Command, Outcome> = {
+        foldRecord: (folded, record) => this.#applyTo(folded, record.seq, record.bytes),
+        foldToEnd: (folded) => this.#foldPages(folded, "strong"),
+      };
+      const fresh = await this.#loader.load(steps, this.#caller);
       this.checkRunning();
       this.#folded = fresh;
       this.#isDropped = false;
@@ -170,9 +180,13 @@ export class JournalFollower<State, Command, Outcome> {
   async #follow(consistency: "strong" | "eventual"): Promise<void> {
     await this.settle();
     const folded = this.#folded;
-    if (await this.#foldPages(folded, consistency)) return;
-    // Only a strong read proves a hole.
-    if (consistency === "eventual" && (await this.#foldPages(folded, "strong"))) return;
+    try {
+      if (await this.#foldPages(folded, consistency)) return;
+      // Only a strong read proves a hole.
+      if (consistency === "eventual" && (await this.#foldPages(folded, "strong"))) return;
+    } catch (error) {
+      if (!(error instanceof JournalObjectLostError)) throw error;
+    }
     if (this.#folded === folded) await this.reload();
   }
 
@@ -203,7 +217,7 @@ export class JournalFollower<State, Command, Outcome> {
     // What was just restored stands at a pointer, above every freed number.
     if (folded.lastReadSignedAtMs === 0) return false;
     if (page.signedAtMs - folded.lastReadSignedAtMs <= APPEND_DOUBT_MS) return false;
-    return (await this.#caller.repeatedly((signal) => this.#parts.shelf.newestSeq(signal))).seq >= from;
+    return await this.#hasPointerFrom(from);
   }
 
   async #readPage(from: JournalSeq, consistency: "strong" | "eventual"): Promise<JournalPage> {
@@ -218,6 +232,7 @@ export class JournalFollower<State, Command, Outcome> {
     return page;
   }
 
+  /** Fails with `JournalObjectLostError` if a command's object is gone because nothing above the newest pointer needs it. */
   async #applyTo(folded: FoldedState<State, Command, Outcome>, seq: JournalSeq, bytes: Uint8Array): Promise<void> {
     if (seq !== folded.seq + 1) return;
     this.checkRunning();
@@ -229,8 +244,15 @@ export class JournalFollower<State, Command, Outcome> {
       const commands = folded.fold(record, bodies);
       if (folded === this.#folded) this.#events.folded(seq, bytes, commands);
     } catch (error) {
+      // Whoever slept since reading the record finds it trimmed, and its object deleted (J8).
+      if (error instanceof JournalObjectLostError && (await this.#hasPointerFrom(seq))) throw error;
       throw this.#stopIfBroken(toFoldError(error, this.#parts.id, seq));
     }
+  }
+
+  async #hasPointerFrom(seq: JournalSeq): Promise<boolean> {
+    const pointer = await this.#caller.repeatedly((signal) => this.#parts.shelf.newestSeq(signal));
+    return pointer.seq >= seq;
   }
 
   async #loadBodies(record: CommandRecord): Promise<ReadonlyMap<number, Uint8Array>> {

@@ -144,7 +144,7 @@ export class ReplicatedState<State, Command, Outcome>
     return () => this.#reloadListeners.delete(listener);
   }
 
-  /** Takes a snapshot if one is due (J5); resolves to whether it did. Off the request path. */
+  /** Takes a snapshot, or archives records, if either is due (J5); resolves to whether it did. Off the request path. */
   async takeSnapshot(signal: AbortSignal): Promise<boolean> {
     await this.#follower.settle();
     return this.#keeper.takeIfDue(signal);

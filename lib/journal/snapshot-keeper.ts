@@ -1,14 +1,24 @@
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 import { DecodeError } from "#lib/util/byte-reader.ts";
-import { SNAPSHOT_RECORDS_MIN, TRIM_DELAY_MS } from "#lib/util/limits.ts";
+import {
+  ARCHIVE_BYTES_MIN,
+  ARCHIVE_CHUNKS_MAX,
+  SNAPSHOT_PROOF_MS_MAX,
+  SNAPSHOT_RECORDS_MIN,
+  TRIM_DELAY_MS,
+} from "#lib/util/limits.ts";
+import { Archiver } from "./archiver.ts";
+import type { FoldedState } from "./folded-state.ts";
 import type { Journal, JournalRecord } from "./journal.ts";
 import type { JournalCaller } from "./journal-caller.ts";
 import { CorruptRecordError } from "./journal-errors.ts";
 import type { JournalFollower } from "./journal-follower.ts";
 import type { JournalObjects } from "./journal-objects.ts";
+import { JournalObjectLostError } from "./journal-objects.ts";
+import { objectName } from "./object-names.ts";
 import type { ServiceClock } from "./service-clock.ts";
 import type { SnapshotPointer, SnapshotShelf } from "./snapshot-shelf.ts";
-import { decodePointer } from "./snapshot-shelf.ts";
+import { decodePointer, objectsOf, snapshotPointer } from "./snapshot-shelf.ts";
 import type { StateMachine } from "./state-machine.ts";
 
 export interface KeeperParts<State, Command, Outcome> {
@@ -24,74 +34,121 @@ export interface KeeperParts<State, Command, Outcome> {
   readonly snapshotRecordsMin?: number;
 }
 
+/** Pointers that one request of a trim brings: those that it looks for are the oldest. */
+const AGED_PAGE_RECORDS = 16;
+/** So many of the pointers that are a day old are tried, the newest first. */
+const AGED_MAX = 3;
+
 /** Takes snapshots and trims what they make superfluous. Never needed for safety: a scheduled worker calls it. */
 export class SnapshotKeeper<State, Command, Outcome> {
   readonly #parts: KeeperParts<State, Command, Outcome>;
+  readonly #archiver: Archiver;
+  /** When this process has last read an object that a trim relied on, by key. */
+  readonly #readAtMs = new Map<string, number>();
 
   constructor(parts: KeeperParts<State, Command, Outcome>) {
     this.#parts = parts;
+    this.#archiver = new Archiver(parts);
   }
 
   /**
    * Takes a snapshot of the state as folded, if one is due: 256 records after the last one or as many bytes as it has,
-   * whichever is more. Returns whether a pointer to it stands.
+   * whichever is more. If none is, archives the records behind the newest pointer when they pass 1 MiB. Returns whether
+   * a pointer to the snapshot or to the archive stands.
    */
   async takeIfDue(signal: AbortSignal): Promise<boolean> {
     const { follower, shelf, caller } = this.#parts;
     const newest = await caller.repeatedly((limited) => shelf.newest(limited), signal);
     const { folded } = follower;
-    if (!this.#isDue(folded, newest)) return false;
-    const seq = folded.seq;
-    const journalBytes = folded.journalBytes;
-    const bytes = folded.encodeSnapshot();
-    const takenAtMs = this.#parts.serviceClock.nowMs();
-    const object = await this.#parts.objects.put(`${this.#parts.id}/snapshots`, [bytes], signal);
-    const pointer: SnapshotPointer = { seq, takenAtMs, journalBytes, object };
-    const result = await caller.repeatedly((limited) => shelf.put(pointer, limited), signal);
-    return result.kind === "appended";
+    if (folded.seq <= (newest?.seq ?? 0)) return false;
+    const pointer = newest === undefined ? undefined : readable(newest);
+    if (this.#isSnapshotDue(folded, newest, pointer)) return this.#takeSnapshot(folded, signal);
+    if (pointer === undefined || folded.journalBytes - pointer.journalBytes < ARCHIVE_BYTES_MIN) return false;
+    return this.#archiver.extend(pointer, folded.seq, signal);
   }
 
   /**
    * Removes records that no process needs any more (J6): at or below the second newest pointer, or the newest before it
-   * that is a day old, when both its snapshot and the journal's newest can be read; but none whose bytes the state still
-   * needs, and never the newest record. Returns the number up to which nothing is left, 0 if nothing may go yet.
+   * that is a day old, when what both it and the journal's newest lead to can be read; but none whose bytes the state
+   * still needs, and never the newest record. Returns the number up to which nothing is left, 0 if nothing may go yet.
    */
   async trim(signal: AbortSignal): Promise<JournalSeq> {
-    const { follower, shelf, caller, journal, id } = this.#parts;
     // Entries can only cease to be needed, so a state that is not behind the pointer knows all that count.
-    await follower.readStrong();
-    const records = await caller.repeatedly((limited) => shelf.all(limited), signal);
-    const newest = records.at(-1);
-    const aged = this.#newestAged(records.slice(0, -1));
-    if (newest === undefined || aged === undefined) return 0;
-    const upTo = this.#highestUnneeded(aged);
-    if (upTo < 1 || (await this.#isTrimmed(upTo, signal))) return Math.max(0, upTo);
-    for (const pointer of [aged, this.#pointer(newest)]) await this.#parts.objects.get(pointer.object, signal);
-    await caller.repeatedly((limited) => journal.trim(id, upTo, limited), signal);
-    // Older pointers lead to records that are gone.
-    await caller.repeatedly((limited) => shelf.trim(upTo - 1, limited), signal);
-    return upTo;
+    await this.#parts.follower.readStrong();
+    const { newest, aged } = await this.#agedPointers(signal);
+    if (newest === undefined) return 0;
+    let failure: unknown;
+    for (const pointer of aged) {
+      const upTo = this.#highestUnneeded(pointer);
+      if (upTo < 1 || (await this.#isTrimmed(upTo, signal))) return Math.max(0, upTo);
+      try {
+        await this.#readObjects(pointer, signal);
+      } catch (error) {
+        // Who slept for long before the pointer was put has put one to what is garbage by now; older ones do as well.
+        if (!(error instanceof JournalObjectLostError)) throw error;
+        failure ??= error;
+        continue;
+      }
+      const newestPointer = this.#pointer(newest);
+      await this.#readObjects(newestPointer, signal);
+      this.#forgetReadsExcept([pointer, newestPointer]);
+      await this.#trimTo(upTo, signal);
+      return upTo;
+    }
+    if (failure !== undefined) throw failure;
+    return 0;
   }
 
-  #isDue(
+  async #takeSnapshot(folded: FoldedState<State, Command, Outcome>, signal: AbortSignal): Promise<boolean> {
+    const { id, objects, shelf, serviceClock, caller } = this.#parts;
+    const { seq, journalBytes } = folded;
+    const bytes = folded.encodeSnapshot();
+    const takenAtMs = serviceClock.nowMs();
+    const object = await objects.put(objectName(id, "snapshots", seq), [bytes], signal);
+    const pointer = snapshotPointer({ seq, takenAtMs, journalBytes, object });
+    const result = await caller.repeatedly((limited) => shelf.put(pointer, limited), signal);
+    return result.kind === "appended";
+  }
+
+  #isSnapshotDue(
     folded: { readonly seq: JournalSeq; readonly journalBytes: number },
     newest: JournalRecord | undefined,
+    pointer: SnapshotPointer | undefined,
   ): boolean {
-    const pointer = newest === undefined ? undefined : readable(newest);
-    const recordsSince = folded.seq - (newest?.seq ?? 0);
-    if (recordsSince < (this.#parts.snapshotRecordsMin ?? SNAPSHOT_RECORDS_MIN)) return false;
-    if (pointer === undefined) return true;
-    return folded.journalBytes - pointer.journalBytes >= pointer.object.byteLength;
+    const recordsSince = folded.seq - (pointer?.snapshotSeq ?? newest?.seq ?? 0);
+    const isLongAgo = recordsSince >= (this.#parts.snapshotRecordsMin ?? SNAPSHOT_RECORDS_MIN);
+    if (newest === undefined) return isLongAgo || folded.journalBytes >= ARCHIVE_BYTES_MIN;
+    // A damaged pointer is as good as none: the next snapshot stands above it.
+    if (pointer === undefined) return isLongAgo;
+    if (pointer.chunks.length >= ARCHIVE_CHUNKS_MAX) {
+      return folded.journalBytes - pointer.journalBytes >= ARCHIVE_BYTES_MIN;
+    }
+    return isLongAgo && folded.journalBytes - pointer.snapshotJournalBytes >= pointer.object.byteLength;
   }
 
-  /** A busy journal takes several snapshots a day, so its second newest one is never old. */
-  #newestAged(records: readonly JournalRecord[]): SnapshotPointer | undefined {
-    const nowMs = this.#parts.serviceClock.nowMs();
-    for (const record of records.toReversed()) {
-      const pointer = this.#pointer(record);
-      if (nowMs - pointer.takenAtMs >= TRIM_DELAY_MS) return pointer;
+  /**
+   * The newest pointer, and the last of those before it that are a day old, newest first. They are looked for from the
+   * oldest on, which are few, for trims take them away; a busy journal has many that are younger.
+   */
+  async #agedPointers(signal: AbortSignal) {
+    const { shelf, caller, serviceClock } = this.#parts;
+    const aged: SnapshotPointer[] = [];
+    let newest: JournalRecord | undefined;
+    for (;;) {
+      const from = (newest?.seq ?? 0) + 1;
+      const page = await caller.repeatedly((limited) => shelf.page(from, AGED_PAGE_RECORDS, limited), signal);
+      newest = page.records.at(-1) ?? newest;
+      const pointers = page.records.map(readable).filter((pointer) => pointer !== undefined);
+      const old = pointers.filter(({ takenAtMs }) => serviceClock.nowMs() - takenAtMs >= TRIM_DELAY_MS);
+      aged.unshift(...old.toReversed());
+      aged.splice(AGED_MAX + 1);
+      if (!page.isTruncated || page.records.length === 0) break;
+      if (old.length === pointers.length) continue;
+      newest = await caller.repeatedly((limited) => shelf.newest(limited), signal);
+      break;
     }
-    return undefined;
+    const newestSeq = newest?.seq ?? 0;
+    return { newest, aged: aged.filter(({ seq }) => seq < newestSeq) };
   }
 
   #highestUnneeded(pointer: SnapshotPointer): JournalSeq {
@@ -107,6 +164,33 @@ export class SnapshotKeeper<State, Command, Outcome> {
     const page = await caller.repeatedly((limited) => journal.read(id, options, limited), signal);
     const first = page.records[0];
     return first !== undefined && first.seq > upTo;
+  }
+
+  /**
+   * Fails unless everything that `pointer` leads to can be read. A journal with a large state gets many pointers between
+   * two snapshots, so what was read lately is not read again.
+   */
+  async #readObjects(pointer: SnapshotPointer, signal: AbortSignal): Promise<void> {
+    const { objects, serviceClock } = this.#parts;
+    for (const object of objectsOf(pointer)) {
+      const nowMs = serviceClock.nowMs();
+      const readAtMs = this.#readAtMs.get(object.key);
+      if (readAtMs !== undefined && nowMs - readAtMs < SNAPSHOT_PROOF_MS_MAX) continue;
+      await objects.get(object, signal);
+      this.#readAtMs.set(object.key, nowMs);
+    }
+  }
+
+  #forgetReadsExcept(pointers: readonly SnapshotPointer[]): void {
+    const keys = new Set(pointers.flatMap(objectsOf).map(({ key }) => key));
+    for (const key of this.#readAtMs.keys()) if (!keys.has(key)) this.#readAtMs.delete(key);
+  }
+
+  async #trimTo(upTo: JournalSeq, signal: AbortSignal): Promise<void> {
+    const { caller, journal, id, shelf } = this.#parts;
+    await caller.repeatedly((limited) => journal.trim(id, upTo, limited), signal);
+    // Older pointers lead to records that are gone.
+    await caller.repeatedly((limited) => shelf.trim(upTo - 1, limited), signal);
   }
 
   #pointer(record: JournalRecord): SnapshotPointer {

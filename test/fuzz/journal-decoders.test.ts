@@ -3,7 +3,7 @@ import { describe, test } from "vitest";
 import { initialClusterState } from "#lib/cluster/cluster-state.ts";
 import { clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
 import { decodeFeatureLevel, decodeRecord, encodeEnvelope, encodeRecord } from "#lib/journal/command-record.ts";
-import { decodePointer, encodePointer } from "#lib/journal/snapshot-shelf.ts";
+import { decodePointer, encodePointer, snapshotPointer } from "#lib/journal/snapshot-shelf.ts";
 import type { StateMachine } from "#lib/journal/state-machine.ts";
 import type { AppendPart, AppendSource, LogCommand } from "#lib/log/log-command.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
@@ -196,7 +196,7 @@ describe("damaged bytes are a DecodeError or decode, soon and in little memory:"
           copies: fc.array(number, { maxLength: 4 }),
         }),
       })
-      .map(encodePointer);
+      .map((fields) => encodePointer(snapshotPointer(fields)));
     expectBounded((bytes) => decodePointer({ seq: 1, bytes }), { sound, errors, repair: resummed });
   });
 

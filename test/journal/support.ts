@@ -3,7 +3,7 @@ import type { MemoryJournal } from "#lib/adapters/memory/memory-journal.ts";
 import { MemoryJournalObjects } from "#lib/adapters/memory/memory-journal-objects.ts";
 import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
 import type { Journal } from "#lib/journal/journal.ts";
-import type { JournalObjects } from "#lib/journal/journal-objects.ts";
+import type { JournalObjectRef, JournalObjects } from "#lib/journal/journal-objects.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
@@ -89,6 +89,25 @@ export class World {
 
   run<T>(work: Promise<T>): Promise<T> {
     return this.clock.run(work);
+  }
+}
+
+/** Counts and names what is read. */
+export class CountedObjects implements JournalObjects {
+  readonly #objects: JournalObjects;
+  readonly keysRead: string[] = [];
+
+  constructor(objects: JournalObjects) {
+    this.#objects = objects;
+  }
+
+  put(...call: Parameters<JournalObjects["put"]>): Promise<JournalObjectRef> {
+    return this.#objects.put(...call);
+  }
+
+  get(ref: JournalObjectRef, signal: AbortSignal): Promise<Uint8Array> {
+    this.keysRead.push(ref.key);
+    return this.#objects.get(ref, signal);
   }
 }
 

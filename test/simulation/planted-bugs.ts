@@ -183,7 +183,7 @@ function largeCommand(): Decorations {
         const bytes = Buffer.concat(chunks);
         return objects.put(
           name,
-          [name.endsWith("/commands") ? bytes.subarray(0, JOURNAL_RECORD_BYTES_MAX) : bytes],
+          [name.includes("/commands") ? bytes.subarray(0, JOURNAL_RECORD_BYTES_MAX) : bytes],
           signal,
         );
       },

@@ -131,7 +131,7 @@ export class JournalWalk<S, C, O> {
 
   /** Whoever took the snapshot had folded the same records, so it has the same bytes. */
   #checkSnapshotAt(seq: JournalSeq, folded: FoldedState<S, C, O>): void {
-    const pointer = this.#snapshots.find((each) => each.seq === seq);
+    const pointer = this.#snapshots.find((each) => each.snapshotSeq === seq);
     if (pointer === undefined) return;
     if (Buffer.compare(hashOf([folded.encodeSnapshot()]), pointer.object.hash) === 0) return;
     this.#find("snapshot-differs", seq, "the snapshot at this number is not what its records fold to");

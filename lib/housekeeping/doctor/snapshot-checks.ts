@@ -1,9 +1,13 @@
+import { decodeChunk } from "#lib/journal/archive-chunk.ts";
+import { COMMAND_KIND, type CommandRecord, decodeRecord } from "#lib/journal/command-record.ts";
 import { FoldedState } from "#lib/journal/folded-state.ts";
-import type { JournalPage } from "#lib/journal/journal.ts";
-import { decodePointer, type SnapshotPointer } from "#lib/journal/snapshot-shelf.ts";
+import type { JournalPage, JournalRecord } from "#lib/journal/journal.ts";
+import { decodeObjectRef } from "#lib/journal/journal-objects.ts";
+import { type ArchiveChunk, decodePointer, objectsOf, type SnapshotPointer } from "#lib/journal/snapshot-shelf.ts";
 import type { StateMachine } from "#lib/journal/state-machine.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { type JournalId, type JournalSeq, journalId } from "#lib/util/branded.ts";
+import { ByteReader } from "#lib/util/byte-reader.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { JOURNAL_PAGE_BYTES_MAX, JOURNAL_PAGE_RECORDS_MAX } from "#lib/util/limits.ts";
 import { type Findings, RESTORE_JOURNAL } from "./finding.ts";
@@ -67,6 +71,7 @@ export async function readSnapshots<S, C, O>(
   const good: SnapshotPointer[] = [];
   const awayAt: JournalSeq[] = [];
   const pointers = journalId(`${id}/snapshots`);
+  const exam = new PointerExam(id, machine, context);
   for await (const record of journalRecords(pointers, context, () => {})) {
     const where = `journal ${pointers} record ${record.seq}`;
     let pointer: SnapshotPointer;
@@ -76,14 +81,14 @@ export async function readSnapshots<S, C, O>(
       context.findings.add({ kind: "snapshot-pointer", where, what: describeError(error), remedy: OLDER_SNAPSHOT });
       continue;
     }
-    const restored = await restore(id, machine, pointer, context);
-    if (restored === undefined) {
-      if (context.objects.mayBeAway(pointer.object.key)) awayAt.push(pointer.seq);
+    const journalBytes = await exam.journalBytes(pointer);
+    if (journalBytes === undefined) {
+      if (objectsOf(pointer).some(({ key }) => context.objects.mayBeAway(key))) awayAt.push(pointer.seq);
       continue;
     }
     context.findings.tally.snapshots++;
-    if (pointer.journalBytes !== restored.journalBytes) {
-      const what = `it says ${pointer.journalBytes} bytes of records, its snapshot ${restored.journalBytes}`;
+    if (pointer.journalBytes !== journalBytes) {
+      const what = `it says ${pointer.journalBytes} bytes of records, what it names ${journalBytes}`;
       context.findings.add({ kind: "snapshot-pointer", where, what, remedy: OLDER_SNAPSHOT });
     }
     good.push(pointer);
@@ -91,19 +96,117 @@ export async function readSnapshots<S, C, O>(
   return { good, awayAt };
 }
 
-/** The state of a snapshot; undefined with findings if it cannot be had. */
+/**
+ * Looks at what pointers name, each object once: between two snapshots each pointer names all that the one before it does.
+ */
+class PointerExam<S, C, O> {
+  readonly #id: JournalId;
+  readonly #machine: StateMachine<S, C, O>;
+  readonly #context: SnapshotContext;
+  /** The bytes of the records that an object stands for, by its key; undefined if it is no good. */
+  readonly #bytesOf = new Map<string, number | undefined>();
+
+  constructor(id: JournalId, machine: StateMachine<S, C, O>, context: SnapshotContext) {
+    this.#id = id;
+    this.#machine = machine;
+    this.#context = context;
+  }
+
+  /** The bytes of all records up to the pointer's number; undefined, with findings, if they cannot all be had. */
+  async journalBytes(pointer: SnapshotPointer): Promise<number | undefined> {
+    let sum = await this.#once(pointer.object.key, async () => {
+      return (await restoreSnapshot(this.#id, this.#machine, pointer, this.#context))?.journalBytes;
+    });
+    let after = pointer.snapshotSeq;
+    for (const chunk of pointer.chunks) {
+      const chunkAfter = after;
+      const bytes = await this.#once(chunk.object.key, async () => {
+        const records = await readChunk(this.#id, chunk, chunkAfter, this.#context);
+        return records?.reduce((total, record) => total + record.bytes.byteLength, 0);
+      });
+      sum = sum === undefined || bytes === undefined ? undefined : sum + bytes;
+      after = chunk.lastSeq;
+    }
+    return sum;
+  }
+
+  async #once(key: string, examine: () => Promise<number | undefined>): Promise<number | undefined> {
+    if (!this.#bytesOf.has(key)) this.#bytesOf.set(key, await examine());
+    return this.#bytesOf.get(key);
+  }
+}
+
+/** The state that a pointer leads to; undefined, with findings, if it cannot be had. */
 export async function restore<S, C, O>(
   id: JournalId,
   machine: StateMachine<S, C, O>,
   pointer: SnapshotPointer,
   context: SnapshotContext,
 ): Promise<FoldedState<S, C, O> | undefined> {
-  const where = `journal ${id} snapshot ${pointer.seq}`;
+  const folded = await restoreSnapshot(id, machine, pointer, context);
+  if (folded === undefined) return undefined;
+  for (const chunk of pointer.chunks) {
+    const records = await readChunk(id, chunk, folded.seq, context);
+    if (records === undefined) return undefined;
+    for (const { seq, bytes } of records) {
+      const where = `journal ${id} record ${seq}`;
+      try {
+        const record = decodeRecord(bytes);
+        folded.fold(record, await readBodies(record, where, context));
+      } catch (error) {
+        context.findings.add({ kind: "archive-damaged", where, what: describeError(error), remedy: OLDER_SNAPSHOT });
+        return undefined;
+      }
+    }
+  }
+  return folded;
+}
+
+/** The bodies of a record's commands that lie in objects, by their index, as far as they can be had. */
+export async function readBodies(
+  record: CommandRecord,
+  where: string,
+  context: SnapshotContext,
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  const bodies = new Map<number, Uint8Array>();
+  for (const [index, envelope] of record.commands.entries()) {
+    if (envelope.kind !== COMMAND_KIND.object) continue;
+    const ref = decodeObjectRef(new ByteReader(envelope.body));
+    const body = await context.objects.journalObject(ref, where);
+    if (body !== undefined) bodies.set(index, body);
+  }
+  return bodies;
+}
+
+async function readChunk(
+  id: JournalId,
+  chunk: ArchiveChunk,
+  after: JournalSeq,
+  context: SnapshotContext,
+): Promise<readonly JournalRecord[] | undefined> {
+  const where = `journal ${id} archive ${chunk.lastSeq}`;
+  const bytes = await context.objects.journalObject(chunk.object, where);
+  if (bytes === undefined) return undefined;
+  try {
+    return decodeChunk(bytes, after, chunk.lastSeq);
+  } catch (error) {
+    context.findings.add({ kind: "archive-damaged", where, what: describeError(error), remedy: OLDER_SNAPSHOT });
+    return undefined;
+  }
+}
+
+async function restoreSnapshot<S, C, O>(
+  id: JournalId,
+  machine: StateMachine<S, C, O>,
+  pointer: SnapshotPointer,
+  context: SnapshotContext,
+): Promise<FoldedState<S, C, O> | undefined> {
+  const where = `journal ${id} snapshot ${pointer.snapshotSeq}`;
   const bytes = await context.objects.journalObject(pointer.object, where);
   if (bytes === undefined) return undefined;
   const folded = new FoldedState(id, machine);
   try {
-    folded.restore(bytes, pointer.seq);
+    folded.restore(bytes, pointer.snapshotSeq);
     // The bytes have the hash that the pointer names, so a difference is a fault of the codec, not of the disk.
     if (Buffer.compare(folded.encodeSnapshot(), bytes) !== 0) {
       const what = "decoding and encoding it again gives other bytes";

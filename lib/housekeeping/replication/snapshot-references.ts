@@ -1,13 +1,13 @@
 import type { Journal } from "#lib/journal/journal.ts";
 import { ServiceClock } from "#lib/journal/service-clock.ts";
-import { decodePointer, SnapshotShelf } from "#lib/journal/snapshot-shelf.ts";
+import { decodePointer, objectsOf, SnapshotShelf } from "#lib/journal/snapshot-shelf.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { timeLimit } from "#lib/runtime/deadline.ts";
 import { parseObjectKey } from "#lib/storage/object-keys.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 import type { JournalId, StoreId } from "#lib/util/branded.ts";
 import { JOURNAL_CALL_MS_MAX } from "#lib/util/limits.ts";
-import { copyAt } from "./object-copier.ts";
+import { copyAt } from "./copy-checks.ts";
 import type { OwedCopy } from "./owed-copies.ts";
 
 export interface SnapshotReferencesOptions {
@@ -18,7 +18,7 @@ export interface SnapshotReferencesOptions {
   readonly journalIds: () => readonly JournalId[];
 }
 
-/** The snapshots that journals begin with: those that their newest pointers name. Every store should have them. */
+/** What journals begin with: the snapshots and archives that their newest pointers name. Every store should have them. */
 export class SnapshotReferences {
   readonly #options: SnapshotReferencesOptions;
 
@@ -38,12 +38,14 @@ export class SnapshotReferences {
     using limit = timeLimit(clock, JOURNAL_CALL_MS_MAX, signal);
     const record = await shelf.newest(limit.signal);
     if (record === undefined) return [];
-    const { object, takenAtMs } = decodePointer(record);
-    const key = parseObjectKey(object.key);
-    const { byteLength, copies: sources } = object;
-    const doubt = await copyAt(stores.store(id), { key, byteLength }, limit.signal);
-    if (doubt === "there") return [];
-    const about = { journals: [], writtenAtMs: takenAtMs, reference: object, doubt, dueAtMs: 0 } as const;
-    return [{ key, byteLength, sources, ...about }];
+    const { takenAtMs: writtenAtMs, ...pointer } = decodePointer(record);
+    const owed = objectsOf(pointer).map(async (reference): Promise<readonly OwedCopy[]> => {
+      const key = parseObjectKey(reference.key);
+      const { byteLength, copies: sources } = reference;
+      const doubt = await copyAt(stores.store(id), { key, byteLength }, limit.signal);
+      if (doubt === "there") return [];
+      return [{ key, byteLength, sources, journals: [], writtenAtMs, reference, doubt, dueAtMs: 0 }];
+    });
+    return (await Promise.all(owed)).flat();
   }
 }

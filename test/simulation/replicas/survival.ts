@@ -1,5 +1,5 @@
 import { CLUSTER_JOURNAL_ID } from "#lib/cluster/cluster-state-machine.ts";
-import { decodePointer } from "#lib/journal/snapshot-shelf.ts";
+import { decodePointer, objectsOf } from "#lib/journal/snapshot-shelf.ts";
 import { storesOf } from "#lib/log/commit-rule.ts";
 import { type JournalSeq, journalId, type ObjectKey, objectKey } from "#lib/util/branded.ts";
 import type { TrueBatch, TruePartition } from "../truth.ts";
@@ -48,9 +48,9 @@ function checkSnapshots(world: World): readonly string[] {
   return ids.flatMap((id) => {
     const pointer = world.journals.service.last(journalId(`${id}/snapshots`));
     if (pointer === undefined) return [];
-    const key = objectKey(decodePointer(pointer).object.key);
     const copies = Math.floor(world.stores.length / 2) + 1;
-    return checkObject(world, key, copies).map((each) => `${each}: the snapshot of ${id} at ${pointer.seq}`);
+    const problems = objectsOf(decodePointer(pointer)).flatMap(({ key }) => checkObject(world, objectKey(key), copies));
+    return problems.map((each) => `${each}: the snapshot of ${id} at ${pointer.seq}`);
   });
 }
 
