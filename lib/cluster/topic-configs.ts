@@ -32,7 +32,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     default: "delete",
     valid: { kind: "some-of", values: ["compact", "delete"] },
     synonyms: [{ name: "log.cleanup.policy" }],
-    effect: "later",
+    effect: "acts",
     documentation:
       "What becomes of old records: `delete` removes them by the retention limits, `compact` keeps the last record of each key, both together do both, and an empty list keeps everything.",
   },
@@ -80,7 +80,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     default: "86400000",
     valid: { kind: "at-least", min: 0 },
     synonyms: [{ name: "log.cleaner.delete.retention.ms" }],
-    effect: "later",
+    effect: "acts",
     documentation:
       "Milliseconds for which a compacted topic keeps tombstones, so that slow readers still learn of the deletion.",
   },
@@ -168,7 +168,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     default: LONG_MAX,
     valid: { kind: "at-least", min: 1 },
     synonyms: [{ name: "log.cleaner.max.compaction.lag.ms" }],
-    effect: "later",
+    effect: "acts",
     documentation: "Milliseconds after which a record of a compacted topic must have been considered for cleaning.",
   },
   {
@@ -216,7 +216,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     default: "0.5",
     valid: { kind: "between", min: 0, max: 1 },
     synonyms: [{ name: "log.cleaner.min.cleanable.ratio" }],
-    effect: "later",
+    effect: "acts",
     documentation: "The share of a compacted log that must not have been cleaned yet before cleaning it again pays.",
   },
   {
@@ -225,7 +225,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     default: "0",
     valid: { kind: "at-least", min: 0 },
     synonyms: [{ name: "log.cleaner.min.compaction.lag.ms" }],
-    effect: "later",
+    effect: "acts",
     documentation: "Milliseconds for which a record of a compacted topic is safe from cleaning.",
   },
   {

@@ -15,6 +15,10 @@ export interface TopicSettings {
   readonly compressionType: string;
   readonly isCompacted: boolean;
   readonly isDeleted: boolean;
+  readonly minCleanableDirtyRatio: number;
+  readonly minCompactionLagMs: number;
+  readonly maxCompactionLagMs: number;
+  readonly deleteRetentionMs: number;
   /** -1 for no limit, as in Kafka. */
   readonly retentionMs: number;
   readonly retentionBytes: number;
@@ -41,6 +45,10 @@ export function topicSettings(
     compressionType: text("compression.type"),
     isCompacted: policies.includes("compact"),
     isDeleted: policies.includes("delete"),
+    minCleanableDirtyRatio: Number(text("min.cleanable.dirty.ratio")),
+    minCompactionLagMs: integer("min.compaction.lag.ms"),
+    maxCompactionLagMs: integer("max.compaction.lag.ms"),
+    deleteRetentionMs: integer("delete.retention.ms"),
     retentionMs: integer("retention.ms"),
     retentionBytes: integer("retention.bytes"),
     segmentMs: integer("segment.ms"),

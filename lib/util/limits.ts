@@ -277,6 +277,10 @@ export const GATHERED_BYTES_MAX = 8 * MIB;
 /** A worker passes over a partition that it cannot read for so long at first, and longer each time. */
 export const WORKER_RETRY_MS_MIN = 60_000;
 export const WORKER_RETRY_MS_MAX = 60 * 60_000;
+/** Keys that the cleaner knows at once, in 96 MiB at most: dirty segments with more are cleaned part by part. */
+export const CLEANER_KEYS_MAX = 3_000_000;
+/** The cleaner reads segments in steps of it. */
+export const CLEANER_READ_BYTES = 4 * MIB;
 /** How long a worker waits for copies beyond those that it needs; the replicator brings them then. */
 export const WORKER_LATE_COPY_MS_MAX = 10_000;
 /** A worker that nobody tells of other processes' commits looks at its journals when it has not for so long. */

@@ -66,6 +66,10 @@ test("settings follow alterations of the topic and of the broker", async () => {
     timestampAfterMaxMs: 3_600_000,
     retentionMs: 604_800_000,
     isCompacted: false,
+    minCleanableDirtyRatio: 0.5,
+    minCompactionLagMs: 0,
+    maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
+    deleteRetentionMs: 86_400_000,
     isDeleted: true,
   });
   const set = (key: string, value: string) => ({
