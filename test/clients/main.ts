@@ -11,6 +11,7 @@ import { nodeRdkafkaSuite } from "./node-rdkafka/suite.ts";
 import { packageSuite } from "./package/suite.ts";
 import { platformaticSuite } from "./platformatic/suite.ts";
 import { schemathesisSuite } from "./schemathesis/suite.ts";
+import { segmentsSuite } from "./segments/suite.ts";
 import { describe, Facts, SkippedError, type Suite, type SuiteContext } from "./support/suite.ts";
 
 // Runs real clients against Millrace, or against Apache Kafka to find out whether the checks themselves are right.
@@ -30,6 +31,7 @@ const SUITES: readonly Suite[] = [
   consumersSuite,
   demoSuite,
   schemathesisSuite,
+  segmentsSuite,
 ];
 
 const HELP = `node test/clients/main.ts [options]
