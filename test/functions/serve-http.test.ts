@@ -1,5 +1,11 @@
 import { once } from "node:events";
-import { createServer, request as httpRequest, type Server } from "node:http";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "aws-lambda";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -40,9 +46,9 @@ afterAll(async () => {
   await services[Symbol.asyncDispose]();
 });
 
-/** Hands every request on, the puts a little late. */
+/** Hands every request on, the puts a little late. Where either side goes away, the other sees its connection end. */
 async function startSlowBucket(endpoint: string): Promise<Server> {
-  const server = createServer(async (request, response) => {
+  const handOn = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const { method = "GET", headers, url = "/" } = request;
@@ -51,8 +57,10 @@ async function startSlowBucket(endpoint: string): Promise<Server> {
       if (method === "PUT") latePuts++;
       answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers));
     });
+    passed.on("error", () => response.destroy());
     passed.end(Buffer.concat(chunks));
-  });
+  };
+  const server = createServer((request, response) => void handOn(request, response).catch(() => response.destroy()));
   await once(server.listen(0, "127.0.0.1"), "listening");
   return server;
 }
