@@ -9,13 +9,11 @@ import type { FaultRule } from "./rules.ts";
 class EchoServer implements AsyncDisposable {
   readonly received: { readonly line: string; readonly body: string; readonly headers: http.IncomingHttpHeaders }[] =
     [];
-  readonly #server = http.createServer(async (request, response) => {
+  readonly #server = http.createServer((request, response) => {
     const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const body = Buffer.concat(chunks);
-    this.received.push({ line: `${request.method} ${request.url}`, body: body.toString(), headers: request.headers });
-    response.writeHead(201, { "X-Echo": "yes", date: "Thu, 01 Jan 2026 00:00:00 GMT", "content-length": body.length });
-    response.end(request.method === "HEAD" ? undefined : body);
+    request.on("error", () => {});
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => this.#echo(request, response, Buffer.concat(chunks)));
   });
 
   async start(): Promise<string> {
@@ -28,6 +26,12 @@ class EchoServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #echo({ method, url, headers }: http.IncomingMessage, response: http.ServerResponse, body: Buffer): void {
+    this.received.push({ line: `${method} ${url}`, body: body.toString(), headers });
+    response.writeHead(201, { "X-Echo": "yes", date: "Thu, 01 Jan 2026 00:00:00 GMT", "content-length": body.length });
+    response.end(method === "HEAD" ? undefined : body);
   }
 }
 
