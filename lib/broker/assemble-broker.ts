@@ -102,7 +102,7 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
     journals,
     elector,
     replication,
-    lostRecords: new LostRecords({ journals, stores, logger }),
+    lostRecords: new LostRecords({ journals, stores, clock, logger }),
     nodes: new ReplicaNodes({ identity: settings.identity, storeIds: stores.ids, cluster: view, journals }),
     ...adminServices({
       ...{ cluster: view, journal: cluster, logJournals: journals, groupJournals: groups.journals },

@@ -219,7 +219,7 @@ export class SimBroker {
 
   /** What an operator asks for who gives up what no store has any more. */
   get lostRecords(): LostRecords {
-    return new LostRecords({ journals: this.logJournals, stores: this.#watched.stores, logger: this.#logger });
+    return new LostRecords({ ...this.#ports, journals: this.logJournals, stores: this.#watched.stores });
   }
 
   get view(): ClusterView {

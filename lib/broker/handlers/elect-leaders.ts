@@ -123,7 +123,7 @@ function giveUpLost(
     if (!mayGiveUp(place, services)) return NOT_NEEDED;
     const verdict = await itemOrError(services, () => services.lostRecords.declareLost(place, signal));
     if ("errorCode" in verdict) return verdict;
-    if (verdict.kind !== "unknown") return verdict.kind === "declared" ? NO_ERROR : NOT_NEEDED;
+    if (verdict.kind !== "unknown") return verdict.kind === "whole" ? NOT_NEEDED : NO_ERROR;
     const message = `Copies may be at stores that do not answer: ${verdict.silent.join(", ")}.`;
     return itemError(ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE, message);
   });

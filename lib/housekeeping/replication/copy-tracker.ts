@@ -1,7 +1,7 @@
 import { storesOf } from "#lib/log/commit-rule.ts";
-import type { AppendCommand, LogCommand, LogOutcome } from "#lib/log/log-command.ts";
+import type { LogCommand, LogOutcome } from "#lib/log/log-command.ts";
 import type { LogJournal, LogJournals } from "#lib/log/log-journals.ts";
-import { type LogState, partitionKey } from "#lib/log/log-state.ts";
+import type { LogState } from "#lib/log/log-state.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { LostCopy } from "#lib/storage/copy-reader.ts";
 import { JOURNAL_OBJECT_PREFIX } from "#lib/storage/object-keys.ts";
@@ -14,6 +14,7 @@ import {
   LATE_COPY_MS_MAX,
   RELIST_SPACING_MS,
 } from "#lib/util/limits.ts";
+import { heldBy, isWrittenSince, type PlacedObject, placedBy } from "./held-objects.ts";
 import { type CopyDoubt, type ListingScope, OwedCopies, type OwedCopy } from "./owed-copies.ts";
 
 const OUTAGES_LISTED_AT_ONCE = 3;
@@ -183,12 +184,13 @@ export class CopyTracker implements LateCopyObserver {
     for (const owed of this.#stores.values()) owed.releaseJournal(journalNumber);
   }
 
-  #noteFold(journal: LogJournal, fold: Fold): void {
-    const { command, outcome } = fold;
+  #noteFold(journal: LogJournal, { command, outcome, proposedAtMs }: Fold): void {
     const journalNumber = numberOf(journal);
     if (command.kind !== "append") this.#noteIsr(journalNumber, journal.state);
-    if (command.kind !== "append" || outcome.kind !== "appended" || !this.#led.has(journalNumber)) return;
-    this.#noteAppend(journalNumber, journal.state, { ...fold, command, outcome });
+    if (!this.#led.has(journalNumber)) return;
+    for (const placed of placedBy(journal.state, command, outcome)) {
+      this.#notePlaced(journalNumber, placed, proposedAtMs);
+    }
   }
 
   /** What made another broker take a store out of its ISR may have cost us copies as well. */
@@ -200,23 +202,20 @@ export class CopyTracker implements LateCopyObserver {
     for (const id of out) if (!before.includes(id)) this.#doubt(id, "led");
   }
 
-  #noteAppend(journalNumber: number, state: LogState, { command, outcome, proposedAtMs }: AppendFold): void {
-    const { source } = command;
-    if (source.kind !== "object") return;
-    const stores = storesOfAppend(state, command, outcome);
+  #notePlaced(journalNumber: number, { object, stores }: PlacedObject, writtenAtMs: TimestampMs): void {
+    const { key, byteLength, copies: sources } = object;
     const nowMs = this.#clock.monotonicMs();
-    const early = this.#early.get(source.key) ?? [];
-    this.#early.delete(source.key);
+    const early = this.#early.get(key) ?? [];
+    this.#early.delete(key);
     for (const id of stores) {
       const owed = this.#stores.get(id);
       if (owed === undefined || early.includes(id)) continue;
-      if (source.copies.includes(id)) continue;
+      if (sources.includes(id)) continue;
       if (owed.isListingRequested) {
-        owed.noteBeyond(source.byteLength);
+        owed.noteBeyond(byteLength);
         continue;
       }
-      const { key, byteLength, copies: sources } = source;
-      const about = { journals: [journalNumber], writtenAtMs: proposedAtMs, doubt: "late" } as const;
+      const about = { journals: [journalNumber], writtenAtMs, doubt: "late" } as const;
       owed.add({ key, byteLength, sources, ...about, dueAtMs: nowMs + LATE_COPY_MS_MAX }, nowMs);
     }
   }
@@ -230,19 +229,6 @@ interface Fold {
   readonly proposedAtMs: TimestampMs;
 }
 
-interface AppendFold extends Fold {
-  readonly command: AppendCommand;
-  readonly outcome: LogOutcome & { readonly kind: "appended" };
-}
-
-/** The stores that should have what an append has brought; the parts of one command have the same stores. */
-function storesOfAppend(state: LogState, command: AppendCommand, outcome: AppendFold["outcome"]): readonly StoreId[] {
-  const index = outcome.parts.findIndex((batches) => batches.some((batch) => batch.kind === "appended"));
-  const part = command.parts[index];
-  const partition = part && state.partitions.get(partitionKey(part.topicId, part.partitionIndex));
-  return partition === undefined ? [] : storesOf(state, partition);
-}
-
 /**
  * The stores that need not have all that the state refers to, by what the state itself knows. Commits name the copies of
  * their time, which are never all of them: what is old was looked for long ago, and a store that lacks it is out of sync.
@@ -252,10 +238,10 @@ function storesInDoubt(state: LogState, nowMs: TimestampMs): ReadonlySet<StoreId
   for (const partition of state.partitions.values()) {
     const placed = storesOf(state, partition);
     if (placed.length < 2) continue;
-    for (const { place, appendedAtMs } of partition.entries) {
+    for (const object of heldBy(partition)) {
       if (stores.size === state.replicas.length) return stores;
-      if (place.kind !== "object" || appendedAtMs < nowMs - COPIES_IN_DOUBT_MS) continue;
-      for (const id of placed) if (!place.copies.includes(id)) stores.add(id);
+      if (!isWrittenSince(object, nowMs - COPIES_IN_DOUBT_MS)) continue;
+      for (const id of placed) if (!object.copies.includes(id)) stores.add(id);
     }
   }
   return stores;

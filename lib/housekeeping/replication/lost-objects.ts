@@ -1,6 +1,8 @@
 import type { LogJournals } from "#lib/log/log-journals.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import type { ObjectKey } from "#lib/util/branded.ts";
+import { neededOf } from "./held-objects.ts";
 import type { OwedCopy } from "./owed-copies.ts";
 
 /** Objects that are remembered, so that each is told once. */
@@ -9,11 +11,14 @@ const REMEMBERED_MAX = 10_000;
 /** Tells of objects of which no store has a good copy. */
 export class LostObjects {
   readonly #journals: LogJournals;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #told = new Set<ObjectKey>();
 
-  constructor({ journals, logger }: { readonly journals: LogJournals; readonly logger: Logger }) {
+  constructor(ports: { readonly journals: LogJournals; readonly clock: Clock; readonly logger: Logger }) {
+    const { journals, clock, logger } = ports;
     this.#journals = journals;
+    this.#clock = clock;
     this.#logger = logger;
   }
 
@@ -22,11 +27,8 @@ export class LostObjects {
     if (this.#told.has(key)) return;
     const opened = this.#journals.allOpened();
     await Promise.all(opened.map((journal) => journal.readBarrier(signal)));
-    const isNeeded = opened.some(({ state }) =>
-      [...state.partitions.values()].some(({ entries }) =>
-        entries.some(({ place }) => place.kind === "object" && place.key === key),
-      ),
-    );
+    const states = opened.map(({ state }) => state);
+    const isNeeded = reference === undefined && (await neededOf([key], states, this.#clock)).has(key);
     if (this.#told.has(key)) return;
     if (this.#told.size < REMEMBERED_MAX) this.#told.add(key);
     const fields = { key, bytes: byteLength };

@@ -1,18 +1,20 @@
-import { hasHash } from "#lib/journal/journal-objects.ts";
+import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { answerWithin } from "#lib/storage/answer-within.ts";
-import { parseWriteAheadKey } from "#lib/storage/object-keys.ts";
+import { parseSegmentKey } from "#lib/storage/object-keys.ts";
 import { CorruptObjectError, ObjectNotFoundError, type ObjectStore } from "#lib/storage/object-store.ts";
 import type { StoreHealth } from "#lib/storage/store-health.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 import { transferMs } from "#lib/storage/transfer-time.ts";
-import { verifyWriteAheadSegment } from "#lib/storage/verify-write-ahead-segment.ts";
-import type { StoreId } from "#lib/util/branded.ts";
+import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
 import { STORE_PUT_MS_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
+import { copyAt, problemOf, type WholeObject } from "./copy-checks.ts";
 import type { CopyTracker } from "./copy-tracker.ts";
+import { segmentOf } from "./held-objects.ts";
 import type { OwedCopy } from "./owed-copies.ts";
 import type { Pace } from "./pace.ts";
+import { rebuildIndex } from "./rebuild-index.ts";
 
 /**
  * `there`: the store had it already. `lost`: every other store says that it has no good copy. `unavailable`: one that may
@@ -28,11 +30,16 @@ export interface ObjectCopierPorts {
   readonly pace: Pace;
   /** Hears of sources that have an object not, or not as it was written. */
   readonly tracker: CopyTracker;
+  /** Whose states tell of the segments that indexes belong to. */
+  readonly journals: LogJournals;
 }
 
-type WholeObject = Pick<OwedCopy, "key" | "byteLength">;
+type Source = { readonly bytes: Uint8Array } | { readonly result: "lost" | "unavailable" };
 
-/** Brings one store what another one has, byte for byte and only if the bytes are those that were written. */
+/**
+ * Brings one store what another one has, byte for byte and only if the bytes are those that were written. An index that no
+ * store has is made again from its log.
+ */
 export class ObjectCopier {
   readonly #ports: ObjectCopierPorts;
 
@@ -49,7 +56,7 @@ export class ObjectCopier {
     // Whoever said so may have been wrong, or another broker has mended it: what is good is never touched.
     const condition = doubt === "damaged" ? await this.#examine(target, copy, signal) : "missing";
     if (condition === "good") return "there";
-    const source = await this.#readSource(copy, id, signal);
+    const source = await this.#source(copy, id, signal);
     if (!("bytes" in source)) return source.result;
     const limitMs = STORE_PUT_MS_MAX + transferMs(copy.byteLength);
     return this.#limited(limitMs, signal, async (own) => {
@@ -60,15 +67,29 @@ export class ObjectCopier {
     });
   }
 
+  async #source(copy: OwedCopy, id: StoreId, signal: AbortSignal): Promise<Source> {
+    const found = await this.#readSource(copy, id, signal);
+    const suffix = parseSegmentKey(copy.key)?.suffix ?? "log";
+    if ("bytes" in found || found.result !== "lost" || suffix === "log") return found;
+    const { stores, health, journals, tracker, clock, logger } = this.#ports;
+    const states = journals.allOpened().map(({ state }) => state);
+    const segment = segmentOf(copy.key, states);
+    if (segment === undefined) return found;
+    const order = health.trustedFirst(stores.readOrder(segment.copies));
+    const read = (from: StoreId, key: ObjectKey) =>
+      this.#read(stores.store(from), { key, byteLength: segment.byteLength }, signal);
+    const made = await rebuildIndex({ segment, suffix, stores: order, read, clock }, signal);
+    if (typeof made === "string") return { result: made };
+    logger.info("an index that no store has was made from its log", { key: copy.key });
+    for (const source of copy.sources) if (source !== id) tracker.noteBadSource(copy, source, "missing");
+    return { bytes: made };
+  }
+
   /**
    * Sources that have it not, or not whole, are told of only where there may be a good copy to mend them with: where there
    * is none, two stores would send each other looking for ever.
    */
-  async #readSource(
-    copy: OwedCopy,
-    id: StoreId,
-    signal: AbortSignal,
-  ): Promise<{ readonly bytes: Uint8Array } | { readonly result: "lost" | "unavailable" }> {
+  async #readSource(copy: OwedCopy, id: StoreId, signal: AbortSignal): Promise<Source> {
     const { stores, health, logger, tracker } = this.#ports;
     const bad: { readonly source: StoreId; readonly kind: "missing" | "damaged" }[] = [];
     const noteBad = (): void => {
@@ -79,7 +100,7 @@ export class ObjectCopier {
       if (source === id) continue;
       try {
         const bytes = await this.#read(stores.store(source), copy, signal);
-        const problem = problemOf(bytes, copy);
+        const problem = await problemOf(bytes, copy, this.#ports.clock);
         if (problem === undefined) {
           noteBad();
           return { bytes };
@@ -108,7 +129,8 @@ export class ObjectCopier {
   /** What lies there, by all of its bytes. */
   async #examine(target: ObjectStore, copy: OwedCopy, signal: AbortSignal): Promise<"good" | "missing" | "damaged"> {
     try {
-      return problemOf(await this.#read(target, copy, signal), copy) === undefined ? "good" : "damaged";
+      const bytes = await this.#read(target, copy, signal);
+      return (await problemOf(bytes, copy, this.#ports.clock)) === undefined ? "good" : "damaged";
     } catch (error) {
       if (error instanceof ObjectNotFoundError) return "missing";
       if (error instanceof CorruptObjectError) return "damaged";
@@ -123,28 +145,4 @@ export class ObjectCopier {
   #limited<T>(ms: number, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return answerWithin({ clock: this.#ports.clock, ms, signal }, work);
   }
-}
-
-/** Whether a store has an object up to its last byte, by one small read. Fails with `StoreUnavailableError`. */
-export async function copyAt(
-  store: ObjectStore,
-  { key, byteLength }: WholeObject,
-  signal: AbortSignal,
-): Promise<"there" | "missing" | "damaged"> {
-  try {
-    await store.getRange(key, { position: byteLength - 1, byteLength: 1 }, signal);
-    return "there";
-  } catch (error) {
-    if (error instanceof ObjectNotFoundError) return "missing";
-    if (error instanceof CorruptObjectError) return "damaged";
-    throw error;
-  }
-}
-
-/** What is wrong with the bytes of a copy; undefined if they are those that were written, as far as bytes can show. */
-function problemOf(bytes: Uint8Array, { key, byteLength, reference }: OwedCopy): string | undefined {
-  if (bytes.byteLength !== byteLength) return `it has ${bytes.byteLength} bytes, its record says ${byteLength}`;
-  if (reference !== undefined) return hasHash(bytes, reference) ? undefined : "its bytes have another hash";
-  const flushId = parseWriteAheadKey(key)?.flushId;
-  return flushId === undefined ? undefined : verifyWriteAheadSegment(bytes, flushId)[0]?.problem;
 }

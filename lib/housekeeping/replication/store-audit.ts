@@ -4,8 +4,7 @@ import type { LogState } from "#lib/log/log-state.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { answerWithin } from "#lib/storage/answer-within.ts";
-import { WRITE_AHEAD_PREFIX } from "#lib/storage/object-keys.ts";
-import type { ObjectStore } from "#lib/storage/object-store.ts";
+import { SEGMENT_PREFIX, WRITE_AHEAD_PREFIX } from "#lib/storage/object-keys.ts";
 import { readStoreMarker, rootError } from "#lib/storage/proven-store.ts";
 import type { StoreHealth } from "#lib/storage/store-health.ts";
 import type { StoreMarker } from "#lib/storage/store-marker.ts";
@@ -14,11 +13,12 @@ import { defined } from "#lib/util/assert.ts";
 import type { ObjectKey, StoreId, TimestampMs } from "#lib/util/branded.ts";
 import { OTHERS_COPY_MS, OWED_COPY_RETRY_MS, S3_KEYS_PER_REQUEST_MAX, STORE_READ_MS_MAX } from "#lib/util/limits.ts";
 import type { CopyTracker } from "./copy-tracker.ts";
+import { eachPartition, type HeldObject, heldBy, mayBeWrittenSince } from "./held-objects.ts";
 import type { Listing, OwedCopy } from "./owed-copies.ts";
 import type { SnapshotReferences } from "./snapshot-references.ts";
 
-/** Entries that are looked at in one turn of the event loop. */
-const ENTRIES_PER_TURN = 10_000;
+/** Where records lie. */
+const RECORD_PREFIXES = [WRITE_AHEAD_PREFIX, SEGMENT_PREFIX];
 
 export interface StoreAuditPorts {
   readonly stores: StoreSet;
@@ -67,7 +67,7 @@ export class StoreAudit {
     try {
       const led = tracker.led();
       const others = listing.scope === "led" ? [] : this.#othersThan(led.map(({ journal }) => journal));
-      const references = new References(id, { clock, writtenSinceMs: listing.writtenSinceMs });
+      const references = new References(id, { clock, serviceNowMs, writtenSinceMs: listing.writtenSinceMs });
       for (const { journalNumber, journal } of led) await references.collect(journal.state, journalNumber);
       for (const journal of others) await references.collect(journal.state, undefined);
       await this.#listAgainst(references, id, signal);
@@ -103,17 +103,16 @@ export class StoreAudit {
 
   async #listAgainst(references: References, id: StoreId, signal: AbortSignal): Promise<void> {
     const store = this.#ports.stores.store(id);
-    for (let startAfter = references.startAfter; startAfter !== undefined; ) {
-      const page = await this.#page(store, startAfter, signal);
-      for (const { key, byteLength } of page.objects) references.note(key, byteLength);
-      const last = page.objects.at(-1)?.key;
-      startAfter = page.isTruncated && last !== undefined && references.mayHoldAfter(last) ? last : undefined;
+    for (const prefix of RECORD_PREFIXES) {
+      for (let startAfter = references.startAfter(prefix); startAfter !== undefined; ) {
+        const options = { prefix, startAfter, limit: S3_KEYS_PER_REQUEST_MAX };
+        const page = await this.#limited(signal, (own) => store.list(options, own));
+        for (const { key, byteLength } of page.objects) references.note(key, byteLength);
+        const last = page.objects.at(-1)?.key;
+        const mayGoOn = page.isTruncated && last !== undefined && references.mayHoldAfter(prefix, last);
+        startAfter = mayGoOn ? last : undefined;
+      }
     }
-  }
-
-  #page(store: ObjectStore, startAfter: string, signal: AbortSignal): ReturnType<ObjectStore["list"]> {
-    const options = { prefix: WRITE_AHEAD_PREFIX, startAfter, limit: S3_KEYS_PER_REQUEST_MAX };
-    return this.#limited(signal, (own) => store.list(options, own));
   }
 
   #limited<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -121,44 +120,48 @@ export class StoreAudit {
   }
 }
 
-/** The write-ahead objects that one store should have; those that are found there are crossed out. */
+/** The objects with records that one store should have; those that are found there are crossed out. */
 class References {
   readonly #storeId: StoreId;
   readonly #clock: Clock;
+  readonly #serviceNowMs: TimestampMs;
   readonly #writtenSinceMs: TimestampMs;
   readonly #copies = new Map<ObjectKey, OwedCopy>();
-  #firstKey: ObjectKey | undefined;
-  #lastKey: ObjectKey | undefined;
+  /** By prefix: the first key and the last one. */
+  readonly #bounds = new Map<string, { first: ObjectKey; last: ObjectKey }>();
 
-  constructor(storeId: StoreId, options: { readonly clock: Clock; readonly writtenSinceMs: TimestampMs | undefined }) {
+  constructor(
+    storeId: StoreId,
+    options: {
+      readonly clock: Clock;
+      readonly serviceNowMs: TimestampMs;
+      readonly writtenSinceMs: TimestampMs | undefined;
+    },
+  ) {
     this.#storeId = storeId;
     this.#clock = options.clock;
+    this.#serviceNowMs = options.serviceNowMs;
     this.#writtenSinceMs = options.writtenSinceMs ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Where a listing begins; undefined if there is nothing to look for. */
-  get startAfter(): string | undefined {
-    return this.#firstKey?.slice(0, this.#firstKey.lastIndexOf("/"));
+  startAfter(prefix: string): string | undefined {
+    const first = this.#bounds.get(prefix)?.first;
+    return first?.slice(0, first.lastIndexOf("/"));
   }
 
-  mayHoldAfter(key: ObjectKey): boolean {
-    return key < defined(this.#lastKey);
+  mayHoldAfter(prefix: string, key: ObjectKey): boolean {
+    return key < defined(this.#bounds.get(prefix)).last;
   }
 
   async collect(state: LogState, journalNumber: number | undefined): Promise<void> {
-    let count = 0;
-    // The fold goes on meanwhile: what it adds is the tracker's, what it takes away does no harm.
-    for (const partition of [...state.partitions.values()]) {
-      if (!storesOf(state, partition).includes(this.#storeId)) continue;
-      for (const { place, appendedAtMs } of partition.entries) {
-        if (place.kind === "object" && appendedAtMs >= this.#writtenSinceMs)
-          this.#collect(place, appendedAtMs, journalNumber);
+    // The fold goes on meanwhile: what it adds is the tracker's, what it takes away is not brought.
+    await eachPartition(state, this.#clock, (partition) => {
+      if (!storesOf(state, partition).includes(this.#storeId)) return;
+      for (const object of heldBy(partition)) {
+        if (mayBeWrittenSince(object, this.#writtenSinceMs)) this.#collect(object, journalNumber);
       }
-      count += partition.entries.length;
-      if (count < ENTRIES_PER_TURN) continue;
-      count = 0;
-      await this.#clock.endOfTurn();
-    }
+    });
   }
 
   note(key: ObjectKey, byteLength: number): void {
@@ -172,28 +175,35 @@ class References {
     return [...this.#copies.values()];
   }
 
-  #collect(
-    {
-      key,
-      byteLength,
-      copies: sources,
-    }: Pick<OwedCopy, "key" | "byteLength"> & { readonly copies: readonly StoreId[] },
-    writtenAtMs: number,
-    journalNumber: number | undefined,
-  ): void {
+  #collect(object: HeldObject, journalNumber: number | undefined): void {
+    const { key, byteLength, copies: sources } = object;
     const known = this.#copies.get(key);
     if (known === undefined) {
-      const copy = { key, byteLength, sources, writtenAtMs };
+      const copy = { key, byteLength, sources, writtenAtMs: this.#writtenAtMs(object) };
       // What another broker leads is that broker's to bring first; it need not have noticed anything.
       const about =
         journalNumber === undefined
           ? ({ journals: [], doubt: "late", dueAtMs: this.#clock.monotonicMs() + OTHERS_COPY_MS } as const)
           : ({ journals: [journalNumber], doubt: "missing", dueAtMs: 0 } as const);
       this.#copies.set(key, { ...copy, ...about });
-      if (this.#firstKey === undefined || key < this.#firstKey) this.#firstKey = key;
-      if (this.#lastKey === undefined || key > this.#lastKey) this.#lastKey = key;
+      this.#extend(key);
     } else if (journalNumber !== undefined && !known.journals.includes(journalNumber)) {
       this.#copies.set(key, { ...known, journals: [...known.journals, journalNumber] });
     }
+  }
+
+  /** A segment of this hour may have been written just now, and be on its way to the store: old records, a new object. */
+  #writtenAtMs(object: HeldObject): TimestampMs {
+    const { key, appendedAtMs } = object;
+    const mayBeNew = key.startsWith(SEGMENT_PREFIX) && mayBeWrittenSince(object, this.#serviceNowMs);
+    return mayBeNew ? this.#serviceNowMs : appendedAtMs;
+  }
+
+  #extend(key: ObjectKey): void {
+    const prefix = key.slice(0, key.indexOf("/") + 1);
+    const known = this.#bounds.get(prefix);
+    if (known === undefined) this.#bounds.set(prefix, { first: key, last: key });
+    else if (key < known.first) known.first = key;
+    else if (key > known.last) known.last = key;
   }
 }

@@ -1,10 +1,12 @@
 import type { ByteBudget } from "#lib/log/fetch-budget.ts";
+import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { StoreHealth } from "#lib/storage/store-health.ts";
 import type { StoreId } from "#lib/util/branded.ts";
 import { OWED_COPY_RETRY_MS, REPLICATION_COPIES_AT_ONCE_MAX, REPLICATION_PROGRESS_MS } from "#lib/util/limits.ts";
 import type { CopyTracker } from "./copy-tracker.ts";
+import { neededOf } from "./held-objects.ts";
 import type { LostObjects } from "./lost-objects.ts";
 import type { CopyResult, ObjectCopier } from "./object-copier.ts";
 import type { OwedCopies, OwedCopy } from "./owed-copies.ts";
@@ -16,6 +18,7 @@ export interface StoreRepairPorts {
   readonly copier: ObjectCopier;
   readonly health: StoreHealth;
   readonly lost: LostObjects;
+  readonly journals: LogJournals;
   /** Bounds what is in memory on its way, to all stores together. */
   readonly budget: ByteBudget;
   readonly clock: Clock;
@@ -56,7 +59,8 @@ export class StoreRepair {
       while (this.hasWork && !health.isSuspect(this.storeId)) {
         const due = this.#owed.due(clock.monotonicMs());
         if (due.length > 0) {
-          broughtCount += await this.#bringAll(due, signal);
+          const needed = await this.#dropUnneeded(due);
+          if (needed.length > 0) broughtCount += await this.#bringAll(needed, signal);
         } else {
           await audit.prove(this.storeId, signal);
           await audit.list(this.storeId, signal);
@@ -67,6 +71,19 @@ export class StoreRepair {
       logger.warn("a store is not made whole yet", { store: this.storeId, error: describeError(error) });
     }
     return broughtCount;
+  }
+
+  /** What has been replaced or removed meanwhile is garbage: nobody misses it. */
+  async #dropUnneeded(due: readonly OwedCopy[]): Promise<readonly OwedCopy[]> {
+    const { journals, clock } = this.#ports;
+    const states = journals.allOpened().map(({ state }) => state);
+    const keys = await neededOf(
+      due.map(({ key }) => key),
+      states,
+      clock,
+    );
+    for (const copy of due) if (!keys.has(copy.key)) this.#owed.settle(copy);
+    return due.filter(({ key }) => keys.has(key));
   }
 
   /** Some at once, in the order in which they became known. Stops at the first failure of the store itself. */

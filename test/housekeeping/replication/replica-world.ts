@@ -19,7 +19,7 @@ import { buildBatch } from "#lib/record/batch-builder.ts";
 import { readBatchHeader } from "#lib/record/record-batch.ts";
 import { type LogFields, SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { StoredJournalObjects } from "#lib/storage/journal-objects.ts";
-import { MARKER_KEY, WRITE_AHEAD_PREFIX } from "#lib/storage/object-keys.ts";
+import { MARKER_KEY, SEGMENT_PREFIX, WRITE_AHEAD_PREFIX } from "#lib/storage/object-keys.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { StoreHealth } from "#lib/storage/store-health.ts";
@@ -72,9 +72,18 @@ export class ReplicaWorld {
 
   /** The write-ahead segments in a store. */
   keys(id: StoreId): readonly ObjectKey[] {
+    return this.#keys(id, WRITE_AHEAD_PREFIX);
+  }
+
+  /** The files of log segments in a store. */
+  segmentKeys(id: StoreId): readonly ObjectKey[] {
+    return this.#keys(id, SEGMENT_PREFIX);
+  }
+
+  #keys(id: StoreId, prefix: string): readonly ObjectKey[] {
     return this.service(id)
       .sortedKeys()
-      .filter((key) => key.startsWith(WRITE_AHEAD_PREFIX));
+      .filter((key) => key.startsWith(prefix));
   }
 
   /** Every store has everything that store `id` has. */
