@@ -1,7 +1,3 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { SEGMENT_SUFFIXES, segmentDirectory, segmentFileKey } from "#lib/storage/object-keys.ts";
-import { SegmentBuilder } from "#lib/storage/segments/segment-builder.ts";
 import {
   type CraftedBatch,
   type DataBatch,
@@ -9,6 +5,7 @@ import {
   emptyBatch,
   markerBatch,
 } from "../../storage/segments/crafted-batches.ts";
+import { buildSegment, writeSegmentFiles } from "../../storage/segments/segment-directory.ts";
 
 const T = 1_700_000_000_000;
 
@@ -48,30 +45,12 @@ export function craftedSegments(): readonly CraftedSegment[] {
 
 /** Writes the files where a directory store with this root would have them. */
 export function writeSegment(root: string, crafted: CraftedSegment): WrittenSegment {
-  const baseOffset = crafted.batches[0]?.baseOffset ?? 0;
-  const { indexIntervalBytes } = crafted;
-  const builder = new SegmentBuilder({
-    baseOffset,
-    ...(indexIntervalBytes === undefined ? {} : { indexIntervalBytes }),
-  });
-  for (const { bytes } of crafted.batches) builder.add([bytes]);
-  const files = builder.finish();
   const parts = { uploadEpoch: 497_000, attemptId: "ab".repeat(16), topic: crafted.name, partitionIndex: 0 };
-  const content = {
-    log: Buffer.concat(files.log),
-    index: files.index,
-    timeindex: files.timeIndex,
-    txnindex: files.txnIndex,
-  };
-  const paths: string[] = [];
-  for (const suffix of SEGMENT_SUFFIXES) {
-    if (suffix === "txnindex" && files.txnIndex.byteLength === 0) continue;
-    const path = join(root, segmentFileKey(segmentDirectory(parts), baseOffset, suffix));
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, content[suffix]);
-    paths.push(path);
-  }
-  const [log = "", ...indexes] = paths;
+  const [log = "", ...indexes] = writeSegmentFiles(
+    root,
+    parts,
+    buildSegment(crafted.batches, crafted.indexIntervalBytes),
+  );
   return { ...crafted, log, indexes };
 }
 

@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""Reads a topic from the log segments in a store, without Millrace: Python 3 and its standard library.
+
+    read_topic.py PATH... --topic TOPIC [--partition P] [--from OFFSET] [--live FILE] [--verify]
+
+PATH is the root of a directory store (store-0/), a folder with objects downloaded from a bucket, or a .log file of it;
+the part of a path from segments/ on is the object's key. Prints a line of JSON for each record, in the order of
+partitions and offsets:
+
+    {"partition": 0, "offset": 17, "timestamp": 1700000000000, "key": "k", "value": "v", "headers": [["name", "value"]]}
+
+Keys and values that are not UTF-8 come as {"base64": "..."}. What it cannot know without the journals is said in
+docs/FORMATS.md, section 11: the newest records are not in segments yet; and segments that nothing refers to any more
+stay until garbage is collected. Of segments that overlap, the newest is read. Who can name the live ones puts their
+keys in a file for --live (what `millrace segments list` prints will do), and only those are read.
+"""
+
+import argparse
+import base64
+import json
+import os
+import re
+import struct
+import sys
+import zlib
+
+HEADER = struct.Struct(">qiibIhiqqqhii")  # section 10: base offset to record count, 61 bytes
+INDEX_ENTRY = struct.Struct(">ii")
+CODECS = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
+LOG_APPEND_TIME, CONTROL = 0x08, 0x20
+KEY = re.compile(r"(?:^|/)segments/(\d{10})/([0-9a-f]{32})/(.+)-(\d+)/(\d{20})\.log$")
+
+
+class BadSegment(Exception):
+    """The bytes are not what the format says, or this Python cannot read them."""
+
+
+class Batch:
+    """One record batch: its header, and where it lies."""
+
+    def __init__(self, path, position, header):
+        fields = HEADER.unpack(header)
+        self.path, self.position, self.size = path, position, fields[1] + 12
+        self.base_offset, self.crc, self.attributes = fields[0], fields[4], fields[5]
+        self.last_offset = fields[0] + fields[6]
+        self.base_timestamp, self.max_timestamp = fields[7], fields[8]
+        self.record_count = fields[12]
+        if fields[3] != 2 or self.size < HEADER.size or fields[6] < 0:
+            raise BadSegment(f"{path}: no record batch at position {position}")
+
+
+class Segment:
+    def __init__(self, path, match):
+        self.path = path
+        self.topic, self.partition = match.group(3), int(match.group(4))
+        self.base_offset = int(match.group(5))
+        self.size = os.path.getsize(path)
+        self.next_offset = self._next_offset()
+        # The epoch orders attempts by the hour, the time of writing within it.
+        self.age = (int(match.group(1)), os.path.getmtime(path), self.next_offset - self.base_offset)
+
+    def batches(self, position=0):
+        """From the batch at `position` on."""
+        with open(self.path, "rb") as log:
+            while position < self.size:
+                log.seek(position)
+                header = log.read(HEADER.size)
+                if len(header) < HEADER.size:
+                    raise BadSegment(f"{self.path}: cut short at position {position}")
+                batch = Batch(self.path, position, header)
+                if position + batch.size > self.size:
+                    raise BadSegment(f"{self.path}: cut short at position {position}")
+                yield batch
+                position += batch.size
+
+    def position_of(self, offset):
+        """Where a batch begins at or before the one that holds `offset`: by the .index, if it is there."""
+        position = 0
+        for relative_offset, at in self._index():
+            if self.base_offset + relative_offset > offset:
+                break
+            position = at
+        return position
+
+    def _index(self):
+        path = self.path[: -len(".log")] + ".index"
+        if not os.path.exists(path):
+            return []
+        with open(path, "rb") as index:
+            return list(INDEX_ENTRY.iter_unpack(index.read()))
+
+    def _next_offset(self):
+        next_offset = self.base_offset
+        for batch in self.batches(self.position_of(sys.maxsize)):
+            next_offset = batch.last_offset + 1
+        return next_offset
+
+
+def find_segments(options):
+    live = None
+    if options.live is not None:
+        with open(options.live, encoding="utf-8") as text:
+            live = set(re.findall(r"segments/\d{10}/[0-9a-f]{32}/[A-Za-z0-9._-]+/\d{20}\.log", text.read()))
+    for path in options.paths:
+        files = [path]
+        if os.path.isdir(path):
+            files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+        for file in sorted(files):
+            match = KEY.search(os.path.abspath(file).replace(os.sep, "/"))
+            if match is None or match.group(3) != options.topic:
+                continue
+            if options.partition in (None, int(match.group(4))) and (live is None or match.group(0).lstrip("/") in live):
+                yield Segment(file, match)
+
+
+def live_ranges(segments):
+    """(begin, end, segment), ascending: each offset from the newest segment that covers it."""
+    ranges = []
+    for segment in sorted(segments, key=lambda each: each.age, reverse=True):
+        free = [(segment.base_offset, segment.next_offset)]
+        for begin, end, _ in ranges:
+            free = [piece for old in free for piece in ((old[0], min(old[1], begin)), (max(old[0], end), old[1]))]
+            free = [piece for piece in free if piece[0] < piece[1]]
+        ranges += [(begin, end, segment) for begin, end in free]
+    return sorted(ranges, key=lambda each: each[:2])
+
+
+def read_records(batch, verify):
+    with open(batch.path, "rb") as log:
+        log.seek(batch.position)
+        data = log.read(batch.size)
+    if verify and crc32c(data[21:]) != batch.crc:
+        raise BadSegment(f"{batch.path}: wrong checksum of the batch at position {batch.position}")
+    section = decompress(batch, data[HEADER.size :])
+    position = 0
+    for _ in range(batch.record_count):
+        length, position = varint(section, position)
+        yield read_record(batch, section[position : position + length])
+        position += length
+
+
+def read_record(batch, data):
+    timestamp_delta, position = varint(data, 1)  # after a byte of attributes, which mean nothing
+    offset_delta, position = varint(data, position)
+    key, position = read_bytes(data, position)
+    value, position = read_bytes(data, position)
+    count, position = varint(data, position)
+    headers = []
+    for _ in range(count):
+        name, position = read_bytes(data, position)
+        content, position = read_bytes(data, position)
+        headers.append([as_json(name), as_json(content)])
+    timestamp = batch.base_timestamp + timestamp_delta
+    if batch.attributes & LOG_APPEND_TIME:
+        timestamp = batch.max_timestamp
+    offset = batch.base_offset + offset_delta
+    return {"offset": offset, "timestamp": timestamp, "key": as_json(key), "value": as_json(value), "headers": headers}
+
+
+def decompress(batch, section):
+    codec = CODECS.get(batch.attributes & 0x07, "unknown")
+    if codec == "none":
+        return section
+    if codec == "gzip":
+        return zlib.decompress(section, wbits=31)
+    if codec == "zstd":
+        try:
+            from compression import zstd  # Python 3.14
+
+            return zstd.decompress(section)
+        except ImportError:
+            pass
+    raise BadSegment(
+        f"{batch.path}: offset {batch.base_offset} is compressed with {codec}, "
+        f"which the standard library of Python {sys.version_info.major}.{sys.version_info.minor} cannot read"
+    )
+
+
+def varint(data, position):
+    """Zigzag over LEB128: the value, and where it ends."""
+    shift = result = 0
+    while True:
+        byte = data[position]
+        position += 1
+        result |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return (result >> 1) ^ -(result & 1), position
+
+
+def read_bytes(data, position):
+    length, position = varint(data, position)
+    if length < 0:
+        return None, position
+    return data[position : position + length], position + length
+
+
+def as_json(data):
+    if data is None:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode("ascii")}
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
+
+
+def crc_table():
+    for value in range(256):
+        for _ in range(8):
+            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
+        yield value
+
+
+CRC_TABLE = tuple(crc_table())
+
+
+def read_partition(segments, options, print_record):
+    expected = None
+    for begin, end, segment in live_ranges(segments):
+        if expected is not None and begin > expected:
+            print(f"partition {segment.partition}: no segment has offsets {expected} to {begin - 1}", file=sys.stderr)
+        expected = end
+        begin = max(begin, options.start)
+        if begin >= end:
+            continue
+        for batch in segment.batches(segment.position_of(begin)):
+            if batch.base_offset >= end:
+                break
+            if batch.last_offset < begin or batch.attributes & CONTROL:
+                continue
+            for record in read_records(batch, options.verify):
+                if begin <= record["offset"] < end:
+                    print_record({"partition": segment.partition, **record})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="+", metavar="PATH")
+    parser.add_argument("--topic", required=True)
+    parser.add_argument("--partition", type=int)
+    parser.add_argument("--from", type=int, default=0, dest="start", metavar="OFFSET")
+    parser.add_argument("--live", metavar="FILE", help="names the segments to read, by their keys")
+    parser.add_argument("--verify", action="store_true", help="check every batch's checksum, which is slow here")
+    options = parser.parse_args()
+    try:
+        partitions = {}
+        for segment in find_segments(options):
+            partitions.setdefault(segment.partition, []).append(segment)
+        if not partitions:
+            raise BadSegment(f"no segments of {options.topic} in {', '.join(options.paths)}")
+        for _, segments in sorted(partitions.items()):
+            read_partition(segments, options, lambda record: print(json.dumps(record)))
+    except (BadSegment, IndexError, OSError, zlib.error) as error:
+        print(f"read_topic.py: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
