@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 // Ports are injected everywhere, so no test needs a module registry of its own: `isolate: false` saves a process each.
-const shared = { isolate: false, testTimeout: 20_000, hookTimeout: 20_000 };
+// The times are for what hangs: on a machine that is busy with other work the slowest tests take twenty seconds.
+const shared = { isolate: false, testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 10_000 } } };
 
 export default defineConfig({
   test: {

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DynamoDbJournal } from "#lib/adapters/aws/dynamodb-journal.ts";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { RequestLedger } from "#lib/runtime/ledger.ts";
@@ -140,13 +140,13 @@ describe("what goes wrong says whether to wait and what to do", () => {
   test("a silent service's connection is ended, and so is that of a caller who gives up", async () => {
     await using under = await serviceOf("silence");
     await expect(under.journal.append(LOG, 1, Buffer.from("a"), never)).rejects.toThrow("no answer within 500 ms");
-    await vi.waitFor(() => expect(under.service.abandoned).toBe(1));
+    await expect.poll(() => under.service.abandoned).toBe(1);
     const controller = new AbortController();
     const reading = under.journal.last(LOG, controller.signal);
-    await vi.waitFor(() => expect(under.bodies()).toHaveLength(2));
+    await expect.poll(() => under.bodies()).toHaveLength(2);
     controller.abort(new Error("enough"));
     await expect(reading).rejects.toThrow("enough");
-    await vi.waitFor(() => expect(under.service.abandoned).toBe(2));
+    await expect.poll(() => under.service.abandoned).toBe(2);
   });
 });
 

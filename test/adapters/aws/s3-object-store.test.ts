@@ -93,7 +93,7 @@ describe("connections", () => {
     under.service.answersAtOnce = true;
     const put = under.store.putIfAbsent(key, [Buffer.alloc(30_000_000)], never);
     await expect(put).rejects.toBeInstanceOf(StoreUnavailableError);
-    await vi.waitFor(() => expect(under.service.openConnections).toBe(0));
+    await expect.poll(() => under.service.openConnections).toBe(0);
   });
 });
 
@@ -204,17 +204,17 @@ describe("a read", () => {
     const small = under.store.list({ prefix: "", startAfter: "", limit: 1 }, never);
     await expect(small).rejects.toMatchObject({ message: expect.stringMatching(/no answer within 300 ms/) });
     expect(under.service.requests).toHaveLength(1);
-    await vi.waitFor(() => expect(under.service.abandoned).toBe(1));
+    await expect.poll(() => under.service.abandoned).toBe(1);
   });
 
   test("whose caller gives up fails with the caller's reason, and its connection is ended", async () => {
     await using under = await storeOn("silence", { body: "0123456789", cutAfterBytes: 5 });
     const controller = new AbortController();
     const reading = under.store.get(key, controller.signal);
-    await vi.waitFor(() => expect(under.service.requests).toHaveLength(1));
+    await expect.poll(() => under.service.requests).toHaveLength(1);
     controller.abort(new Error("enough"));
     await expect(reading).rejects.toThrow("enough");
-    await vi.waitFor(() => expect(under.service.abandoned).toBe(1));
+    await expect.poll(() => under.service.abandoned).toBe(1);
   });
 });
 
