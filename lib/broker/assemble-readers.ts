@@ -11,6 +11,7 @@ import { OffsetSearch } from "#lib/log/list-offsets.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { PartitionDirectory } from "#lib/log/partition-directory.ts";
 import type { RecentBytes } from "#lib/log/recent-bytes.ts";
+import { SegmentReader } from "#lib/log/segment-reader.ts";
 import { TailCache } from "#lib/log/tail-cache.ts";
 import type { LostCopy } from "#lib/storage/copy-reader.ts";
 import { RangeReader } from "#lib/storage/range-reader.ts";
@@ -46,14 +47,15 @@ export function assembleReaders(
   const budget = new ByteBudget(READ_BYTES_IN_FLIGHT_MAX);
   const inlined = new JournalInlineReader({ ...ports, tailCache });
   const entries = new EntryReader({ tailCache, objects, inlined });
+  const segments = new SegmentReader(objects);
   const fetcher = new FetchPath(
-    { ...ports, access, waiters, entries, budget },
+    { ...ports, access, waiters, entries, segments, budget },
     { journalPollMs: settings.journalPollMs },
   );
   return {
     services: {
       fetcher,
-      offsets: new OffsetSearch({ access, entries, budget }),
+      offsets: new OffsetSearch({ access, entries, segments, budget }),
       describer: new PartitionDescriptions(access),
       deleter: new RecordDeletions({ ...ports, access }),
     },

@@ -52,5 +52,9 @@ function describeProducer({ producerId, producerEpoch, batches }: ProducerState)
 }
 
 function byteLengthOf(partition: PartitionState | undefined): number {
-  return partition?.entries.reduce((sum, entry) => sum + entry.byteLength, 0) ?? 0;
+  if (partition === undefined) return 0;
+  const { segments, entries } = partition;
+  // Kafka's log size is that of its .log files, too.
+  const inSegments = segments.reduce((sum, segment) => sum + segment.byteLength, 0);
+  return entries.reduce((sum, entry) => sum + entry.byteLength, inSegments);
 }

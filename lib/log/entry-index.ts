@@ -101,17 +101,18 @@ export function wholeEntry(entry: WriteAheadEntry): EntryRange {
 
 /**
  * What a fetch from `fetchOffset` reads: whole batches, the first one being the batch that holds `fetchOffset`.
- * Ends after `FETCH_RANGES_MAX` entries, so that many tiny entries do not become as many reads at once.
+ * Ends after `rangesMax` entries (`FETCH_RANGES_MAX`), so that many tiny entries do not become as many reads at once.
  */
 export function planFetch(
   entries: readonly WriteAheadEntry[],
   fetchOffset: Offset,
-  limits: PlanLimits,
+  limits: PlanLimits & { readonly rangesMax?: number },
 ): readonly EntryRange[] {
+  const { rangesMax = FETCH_RANGES_MAX } = limits;
   const ranges: EntryRange[] = [];
   let bytesLeft = limits.bytesMax;
   for (let index = findEntry(entries, fetchOffset); index < entries.length; index++) {
-    if (ranges.length === FETCH_RANGES_MAX) break;
+    if (ranges.length >= rangesMax) break;
     const entry = at(entries, index);
     if (entry.baseOffset >= limits.endOffset) break;
     const range = rangeOf(entry, fetchOffset, {

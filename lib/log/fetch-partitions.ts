@@ -8,6 +8,7 @@ import { MissingEntryError, refersTo } from "./entry-reader.ts";
 import type { LogJournal, LogJournals } from "./log-journals.ts";
 import { type PartitionState, partitionKey } from "./log-state.ts";
 import { journalOfPartition, type PartitionDirectory, type TopicPlacement } from "./partition-directory.ts";
+import { MissingSegmentError, namesSegment } from "./segment-reader.ts";
 
 /** One partition of a request, on its way to an answer. */
 export interface PartitionSlot {
@@ -109,7 +110,8 @@ export class PartitionAccess {
 
   /**
    * Runs `attempt`, which plans by the newest state and reads, again when a place that it read is no longer there.
-   * Fails with `MissingEntryError` if the newest state still refers to the place: then the bytes are lost.
+   * Fails with `MissingEntryError` or `MissingSegmentError` if the newest state still refers to the place: then the bytes
+   * are lost.
    */
   async retryMissing<T>(slot: PartitionSlot, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     for (let count = 0; ; count++) {
@@ -117,10 +119,10 @@ export class PartitionAccess {
         return await attempt();
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof MissingEntryError) || count === REPLANS_MAX) throw error;
+        if (!isMissing(error) || count === REPLANS_MAX) throw error;
         await this.confirm([slot], { signal, freshTopics: false });
         const partition = this.partition(slot);
-        if (partition !== undefined && refersTo(partition, error.place)) throw error;
+        if (partition !== undefined && isStillNamed(partition, error)) throw error;
       }
     }
   }
@@ -175,4 +177,15 @@ export class PartitionAccess {
     });
     await Promise.all(runs);
   }
+}
+
+type MissingError = MissingEntryError | MissingSegmentError;
+
+function isMissing(error: unknown): error is MissingError {
+  return error instanceof MissingEntryError || error instanceof MissingSegmentError;
+}
+
+function isStillNamed(partition: PartitionState, error: MissingError): boolean {
+  if (error instanceof MissingSegmentError) return namesSegment(partition, error.segment);
+  return refersTo(partition, error.place);
 }

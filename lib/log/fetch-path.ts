@@ -1,7 +1,6 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
-import { availableBytes } from "./entry-index.ts";
 import type { EntryReader } from "./entry-reader.ts";
 import type { ByteBudget } from "./fetch-budget.ts";
 import { lastStableOffset, type PartitionAccess } from "./fetch-partitions.ts";
@@ -11,11 +10,14 @@ import type { FetchWaiters } from "./fetch-waiters.ts";
 import { JournalPoller } from "./journal-poller.ts";
 import type { FetchedPartition, Fetcher, FetchOptions, PartitionFetch } from "./log-api.ts";
 import type { LogJournal } from "./log-journals.ts";
+import { availableIn } from "./partition-plan.ts";
+import type { SegmentReader } from "./segment-reader.ts";
 
 export interface FetchPathDeps {
   readonly access: PartitionAccess;
   readonly waiters: FetchWaiters;
   readonly entries: EntryReader;
+  readonly segments: SegmentReader;
   /** Shared with every other reader of this process. */
   readonly budget: ByteBudget;
   readonly clock: Clock;
@@ -134,7 +136,7 @@ export class FetchPath implements Fetcher, Disposable {
     const partition = this.#deps.access.partition(slot);
     if (partition === undefined) return slot.isConfirmed && fetchOffset === 0 ? 0 : "answered";
     if (!isWithin(partition, fetchOffset)) return "answered";
-    return availableBytes(partition.entries, fetchOffset, {
+    return availableIn(partition, fetchOffset, {
       endOffset: limits.readCommitted ? lastStableOffset(partition) : partition.logEndOffset,
       bytesMax: Math.min(slot.request.bytesMax, limits.bytesMin),
     });

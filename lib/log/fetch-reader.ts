@@ -1,13 +1,15 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { assert } from "#lib/util/assert.ts";
 import type { Borrowed } from "#lib/util/borrowed.ts";
-import { type EntryRange, planFetch, sumBytes } from "./entry-index.ts";
+import { LogError } from "#lib/util/errors.ts";
 import type { EntryReader, EntryReadOptions } from "./entry-reader.ts";
 import { assembleRange } from "./fetch-assembler.ts";
 import type { ByteBudget } from "./fetch-budget.ts";
 import { lastStableOffset, type PartitionAccess, type PartitionSlot } from "./fetch-partitions.ts";
 import type { FetchedPartition, PartitionFetch } from "./log-api.ts";
 import type { PartitionState } from "./log-state.ts";
+import { NO_READS, type PartitionReads, planPartition, type ReadPiece } from "./partition-plan.ts";
+import type { SegmentReader } from "./segment-reader.ts";
 
 export interface FetchSlot extends PartitionSlot {
   readonly request: PartitionFetch;
@@ -18,7 +20,15 @@ interface PartitionPlan {
   readonly slot: FetchSlot;
   readonly limits: ReadLimits;
   readonly answer: FetchedPartition;
-  readonly ranges: readonly EntryRange[];
+  readonly reads: PartitionReads;
+}
+
+/** What came of one piece. */
+interface ReadRecords {
+  readonly chunks: readonly Uint8Array[];
+  readonly byteLength: number;
+  /** Whether the next piece follows it without a gap. */
+  readonly isWhole: boolean;
 }
 
 interface ReadLimits {
@@ -31,15 +41,18 @@ interface ReadLimits {
 export class FetchReader {
   readonly #access: PartitionAccess;
   readonly #entries: EntryReader;
+  readonly #segments: SegmentReader;
   readonly #budget: ByteBudget;
 
   constructor(deps: {
     readonly access: PartitionAccess;
     readonly entries: EntryReader;
+    readonly segments: SegmentReader;
     readonly budget: ByteBudget;
   }) {
     this.#access = deps.access;
     this.#entries = deps.entries;
+    this.#segments = deps.segments;
     this.#budget = deps.budget;
   }
 
@@ -52,7 +65,7 @@ export class FetchReader {
     const answers = plans.map((plan) => this.#readCached(plan, options.borrowed));
     let coldBytes = 0;
     for (const [index, plan] of plans.entries()) {
-      if (answers[index] === undefined) coldBytes += sumBytes(plan.ranges);
+      if (answers[index] === undefined) coldBytes += plan.reads.readBytes;
     }
     if (coldBytes === 0) return allDefined(answers);
     using _grant = await this.#budget.acquire(coldBytes, options.signal);
@@ -69,44 +82,45 @@ export class FetchReader {
     return slots.map((slot) => {
       const bytesMax = Math.min(slot.request.bytesMax, bytesLeft);
       const plan = this.#plan(slot, { bytesMax, atLeastOneBatch, readCommitted: options.readCommitted });
-      bytesLeft = Math.max(0, bytesLeft - plan.answer.recordsByteLength);
-      if (plan.ranges.length > 0) atLeastOneBatch = false;
+      bytesLeft = Math.max(0, bytesLeft - plan.reads.byteLength);
+      if (plan.reads.byteLength > 0) atLeastOneBatch = false;
       return plan;
     });
   }
 
   #plan(slot: FetchSlot, limits: ReadLimits): PartitionPlan {
     const { fetchOffset } = slot.request;
-    if (slot.error !== ErrorCode.NONE) return { slot, limits, answer: failed(slot.error), ranges: [] };
+    if (slot.error !== ErrorCode.NONE) return { slot, limits, answer: failed(slot.error), reads: NO_READS };
     const partition = this.#access.partition(slot);
-    if (partition === undefined) return { slot, limits, answer: EMPTY_LOG, ranges: [] };
+    if (partition === undefined) return { slot, limits, answer: EMPTY_LOG, reads: NO_READS };
     if (!isWithin(partition, fetchOffset)) {
-      return { slot, limits, answer: failed(ErrorCode.OFFSET_OUT_OF_RANGE), ranges: [] };
+      return { slot, limits, answer: failed(ErrorCode.OFFSET_OUT_OF_RANGE), reads: NO_READS };
     }
     const stableOffset = lastStableOffset(partition);
-    const ranges = planFetch(partition.entries, fetchOffset, {
-      bytesMax: limits.bytesMax,
-      atLeastOneBatch: limits.atLeastOneBatch,
-      endOffset: limits.readCommitted ? stableOffset : partition.logEndOffset,
-    });
+    const { bytesMax, atLeastOneBatch, readCommitted } = limits;
+    const endOffset = readCommitted ? stableOffset : partition.logEndOffset;
+    const reads = planPartition(partition, fetchOffset, { bytesMax, atLeastOneBatch, endOffset }, this.#segments);
     const answer = {
       error: ErrorCode.NONE,
       highWatermark: partition.logEndOffset,
       lastStableOffset: stableOffset,
       logStartOffset: partition.logStartOffset,
       records: [],
-      recordsByteLength: sumBytes(ranges),
+      recordsByteLength: 0,
     };
-    return { slot, limits, answer, ranges };
+    return { slot, limits, answer, reads };
   }
 
   /** The whole answer if no byte must be waited for. */
   #readCached(plan: PartitionPlan, borrowed: Borrowed | undefined): FetchedPartition | undefined {
-    if (plan.ranges.length === 0) return plan.answer;
+    const { pieces, unlocated, byteLength } = plan.reads;
+    if (unlocated !== undefined) return undefined;
+    if (pieces.length === 0) return plan.answer;
     const journal = journalIdOf(plan.slot);
     const records: Uint8Array[] = [];
     try {
-      for (const range of plan.ranges) {
+      for (const { kind, range } of pieces) {
+        if (kind === "segment") return undefined;
         const chunks = this.#entries.cached(journal, range, borrowed);
         if (chunks === undefined) return undefined;
         for (const chunk of assembleRange(range, chunks, "lengths")) records.push(chunk);
@@ -114,18 +128,23 @@ export class FetchReader {
     } catch (error) {
       return failed(this.#access.readError(plan.slot, error));
     }
-    return { ...plan.answer, records };
+    return { ...plan.answer, records, recordsByteLength: byteLength };
   }
 
   async #readCold(first: PartitionPlan, options: EntryReadOptions): Promise<FetchedPartition> {
     const { slot, limits } = first;
     const { signal } = options;
-    let plan: PartitionPlan | undefined = first;
+    let planned: PartitionPlan | undefined = first;
     try {
-      return await this.#access.retryMissing(slot, signal, () => {
-        const current = plan ?? this.#plan(slot, limits);
-        plan = undefined;
-        return this.#readPlan(current, options);
+      return await this.#access.retryMissing(slot, signal, async () => {
+        let plan = planned ?? this.#plan(slot, limits);
+        planned = undefined;
+        // Folds change the segments while an index is read.
+        while (plan.reads.unlocated !== undefined) {
+          await this.#segments.locate(plan.reads.unlocated, slot.request.fetchOffset, signal);
+          plan = this.#plan(slot, limits);
+        }
+        return await this.#readPlan(plan, options);
       });
     } catch (error) {
       signal.throwIfAborted();
@@ -133,14 +152,34 @@ export class FetchReader {
     }
   }
 
-  async #readPlan(plan: PartitionPlan, { signal, borrowed }: EntryReadOptions): Promise<FetchedPartition> {
-    if (plan.ranges.length === 0) return plan.answer;
-    const journal = journalIdOf(plan.slot);
-    const reads = plan.ranges.map((range) =>
-      this.#entries.read(journal, range, { signal, borrowed, use: (chunks) => assembleRange(range, chunks, "sums") }),
-    );
-    const records = (await Promise.all(reads)).flat();
-    return { ...plan.answer, records };
+  /** Reads all pieces at once. Those before one that cannot be read are served: whoever goes on from there hears of it. */
+  async #readPlan(plan: PartitionPlan, options: EntryReadOptions): Promise<FetchedPartition> {
+    const { pieces, ahead } = plan.reads;
+    if (pieces.length === 0) return plan.answer;
+    const reading = pieces.map((piece) => this.#readPiece(plan.slot, piece, options));
+    if (ahead !== undefined) this.#segments.prefetch(ahead);
+    const records: Uint8Array[] = [];
+    let recordsByteLength = 0;
+    for (const read of await Promise.allSettled(reading)) {
+      if (read.status === "rejected") {
+        if (recordsByteLength > 0 && read.reason instanceof LogError) break;
+        throw read.reason;
+      }
+      for (const chunk of read.value.chunks) records.push(chunk);
+      recordsByteLength += read.value.byteLength;
+      if (!read.value.isWhole) break;
+    }
+    return { ...plan.answer, records, recordsByteLength };
+  }
+
+  async #readPiece(slot: FetchSlot, { kind, range }: ReadPiece, options: EntryReadOptions): Promise<ReadRecords> {
+    if (kind === "segment") {
+      const { chunks, byteLength, next } = await this.#segments.read(range, options);
+      return { chunks, byteLength, isWhole: next === undefined };
+    }
+    const use = (stored: readonly Uint8Array[]) => assembleRange(range, stored, "sums");
+    const chunks = await this.#entries.read(journalIdOf(slot), range, { ...options, use });
+    return { chunks, byteLength: range.byteLength, isWhole: true };
   }
 }
 

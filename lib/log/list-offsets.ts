@@ -8,10 +8,12 @@ import type { ByteBudget } from "./fetch-budget.ts";
 import { lastStableOffset, type PartitionAccess, type PartitionSlot } from "./fetch-partitions.ts";
 import type { FoundOffset, OffsetLister, OffsetSpec, PartitionOffsetQuery } from "./log-api.ts";
 import type { PartitionState } from "./log-state.ts";
+import type { SegmentReader } from "./segment-reader.ts";
 
 export interface OffsetSearchDeps {
   readonly access: PartitionAccess;
   readonly entries: EntryReader;
+  readonly segments: SegmentReader;
   readonly budget: ByteBudget;
 }
 

@@ -22,9 +22,11 @@ import { type LogJournal, type LogJournals, newLogJournals } from "#lib/log/log-
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { journalOfPartition, type PartitionDirectory, type TopicPlacement } from "#lib/log/partition-directory.ts";
 import type { RecentPart } from "#lib/log/recent-bytes.ts";
+import { SegmentReader } from "#lib/log/segment-reader.ts";
 import { TailCache } from "#lib/log/tail-cache.ts";
 import { readBatchHeader } from "#lib/record/record-batch.ts";
 import type { LogFields, Logger } from "#lib/runtime/logger.ts";
+import type { LostCopy } from "#lib/storage/copy-reader.ts";
 import { RangeReader } from "#lib/storage/range-reader.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { SegmentMemory } from "#lib/storage/segment-memory.ts";
@@ -116,6 +118,7 @@ export interface ProcessOptions {
   readonly journalPollMs?: number;
   readonly tailCacheBytes?: number;
   readonly readBytesInFlightMax?: number;
+  readonly readAheadBytes?: number;
   readonly journalFaults?: JournalFaultPlan;
   readonly storeFaults?: StoreFaultPlan;
 }
@@ -138,6 +141,7 @@ export class FetchProcess {
   readonly lister: OffsetSearch;
   /** Reads of stores, by key. */
   readonly storeReads: ObjectKey[] = [];
+  readonly lostCopies: LostCopy[] = [];
   readonly #stores: ReadonlyMap<number, MemoryObjectStore>;
 
   constructor(world: FetchWorld, options: ProcessOptions) {
@@ -167,13 +171,14 @@ export class FetchProcess {
     const { journals, directory, logger, tailCache, waiters } = this;
     observeFolds({ journals, waiters, recentBytes: tailCache });
     const access = new PartitionAccess({ journals, directory, logger });
-    const entries = new EntryReader({
-      tailCache,
-      inlined: new JournalInlineReader({ journal, tailCache, clock }),
-      objects: new RangeReader({ stores: new StoreSet(this.#stores), clock, logger, readAheadBytes: 0 }),
-    });
+    const onCopyLost = (lost: LostCopy) => this.lostCopies.push(lost);
+    const { readAheadBytes = 0 } = options;
+    const objects = new RangeReader({ stores: new StoreSet(this.#stores), clock, logger, readAheadBytes, onCopyLost });
+    const inlined = new JournalInlineReader({ journal, tailCache, clock });
+    const entries = new EntryReader({ tailCache, inlined, objects });
+    const segments = new SegmentReader(objects, { readAheadBytes });
     this.budget = new ByteBudget(options.readBytesInFlightMax ?? 1_000_000_000);
-    const deps = { access, entries, budget: this.budget };
+    const deps = { access, entries, segments, budget: this.budget };
     this.lister = new OffsetSearch(deps);
     const settings = { journalPollMs: options.journalPollMs ?? 100 };
     this.fetcher = new FetchPath({ ...deps, waiters, clock, logger }, settings);

@@ -170,8 +170,8 @@ test("a cut snapshot, an unknown version and a wrong reference are decode errors
     expect(() => logStateMachine.decodeState(new ByteReader(whole.subarray(0, length)))).toThrow(DecodeError);
   }
   const newer = Buffer.from(whole);
-  newer[0] = 3;
-  expect(() => logStateMachine.decodeState(new ByteReader(newer))).toThrow(/unknown version 3/);
+  newer[0] = 4;
+  expect(() => logStateMachine.decodeState(new ByteReader(newer))).toThrow(/unknown version 4/);
 });
 
 test("a snapshot keeps what duplicates are known by, and leaves out what an idle producer lost", () => {

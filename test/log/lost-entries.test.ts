@@ -166,10 +166,12 @@ async function bereaved() {
 
 describe("to readers", () => {
   test("what is lost is an error until somebody declares it lost, and then an empty batch", async () => {
-    const { topic, reader, batches, declare } = await bereaved();
-    expect((await reader.fetchOne(topic, 0, 0)).error).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    const { world, topic, reader, batches, declare } = await bereaved();
+    const before = await reader.fetchOne(topic, 0, 0);
+    expect(joined(before.records)).toEqual(joined([servedBatch(defined(batches[0]), 0)]));
+    expect((await reader.fetchOne(topic, 0, 2)).error).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
     await declare();
-    const answer = await reader.fetchOne(topic, 0, 0);
+    const answer = await world.process().fetchOne(topic, 0, 0);
     expect(answer).toMatchObject({ error: ErrorCode.NONE, highWatermark: 6, logStartOffset: 0 });
     const [first, lost, last] = splitBatches(joined(answer.records)).batches;
     expect(first).toEqual(servedBatch(defined(batches[0]), 0));
