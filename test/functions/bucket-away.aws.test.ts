@@ -24,18 +24,16 @@ const OUTAGES = [
 ] as const satisfies readonly { readonly how: string; readonly rule: FaultRule }[];
 
 describe("functions whose first bucket is away", () => {
+  const opened = new AsyncDisposableStack();
   let deployed: DeployedFunctions;
   let proxy: FaultProxy;
 
   beforeAll(async () => {
-    deployed = await DeployedFunctions.make("away");
-    proxy = await FaultProxy.start({ target: deployed.endpoint });
+    deployed = opened.use(await DeployedFunctions.make("away"));
+    proxy = opened.use(await FaultProxy.start({ target: deployed.endpoint }));
   });
 
-  afterAll(async () => {
-    await deployed[Symbol.asyncDispose]();
-    await proxy[Symbol.asyncDispose]();
-  });
+  afterAll(() => opened.disposeAsync());
 
   const environment = (name: "produce" | "fetch" | "housekeeper"): FunctionEnvironmentUnderTest =>
     deployed.environment(name, { variables: { AWS_ENDPOINT_URL_S3: proxy.url } });

@@ -23,18 +23,16 @@ const OUTAGES: readonly (readonly [string, Outage])[] = [
 ];
 
 describe.runIf(hasS3 && hasDynamoDb)("three gateways on three buckets", () => {
+  const opened = new AsyncDisposableStack();
   let cluster: BucketCluster;
   let client: KafkaClient;
 
   beforeAll(async () => {
-    cluster = await BucketCluster.start();
-    client = cluster.client();
+    cluster = opened.use(await BucketCluster.start());
+    client = opened.use(cluster.client());
   });
 
-  afterAll(async () => {
-    await client[Symbol.asyncDispose]();
-    await cluster[Symbol.asyncDispose]();
-  });
+  afterAll(() => opened.disposeAsync());
 
   test.each(OUTAGES)(
     "a bucket that %s every request costs no record, and is whole when it is back",

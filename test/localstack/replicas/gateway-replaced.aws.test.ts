@@ -14,18 +14,16 @@ const AT_ONCE_MS = 8_000;
 const BACK_MS_MAX = 20_000;
 
 describe.runIf(hasS3 && hasDynamoDb)("a gateway whose task is replaced", () => {
+  const opened = new AsyncDisposableStack();
   let cluster: BucketCluster;
   let client: KafkaClient;
 
   beforeAll(async () => {
-    cluster = await BucketCluster.start();
-    client = cluster.client();
+    cluster = opened.use(await BucketCluster.start());
+    client = opened.use(cluster.client());
   });
 
-  afterAll(async () => {
-    await client[Symbol.asyncDispose]();
-    await cluster[Symbol.asyncDispose]();
-  });
+  afterAll(() => opened.disposeAsync());
 
   const ledBy = (topic: string, brokerId: number, is: "some" | "none", msMax: number): Promise<number> =>
     untilTopic(client, topic, {
