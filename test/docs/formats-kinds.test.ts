@@ -11,6 +11,10 @@ import { COMMAND_KIND } from "#lib/journal/command-record.ts";
 import type { LogOutcome } from "#lib/log/log-command.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { SEGMENT_SUFFIXES } from "#lib/storage/object-keys.ts";
+import { OFFSET_INDEX_ENTRY_BYTES } from "#lib/storage/segments/offset-index.ts";
+import { TIME_INDEX_ENTRY_BYTES } from "#lib/storage/segments/time-index.ts";
+import { ABORTED_TRANSACTION_BYTES } from "#lib/storage/segments/transaction-index.ts";
 import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
 import * as limits from "#lib/util/limits.ts";
@@ -29,6 +33,10 @@ function sectionOf(number: number): string {
 /** The section's first drawing. */
 function drawingOf(section: string): string {
   return section.split("```")[1] ?? "";
+}
+
+function drawingOfIndexes(): readonly string[] {
+  return (sectionOf(11).split("```")[3] ?? "").split("\n");
 }
 
 function kindsIn(text: string, row: RegExp): readonly string[] {
@@ -158,9 +166,20 @@ describe("docs/FORMATS.md", () => {
     ["log-k", logStateMachine.featureLevel],
     ["group-k", groupStateMachine.featureLevel],
   ])("says of every feature level of %s above 1 what it brought", (journal, understood) => {
-    const rows = [...sectionOf(12).matchAll(/^\| `([a-z-]+)` \| (\d+) \|/gm)];
+    const rows = [...sectionOf(13).matchAll(/^\| `([a-z-]+)` \| (\d+) \|/gm)];
     const levels = rows.filter(([, name]) => name === journal).map(([, , level]) => Number(level));
     expect(levels).toEqual(Array.from({ length: understood - 1 }, (_, index) => index + 2));
+  });
+
+  test("draws the indexes of log segments in the sizes that they have", () => {
+    const ends = drawingOfIndexes().map((line) =>
+      [...line.matchAll(/(\d+) +the next entry/g)].map(([, at]) => Number(at)),
+    );
+    expect(ends.flat()).toEqual([OFFSET_INDEX_ENTRY_BYTES, TIME_INDEX_ENTRY_BYTES, ABORTED_TRANSACTION_BYTES]);
+    expect(sectionOf(11)).toContain(
+      `begins more than ${limits.INDEX_INTERVAL_BYTES.toLocaleString("en-US")} bytes behind`,
+    );
+    for (const suffix of SEGMENT_SUFFIXES) expect(sectionOf(11)).toContain(`<base offset>.${suffix}`);
   });
 
   test.each(["cluster", "log", "coordinator"])("links to every codec of lib/%s", (folder) => {
