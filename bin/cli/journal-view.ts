@@ -1,7 +1,8 @@
 import { clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
+import { decodeCommandObject } from "#lib/journal/command-object.ts";
 import { COMMAND_KIND, type CommandEnvelope, decodeFeatureLevel, decodeRecord } from "#lib/journal/command-record.ts";
 import type { JournalRecord } from "#lib/journal/journal.ts";
-import { decodeObjectRef, type JournalObjectRef } from "#lib/journal/journal-objects.ts";
+import type { JournalObjectRef } from "#lib/journal/journal-objects.ts";
 import { decodePointer } from "#lib/journal/snapshot-shelf.ts";
 import type { LogCommand } from "#lib/log/log-command.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
@@ -63,7 +64,10 @@ function viewCommands(name: string, record: JournalRecord) {
 function viewBody(name: string, { kind, body }: CommandEnvelope): Readonly<Record<string, unknown>> {
   if (kind === COMMAND_KIND.featureLevel) return { kind: "feature-level", level: decodeFeatureLevel(body) };
   const reader = new ByteReader(body);
-  if (kind === COMMAND_KIND.object) return { kind: "in-object", object: viewObject(decodeObjectRef(reader)) };
+  if (kind === COMMAND_KIND.object) {
+    const { foldedSeq, object } = decodeCommandObject(body);
+    return { kind: "in-object", foldedSeq, object: viewObject(object) };
+  }
   if (name === "cluster") return { ...clusterStateMachine.decodeCommand(reader) };
   if (name.startsWith("log-")) return viewLogCommand(logStateMachine.decodeCommand(reader));
   return { kind: "unknown", byteLength: body.byteLength };

@@ -47,7 +47,7 @@ export class Archiver {
       for (const { bytes } of records) journalBytes += bytes.byteLength;
       chunks.push({
         lastSeq: seq,
-        object: await objects.put(objectName(id, "archive", seq), [encodeChunk(records)], signal),
+        object: await objects.put(objectName(id, "archive", upTo), [encodeChunk(records)], signal),
       });
     }
     if (chunks.length === newest.chunks.length) return false;

@@ -11,15 +11,16 @@ import { JOURNAL_RECORD_BYTES_MAX } from "#lib/util/limits.ts";
 //   8           commands, at least one, each
 //                 16  command id, random: tells this very proposal from any other
 //                  8  proposed at, ms since the epoch by the journal service's clock
-//                  1  kind: 0 command of the state machine, 1 feature level, 2 command in an object
+//                  1  kind: 0 command of the state machine, 1 feature level, 3 command in an object
 //                  4  body length
 //                  n  body
 //                       kind 0: as the state machine encodes it
 //                       kind 1: int32, the level that every process must understand from here on
-//                       kind 2: object reference (journal-objects.ts); the object holds the body of a kind 0
+//                       kind 3: 8 number up to which its proposer had folded when it began to upload the object,
+//                               object reference (journal-objects.ts); the object holds the body of a kind 0
 //   end - 4  4  CRC-32C of everything before it
 //
-// Numbers are big-endian.
+// Numbers are big-endian. Kind 2 had no number to be refused by and is read no more.
 
 const MAGIC = 0x4d524a31;
 const HEADER_BYTES = 8;
@@ -27,7 +28,7 @@ const TRAILER_BYTES = 4;
 const ENVELOPE_BYTES = 16 + 8 + 1 + 4;
 const COMMAND_ID_BYTES = 16;
 
-export const COMMAND_KIND = { machine: 0, featureLevel: 1, object: 2 } as const;
+export const COMMAND_KIND = { machine: 0, featureLevel: 1, object: 3 } as const;
 export type CommandKind = (typeof COMMAND_KIND)[keyof typeof COMMAND_KIND];
 
 /** What the commands of one record may take together, envelopes included. */
@@ -109,7 +110,7 @@ function decodeEnvelope(reader: ByteReader): CommandEnvelope {
   const id = reader.bytes(COMMAND_ID_BYTES);
   const proposedAtMs = reader.int64();
   const kind = reader.uint8();
-  if (kind !== 0 && kind !== 1 && kind !== 2) throw new DecodeError(`command kind ${kind} is unknown`);
+  if (kind !== 0 && kind !== 1 && kind !== 3) throw new DecodeError(`command kind ${kind} is unknown`);
   return { id, proposedAtMs, kind, body: reader.bytes(reader.uint32()) };
 }
 

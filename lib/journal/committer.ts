@@ -4,11 +4,12 @@ import type { Random } from "#lib/runtime/random.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { JOURNAL_BACK_OFF_MS_MAX, JOURNAL_BACK_OFF_MS_MIN, PROPOSE_MS_MAX } from "#lib/util/limits.ts";
+import { isTooLate } from "./command-object.ts";
 import { encodeRecord, RECORD_COMMANDS_BYTES_MAX } from "./command-record.ts";
 import type { FoldedCommand, FoldedState } from "./folded-state.ts";
 import type { AppendResult, Journal } from "./journal.ts";
 import { JournalUnavailableError } from "./journal.ts";
-import { UnknownOutcomeError } from "./journal-errors.ts";
+import { CommandTooLateError, UnknownOutcomeError } from "./journal-errors.ts";
 import type { JournalFollower } from "./journal-follower.ts";
 import type { LaneQueue, Place } from "./lane-queue.ts";
 import type { Proposal } from "./proposal.ts";
@@ -73,9 +74,13 @@ export class Committer<State, Command, Outcome> {
     for (const { outcome, context } of commands) {
       flight.places[context.indexInRecord]?.item?.resolve({ outcome, seq, indexInRecord: context.indexInRecord });
     }
-    // Commands of the machinery itself have no outcome.
     for (const { item } of flight.places) {
-      if (item?.isSettled === false) item.resolve(undefined);
+      if (item === undefined || item.isSettled) continue;
+      if (item.object !== undefined && isTooLate(item.object, seq)) {
+        item.reject(new CommandTooLateError(this.#parts.id, seq));
+      }
+      // Commands of the machinery itself have no outcome.
+      else item.resolve(undefined);
     }
   }
 

@@ -3,6 +3,7 @@ import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
 import { SCRATCH_BYTES_MAX } from "#lib/util/limits.ts";
+import { decodeCommandObject, isTooLate } from "./command-object.ts";
 import type { CommandRecord } from "./command-record.ts";
 import { COMMAND_KIND, decodeFeatureLevel } from "./command-record.ts";
 import { CorruptRecordError, DivergenceError, FeatureLevelError } from "./journal-errors.ts";
@@ -20,6 +21,9 @@ import type { FoldContext, StateMachine } from "./state-machine.ts";
 // Its pointer names its hash, so it carries no checksum of its own.
 
 const SNAPSHOT_MAGIC = 0x4d525331;
+
+/** The outcome of a command in an object that comes too late, in the checksum. */
+const TOO_LATE = 0xffffffff;
 
 export interface FoldedCommand<Command, Outcome> {
   readonly command: Command;
@@ -74,8 +78,9 @@ export class FoldedState<State, Command, Outcome> {
   }
 
   /**
-   * Folds the next record. `bodies` holds the bodies of commands that lie in objects, by their index. After an error
-   * the state is not to be used any more.
+   * Folds the next record, and answers what became of its commands; of those that come too late there is nothing to tell.
+   * `bodies` holds the bodies of commands that lie in objects, by their index. After an error the state is not to be used
+   * any more.
    */
   fold(record: CommandRecord, bodies: ReadonlyMap<number, Uint8Array>): readonly FoldedCommand<Command, Outcome>[] {
     const seq = this.#seq + 1;
@@ -87,7 +92,12 @@ export class FoldedState<State, Command, Outcome> {
         this.#raiseFeatureLevel(decodeFeatureLevel(envelope.body));
         continue;
       }
-      const body = envelope.kind === COMMAND_KIND.object ? bodies.get(indexInRecord) : envelope.body;
+      const isInObject = envelope.kind === COMMAND_KIND.object;
+      if (isInObject && isTooLate(decodeCommandObject(envelope.body), seq)) {
+        outcomes.uint32(TOO_LATE);
+        continue;
+      }
+      const body = isInObject ? bodies.get(indexInRecord) : envelope.body;
       if (body === undefined) throw new DecodeError("a command's object was not loaded");
       const reader = new ByteReader(body);
       const command = this.#machine.decodeCommand(reader);

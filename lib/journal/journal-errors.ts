@@ -74,6 +74,18 @@ export class StateClosedError extends LogError {
   }
 }
 
+/** A large command whose object waited too long for its record: it was refused, and nothing has happened. */
+export class CommandTooLateError extends LogError {
+  override readonly name = "CommandTooLateError";
+  override readonly kind = "unavailable";
+
+  constructor(journal: JournalId, seq: JournalSeq) {
+    super(
+      `journal ${journal}: a large command came to stand at ${seq}, too long after its upload began: send it again`,
+    );
+  }
+}
+
 /** More commands wait for the journal than this process holds for it: this one was not queued, and nothing will happen. */
 export class QueueFullError extends LogError {
   override readonly name = "QueueFullError";

@@ -5,9 +5,10 @@ import type { Random } from "#lib/runtime/random.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { FreshFlight, SingleFlight } from "#lib/runtime/single-flight.ts";
 import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
-import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
+import { DecodeError } from "#lib/util/byte-reader.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { APPEND_DOUBT_MS, JOURNAL_PAGE_BYTES_MAX, JOURNAL_PAGE_RECORDS_MAX } from "#lib/util/limits.ts";
+import { objectsToRead } from "./command-object.ts";
 import type { CommandEnvelope, CommandRecord } from "./command-record.ts";
 import { COMMAND_KIND, decodeRecord } from "./command-record.ts";
 import type { FoldedCommand } from "./folded-state.ts";
@@ -16,7 +17,7 @@ import type { Journal, JournalPage } from "./journal.ts";
 import { JournalCaller } from "./journal-caller.ts";
 import { CorruptRecordError } from "./journal-errors.ts";
 import type { JournalObjects } from "./journal-objects.ts";
-import { decodeObjectRef, JournalObjectLostError } from "./journal-objects.ts";
+import { JournalObjectLostError } from "./journal-objects.ts";
 import type { ServiceClock } from "./service-clock.ts";
 import type { SnapshotShelf } from "./snapshot-shelf.ts";
 import type { FoldSteps } from "./state-loader.ts";
@@ -239,7 +240,7 @@ export class JournalFollower<State, Command, Outcome> {
     try {
       const record = decodeRecord(bytes);
       // No wait when no command lies in an object: one turn less on the way to every answer.
-      const bodies = record.commands.some(isInObject) ? await this.#loadBodies(record) : NO_BODIES;
+      const bodies = record.commands.some(isInObject) ? await this.#loadBodies(record, seq) : NO_BODIES;
       if (this.#stoppedBy !== undefined || seq !== folded.seq + 1) return;
       const commands = folded.fold(record, bodies);
       if (folded === this.#folded) this.#events.folded(seq, bytes, commands);
@@ -255,11 +256,9 @@ export class JournalFollower<State, Command, Outcome> {
     return pointer.seq >= seq;
   }
 
-  async #loadBodies(record: CommandRecord): Promise<ReadonlyMap<number, Uint8Array>> {
+  async #loadBodies(record: CommandRecord, seq: JournalSeq): Promise<ReadonlyMap<number, Uint8Array>> {
     const bodies = new Map<number, Uint8Array>();
-    for (const [index, envelope] of record.commands.entries()) {
-      if (!isInObject(envelope)) continue;
-      const ref = decodeObjectRef(new ByteReader(envelope.body));
+    for (const [index, ref] of objectsToRead(record, seq)) {
       bodies.set(index, this.#ownBodies.get(ref.key) ?? (await this.#parts.objects.get(ref, this.#closing.signal)));
     }
     return bodies;

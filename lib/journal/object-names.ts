@@ -4,7 +4,7 @@ import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 // (lib/housekeeping/journal-objects-garbage.ts):
 //
 //   <journal>/snapshots/<seq, 20>   snapshot of the state at that number
-//   <journal>/archive/<seq, 20>     chunk of an archive whose last record has that number (archive-chunk.ts)
+//   <journal>/archive/<seq, 20>     chunk of an archive (archive-chunk.ts); the first pointer to name it stands there or below
 //   <journal>/commands/<seq, 20>    large command; its proposer had folded up to that number when it began to upload it
 
 export type ObjectKind = "snapshots" | "archive" | "commands";

@@ -1,9 +1,11 @@
 import type { Deferred } from "#lib/runtime/deferred.ts";
 import { deferred } from "#lib/runtime/deferred.ts";
+import type { JournalSeq } from "#lib/util/branded.ts";
 import type { Committed } from "./replicated-state-api.ts";
 
-export interface CommandObject {
+export interface UploadedCommand {
   readonly key: string;
+  readonly foldedSeq: JournalSeq;
   readonly body: Uint8Array;
 }
 
@@ -11,12 +13,12 @@ export interface CommandObject {
 export class Proposal<Outcome> {
   readonly encoded: Uint8Array;
   /** Where its body lies if it was too large for a record, and the body itself. */
-  readonly object: CommandObject | undefined;
+  readonly object: UploadedCommand | undefined;
   readonly #result: Deferred<Committed<Outcome> | undefined> = deferred();
   #isSettled = false;
   isInFlight = false;
 
-  constructor(encoded: Uint8Array, object: CommandObject | undefined) {
+  constructor(encoded: Uint8Array, object: UploadedCommand | undefined) {
     this.encoded = encoded;
     this.object = object;
   }

@@ -7,6 +7,7 @@ import { assert, defined } from "#lib/util/assert.ts";
 import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
 import { QUEUED_COMMANDS_MAX, SCRATCH_BYTES_MAX } from "#lib/util/limits.ts";
+import { encodeCommandObject } from "./command-object.ts";
 import {
   COMMAND_KIND,
   encodeEnvelope,
@@ -20,9 +21,9 @@ import type { Journal } from "./journal.ts";
 import { QueueFullError, StateClosedError, UnknownOutcomeError } from "./journal-errors.ts";
 import { JournalFollower } from "./journal-follower.ts";
 import type { JournalObjects } from "./journal-objects.ts";
-import { encodeObjectRef } from "./journal-objects.ts";
 import type { Place } from "./lane-queue.ts";
 import { LaneQueue } from "./lane-queue.ts";
+import { objectName } from "./object-names.ts";
 import { Proposal } from "./proposal.ts";
 import type { Committed, FoldListener, LaneSlot, ReplicatedStateView } from "./replicated-state-api.ts";
 import { ServiceClock } from "./service-clock.ts";
@@ -252,13 +253,14 @@ export class ReplicatedState<State, Command, Outcome>
   }
 
   async #proposeByObject(body: Uint8Array, signal: AbortSignal): Promise<Proposal<Outcome>> {
-    const ref = await this.#options.objects.put(`${this.id}/commands`, [body], signal);
+    const foldedSeq = this.seq;
+    const object = await this.#options.objects.put(objectName(this.id, "commands", foldedSeq), [body], signal);
     const encoded = encodeEnvelope(
       this.#newEnvelope(COMMAND_KIND.object),
-      (writer) => encodeObjectRef(ref, writer),
+      (writer) => encodeCommandObject({ foldedSeq, object }, writer),
       this.#scratch,
     );
-    return new Proposal(encoded, { key: ref.key, body });
+    return new Proposal(encoded, { key: object.key, foldedSeq, body });
   }
 
   #newEnvelope(kind: (typeof COMMAND_KIND)[keyof typeof COMMAND_KIND]) {

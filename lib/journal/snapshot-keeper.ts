@@ -45,6 +45,8 @@ export class SnapshotKeeper<State, Command, Outcome> {
   readonly #archiver: Archiver;
   /** When this process has last read an object that a trim relied on, by key. */
   readonly #readAtMs = new Map<string, number>();
+  /** The number of a pointer, found as the newest, that leads nowhere any more. */
+  #lostSeq: JournalSeq | undefined;
 
   constructor(parts: KeeperParts<State, Command, Outcome>) {
     this.#parts = parts;
@@ -53,7 +55,7 @@ export class SnapshotKeeper<State, Command, Outcome> {
 
   /**
    * Takes a snapshot of the state as folded, if one is due: 256 records after the last one or as many bytes as it has,
-   * whichever is more. If none is, archives the records behind the newest pointer when they pass 1 MiB. Returns whether
+   * whichever is more, or at once if a trim has found the last one lost. If none is, archives the records behind the newest pointer when they pass 1 MiB. Returns whether
    * a pointer to the snapshot or to the archive stands.
    */
   async takeIfDue(signal: AbortSignal): Promise<boolean> {
@@ -90,7 +92,12 @@ export class SnapshotKeeper<State, Command, Outcome> {
         continue;
       }
       const newestPointer = this.#pointer(newest);
-      await this.#readObjects(newestPointer, signal);
+      try {
+        await this.#readObjects(newestPointer, signal);
+      } catch (error) {
+        if (error instanceof JournalObjectLostError) this.#lostSeq = newest.seq;
+        throw error;
+      }
       this.#forgetReadsExcept([pointer, newestPointer]);
       await this.#trimTo(upTo, signal);
       return upTo;
@@ -120,6 +127,7 @@ export class SnapshotKeeper<State, Command, Outcome> {
     if (newest === undefined) return isLongAgo || folded.journalBytes >= ARCHIVE_BYTES_MIN;
     // A damaged pointer is as good as none: the next snapshot stands above it.
     if (pointer === undefined) return isLongAgo;
+    if (pointer.seq === this.#lostSeq) return true;
     if (pointer.chunks.length >= ARCHIVE_CHUNKS_MAX) {
       return folded.journalBytes - pointer.journalBytes >= ARCHIVE_BYTES_MIN;
     }

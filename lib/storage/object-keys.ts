@@ -8,7 +8,8 @@ import { OBJECT_KEY_BYTES_MAX, OBJECT_KEY_SEGMENT_BYTES_MAX } from "#lib/util/li
 //   marker.json                                                             the store's identity (store-marker.ts)
 //   wal/<upload epoch, 10>/<writer id, hex>/<flush id, hex>                 write-ahead segment
 //   journals/<upload epoch, 10>/<name>/<random, 16 hex>                     what a journal keeps outside itself: snapshots,
-//                                                                           large commands; the name comes from lib/journal
+//                                                                           archives, large commands; the name comes from
+//                                                                           lib/journal/object-names.ts
 //   segments/<upload epoch, 10>/<attempt id, 32 hex>/<topic>-<partition>/<base offset, 20>.log, and beside it
 //                                                                           .index, .timeindex, .txnindex
 //
@@ -121,14 +122,19 @@ export function parseSegmentKey(key: string): SegmentKeyParts | undefined {
   return { uploadEpoch: Number(epoch), attemptId, topic, partitionIndex: Number(partition), baseOffset, suffix };
 }
 
-const JOURNAL_OBJECT_KEY = /^journals\/(\d{10})\/.+\/[0-9a-f]{16}$/;
+const JOURNAL_OBJECT_KEY = /^journals\/(\d{10})\/(.+)\/[0-9a-f]{16}$/;
+
+/** What `key` says of a journal's object; undefined if it is another kind of key. */
+export function parseJournalObjectKey(
+  key: string,
+): { readonly uploadEpoch: number; readonly name: string } | undefined {
+  const [, epoch, name] = (isObjectKey(key) && JOURNAL_OBJECT_KEY.exec(key)) || [];
+  return epoch === undefined || name === undefined ? undefined : { uploadEpoch: Number(epoch), name };
+}
 
 /** The upload epoch that a key of ours names; undefined for the marker, and for whatever we did not write. */
 export function uploadEpochOf(key: string): number | undefined {
-  const parts = parseWriteAheadKey(key) ?? parseSegmentKey(key);
-  if (parts !== undefined) return parts.uploadEpoch;
-  const epoch = isObjectKey(key) ? JOURNAL_OBJECT_KEY.exec(key)?.[1] : undefined;
-  return epoch === undefined ? undefined : Number(epoch);
+  return (parseWriteAheadKey(key) ?? parseSegmentKey(key) ?? parseJournalObjectKey(key))?.uploadEpoch;
 }
 
 function epochSegment(uploadEpoch: number): string {

@@ -23,6 +23,8 @@ export const ARCHIVE_CHUNK_BYTES_MAX = 8 * MIB;
 export const ARCHIVE_CHUNKS_MAX = 128;
 /** Chunks that are read ahead of the one that is being folded. */
 export const ARCHIVE_CHUNKS_AHEAD = 8;
+/** A large command that comes to stand more records behind what its proposer had folded is refused: its object may be gone. */
+export const LARGE_COMMAND_RECORDS_MAX = 10_000;
 /** A snapshot that this process has read so lately is not read again before a trim. */
 export const SNAPSHOT_PROOF_MS_MAX = 6 * 60 * 60 * 1000;
 /** Nothing is trimmed before its snapshot is this old by the journal service's clock. */

@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, test } from "vitest";
 import { initialClusterState } from "#lib/cluster/cluster-state.ts";
 import { clusterStateMachine } from "#lib/cluster/cluster-state-machine.ts";
+import { decodeChunk, encodeChunk } from "#lib/journal/archive-chunk.ts";
+import { decodeCommandObject, encodeCommandObject } from "#lib/journal/command-object.ts";
 import { decodeFeatureLevel, decodeRecord, encodeEnvelope, encodeRecord } from "#lib/journal/command-record.ts";
 import { decodePointer, encodePointer, snapshotPointer } from "#lib/journal/snapshot-shelf.ts";
 import type { StateMachine } from "#lib/journal/state-machine.ts";
@@ -173,7 +175,7 @@ describe("damaged bytes are a DecodeError or decode, soon and in little memory:"
       .record({
         id: fc.uint8Array({ minLength: 16, maxLength: 16 }),
         proposedAtMs: fc.maxSafeNat(),
-        kind: fc.constantFrom(0 as const, 1 as const, 2 as const),
+        kind: fc.constantFrom(0 as const, 1 as const, 3 as const),
         body: fc.uint8Array({ maxLength: 40 }),
       })
       .map(({ body, ...fields }) => encodeEnvelope(fields, (writer) => writer.bytes(body), scratch));
@@ -183,21 +185,50 @@ describe("damaged bytes are a DecodeError or decode, soon and in little memory:"
     expectBounded(decodeRecord, { sound, errors, repair: resummed });
   });
 
+  const object = fc.record({
+    key: fc.string({ unit: "grapheme", maxLength: 60 }),
+    byteLength: fc.maxSafeNat(),
+    hash: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    copies: fc.array(number, { maxLength: 4 }),
+  });
+
   test("a pointer to a snapshot, with a right checksum too", () => {
     const sound = fc
-      .record({
-        seq: fc.constant(1),
-        takenAtMs: fc.maxSafeNat(),
-        journalBytes: fc.maxSafeNat(),
-        object: fc.record({
-          key: fc.string({ unit: "grapheme", maxLength: 60 }),
-          byteLength: fc.maxSafeNat(),
-          hash: fc.uint8Array({ minLength: 32, maxLength: 32 }),
-          copies: fc.array(number, { maxLength: 4 }),
-        }),
-      })
+      .record({ seq: fc.constant(1), takenAtMs: fc.maxSafeNat(), journalBytes: fc.maxSafeNat(), object })
       .map((fields) => encodePointer(snapshotPointer(fields)));
     expectBounded((bytes) => decodePointer({ seq: 1, bytes }), { sound, errors, repair: resummed });
+  });
+
+  test("a pointer to a snapshot and an archive, with a right checksum too", () => {
+    const sound = fc
+      .record({
+        takenAtMs: fc.maxSafeNat(),
+        journalBytes: fc.maxSafeNat(),
+        object,
+        snapshotJournalBytes: fc.maxSafeNat(),
+        objects: fc.array(object, { minLength: 1, maxLength: 4 }),
+      })
+      .map(({ objects, ...fields }) => {
+        const chunks = objects.map((each, index) => ({ lastSeq: 10 - objects.length + 1 + index, object: each }));
+        return encodePointer({ ...fields, seq: 10, snapshotSeq: 5, chunks });
+      });
+    expectBounded((bytes) => decodePointer({ seq: 10, bytes }), { sound, errors, repair: resummed });
+  });
+
+  test("a chunk of an archive", () => {
+    const sound = fc
+      .array(fc.uint8Array({ maxLength: 40 }), { minLength: 3, maxLength: 3 })
+      .map((records) => encodeChunk(records.map((bytes, index) => ({ seq: 7 + index, bytes }))));
+    expectBounded((bytes) => decodeChunk(bytes, 6, 9), { sound, errors });
+  });
+
+  test("where a large command lies", () => {
+    const sound = fc.record({ foldedSeq: fc.maxSafeNat(), object }).map((command) => {
+      const writer = new ByteWriter();
+      encodeCommandObject(command, writer);
+      return writer.toBytes();
+    });
+    expectBounded(decodeCommandObject, { sound, errors });
   });
 
   test("a feature level", () => {

@@ -5,9 +5,9 @@ import type { GroupCommand } from "#lib/coordinator/group-command.ts";
 import type { GroupOutcome } from "#lib/coordinator/group-outcome.ts";
 import type { GroupJournalState } from "#lib/coordinator/group-state.ts";
 import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
-import { COMMAND_KIND, type CommandRecord, decodeRecord } from "#lib/journal/command-record.ts";
+import { objectsToRead } from "#lib/journal/command-object.ts";
+import { type CommandRecord, decodeRecord } from "#lib/journal/command-record.ts";
 import { FoldedState } from "#lib/journal/folded-state.ts";
-import { decodeObjectRef } from "#lib/journal/journal-objects.ts";
 import { copiesNeeded } from "#lib/log/commit-rule.ts";
 import type { AppendCommand, LogCommand, LogOutcome } from "#lib/log/log-command.ts";
 import type { LogState } from "#lib/log/log-state.ts";
@@ -24,7 +24,6 @@ import {
   objectKey,
   type TopicId,
 } from "#lib/util/branded.ts";
-import { ByteReader } from "#lib/util/byte-reader.ts";
 import { nameOfBatch } from "./batches.ts";
 import { ReplicaTruth, type SessionTimes } from "./replicas/replica-truth.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -140,7 +139,7 @@ export class Truth {
     const folded = this.#cluster;
     if (seq !== folded.seq + 1) return;
     const record = decodeRecord(bytes);
-    folded.fold(record, this.#bodies(record));
+    folded.fold(record, this.#bodies(record, seq));
     this.#checksums.set(`${CLUSTER_JOURNAL_ID}@${seq}`, folded.checksum);
     const atMs = this.#scheduler.elapsedMs;
     for (const topic of folded.state.topics.values()) {
@@ -161,7 +160,7 @@ export class Truth {
     this.#groups.set(journal, folded);
     if (seq !== folded.seq + 1) return;
     const record = decodeRecord(bytes);
-    folded.fold(record, this.#bodies(record));
+    folded.fold(record, this.#bodies(record, seq));
     this.#checksums.set(`${journal}@${seq}`, folded.checksum);
   }
 
@@ -173,7 +172,7 @@ export class Truth {
     }
     if (seq !== folded.seq + 1) return;
     const record = decodeRecord(bytes);
-    folded.fold(record, this.#bodies(record));
+    folded.fold(record, this.#bodies(record, seq));
     this.#checksums.set(`${journal}@${seq}`, folded.checksum);
   }
 
@@ -268,11 +267,9 @@ export class Truth {
     return this.#stores[0]?.archive.get(objectKey(key));
   }
 
-  #bodies(record: CommandRecord): ReadonlyMap<number, Uint8Array> {
+  #bodies(record: CommandRecord, seq: JournalSeq): ReadonlyMap<number, Uint8Array> {
     const bodies = new Map<number, Uint8Array>();
-    for (const [index, { kind, body }] of record.commands.entries()) {
-      if (kind !== COMMAND_KIND.object) continue;
-      const ref = decodeObjectRef(new ByteReader(body));
+    for (const [index, ref] of objectsToRead(record, seq)) {
       const bytes = this.#objectBytes(ref.key);
       if (bytes === undefined) throw new Error(`checkCopies: the object of a command, ${ref.key}, is in no store`);
       bodies.set(index, bytes);

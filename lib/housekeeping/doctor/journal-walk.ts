@@ -1,13 +1,14 @@
+import { objectsToRead } from "#lib/journal/command-object.ts";
 import { COMMAND_KIND, type CommandRecord, decodeRecord } from "#lib/journal/command-record.ts";
 import { FoldedState } from "#lib/journal/folded-state.ts";
-import { decodeObjectRef, hashOf } from "#lib/journal/journal-objects.ts";
+import { hashOf } from "#lib/journal/journal-objects.ts";
 import type { SnapshotPointer } from "#lib/journal/snapshot-shelf.ts";
 import type { StateMachine } from "#lib/journal/state-machine.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
 import { RESTORE_JOURNAL } from "./finding.ts";
-import { journalRecords, readSnapshots, restore, type SnapshotContext } from "./snapshot-checks.ts";
+import { journalRecords, readBodies, readSnapshots, restore, type SnapshotContext } from "./snapshot-checks.ts";
 
 /** One record as the walk has found it. */
 export interface WalkedRecord<Command> {
@@ -105,15 +106,8 @@ export class JournalWalk<S, C, O> {
 
   /** The bodies of commands that lie in objects, by their index. */
   async #bodies(seq: JournalSeq, record: CommandRecord): Promise<ReadonlyMap<number, Uint8Array>> {
-    const bodies = new Map<number, Uint8Array>();
-    for (const [index, envelope] of record.commands.entries()) {
-      if (envelope.kind !== COMMAND_KIND.object) continue;
-      const ref = this.#attempt(seq, () => decodeObjectRef(new ByteReader(envelope.body)));
-      if (ref === undefined) continue;
-      const body = await this.#context.objects.journalObject(ref, `journal ${this.id} record ${seq}`);
-      if (body !== undefined) bodies.set(index, body);
-    }
-    return bodies;
+    const objects = this.#attempt(seq, () => objectsToRead(record, seq)) ?? new Map();
+    return await readBodies(objects, `journal ${this.id} record ${seq}`, this.#context);
   }
 
   #decode(record: CommandRecord, bodies: ReadonlyMap<number, Uint8Array>): readonly C[] {

@@ -1,13 +1,13 @@
 import { decodeChunk } from "#lib/journal/archive-chunk.ts";
-import { COMMAND_KIND, type CommandRecord, decodeRecord } from "#lib/journal/command-record.ts";
+import { objectsToRead } from "#lib/journal/command-object.ts";
+import { decodeRecord } from "#lib/journal/command-record.ts";
 import { FoldedState } from "#lib/journal/folded-state.ts";
 import type { JournalPage, JournalRecord } from "#lib/journal/journal.ts";
-import { decodeObjectRef } from "#lib/journal/journal-objects.ts";
+import type { JournalObjectRef } from "#lib/journal/journal-objects.ts";
 import { type ArchiveChunk, decodePointer, objectsOf, type SnapshotPointer } from "#lib/journal/snapshot-shelf.ts";
 import type { StateMachine } from "#lib/journal/state-machine.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { type JournalId, type JournalSeq, journalId } from "#lib/util/branded.ts";
-import { ByteReader } from "#lib/util/byte-reader.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { JOURNAL_PAGE_BYTES_MAX, JOURNAL_PAGE_RECORDS_MAX } from "#lib/util/limits.ts";
 import { type Findings, RESTORE_JOURNAL } from "./finding.ts";
@@ -152,7 +152,7 @@ export async function restore<S, C, O>(
       const where = `journal ${id} record ${seq}`;
       try {
         const record = decodeRecord(bytes);
-        folded.fold(record, await readBodies(record, where, context));
+        folded.fold(record, await readBodies(objectsToRead(record, seq), where, context));
       } catch (error) {
         context.findings.add({ kind: "archive-damaged", where, what: describeError(error), remedy: OLDER_SNAPSHOT });
         return undefined;
@@ -162,16 +162,14 @@ export async function restore<S, C, O>(
   return folded;
 }
 
-/** The bodies of a record's commands that lie in objects, by their index, as far as they can be had. */
+/** The bodies of a record's commands that lie in `objects`, by their index, as far as they can be had. */
 export async function readBodies(
-  record: CommandRecord,
+  objects: ReadonlyMap<number, JournalObjectRef>,
   where: string,
   context: SnapshotContext,
 ): Promise<ReadonlyMap<number, Uint8Array>> {
   const bodies = new Map<number, Uint8Array>();
-  for (const [index, envelope] of record.commands.entries()) {
-    if (envelope.kind !== COMMAND_KIND.object) continue;
-    const ref = decodeObjectRef(new ByteReader(envelope.body));
+  for (const [index, ref] of objects) {
     const body = await context.objects.journalObject(ref, where);
     if (body !== undefined) bodies.set(index, body);
   }
