@@ -61,6 +61,8 @@ export const RETENTION_PERIOD_MS = 60_000;
 export const CLEANER_PERIOD_MS = 60_000;
 export const GARBAGE_PERIOD_MS = 15 * 60_000;
 export const GARBAGE_PERIOD_MS_MAX = 60 * 60_000;
+/** The same as functions on a schedule look this seldom while they find nothing. */
+export const WORKER_SCHEDULE_MS_MAX = 60 * 60_000;
 /** A journal that does not move is tended this often nevertheless, for its records come of age. */
 export const IDLE_JOURNAL_TENDED_MS = 6 * 60 * 60 * 1000;
 /** What a worker asks of one journal in one run is given up after this time, and left for the next one. */
@@ -264,6 +266,11 @@ export const COMPACTION_AGE_MS_MAX = 24 * 60 * 60 * 1000;
 export const COMPACTION_INPUTS_MAX = 2_048;
 /** Bytes that a worker is reading at once. */
 export const COMPACTION_READ_BYTES_MAX = 16 * MIB;
+/** The same in objects and records. */
+export const COMPACTION_READS_AT_ONCE_MAX = 16;
+/** Segments that are read for together, and uploaded so many at once. */
+export const COMPACTION_SEGMENTS_TOGETHER_MAX = 256;
+export const COMPACTION_UPLOADS_AT_ONCE_MAX = 8;
 /** Commands of one journal in one run. */
 export const COMPACTION_ROUNDS_MAX = 64;
 /** So many small segments of a partition, one after another, become one. */
@@ -549,7 +556,7 @@ assert(FETCH_SESSION_PARTITIONS_MAX <= FETCH_SESSIONS_PARTITIONS_MAX, "the large
 assert(FLUSH_BYTES_MAX <= PENDING_BYTES_MAX, "a flush fits in what may wait");
 assert(COMPACTION_BYTES_MIN < SEGMENT_BYTES_MAX, "many entries are reason enough for a small segment");
 assert(FLUSH_BYTES_MAX <= COMPACTION_READ_BYTES_MAX, "an entry that one flush brought is read at once");
-assert(2 * READ_AHEAD_PENDING_BYTES_MAX <= 2 * COMPACTION_READ_BYTES_MAX, "what is read ahead stays until it is used");
+assert(READ_AHEAD_PENDING_BYTES_MAX <= COMPACTION_READ_BYTES_MAX, "what a worker reads ahead stays until it is used");
 assert(COMPACTION_INPUTS_MAX * 64 < JOURNAL_RECORD_BYTES_MAX, "a command with all its inputs fits in a journal record");
 assert(COMPACTION_ENTRIES_MIN < COMPACTION_INPUTS_MAX, "what is due fits in a command");
 assert(GATHERED_BYTES_MAX <= FLUSH_BYTES_MAX, "what is gathered is no larger than what a flush writes");

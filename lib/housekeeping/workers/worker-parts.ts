@@ -4,6 +4,7 @@ import { JournalInlineReader } from "#lib/log/entry-inline-reader.ts";
 import { EntryReader } from "#lib/log/entry-reader.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { LogState } from "#lib/log/log-state.ts";
+import { SegmentReader } from "#lib/log/segment-reader.ts";
 import type { TailCache } from "#lib/log/tail-cache.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
@@ -33,6 +34,7 @@ export interface WorkerParts {
   /** Of the workers alone: what they read passes once, and must not drive out what fetches need. */
   readonly objects: RangeReader;
   readonly entries: EntryReader;
+  readonly segments: SegmentReader;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -50,9 +52,14 @@ export interface WorkerReaderPorts {
 }
 
 /** Readers with a small block cache of their own. Dispose of `objects` when the process stops. */
-export function newWorkerReaders(ports: WorkerReaderPorts): Pick<WorkerParts, "objects" | "entries"> {
+export function newWorkerReaders(ports: WorkerReaderPorts): Pick<WorkerParts, "objects" | "entries" | "segments"> {
   // Whoever compacts knows what it will read: blocks ahead of it would be of other partitions.
   const objects = new RangeReader({ ...ports, cacheBytesMax: COMPACTION_READ_BYTES_MAX, readAheadBytes: 0 });
   const { tailCache } = ports;
-  return { objects, entries: new EntryReader({ tailCache, objects, inlined: new JournalInlineReader(ports) }) };
+  const segments = new SegmentReader(objects, { readAheadBytes: 0 });
+  return {
+    objects,
+    segments,
+    entries: new EntryReader({ tailCache, objects, inlined: new JournalInlineReader(ports) }),
+  };
 }

@@ -25,20 +25,24 @@ export interface WorkerTasksPorts {
   readonly telemetry?: Telemetry | undefined;
 }
 
+/** How each worker is made. Some take memory as soon as they are, so they are made when they are first to run. */
+export type WorkerMakers = ReadonlyMap<WorkerName, () => Worker>;
+
 /** Runs workers, one by one when somebody asks or each on its own period, and tells how they fare. */
 export class WorkerTasks {
-  readonly #workers: ReadonlyMap<WorkerName, Worker>;
+  readonly #makers: WorkerMakers;
+  readonly #made = new Map<WorkerName, Worker>();
   readonly #ports: WorkerTasksPorts;
 
-  constructor(workers: readonly Worker[], ports: WorkerTasksPorts) {
-    this.#workers = new Map(workers.map((worker) => [worker.name, worker]));
+  constructor(makers: WorkerMakers, ports: WorkerTasksPorts) {
+    this.#makers = makers;
     this.#ports = ports;
   }
 
   /** Answers as the worker does. Fails as it does, and with `UnknownWorkerError`. */
   async runOnce(name: WorkerName, run: WorkerRun): Promise<number> {
     const { clock, telemetry } = this.#ports;
-    const worker = this.#find(name);
+    const worker = this.#worker(name);
     const beganAtMs = clock.monotonicMs();
     let result = "failed";
     try {
@@ -60,7 +64,7 @@ export class WorkerTasks {
   /** The first run comes after a random part of the period, for brokers start together. */
   async #run(name: WorkerName, { periodMs, idlePeriodMsMax = periodMs }: WorkerPeriod, signal: AbortSignal) {
     const { clock, random, logger, telemetry } = this.#ports;
-    this.#find(name);
+    this.#worker(name);
     let endedWellAtMs = clock.monotonicMs();
     telemetry?.gauge(workerIdleSeconds(name), () => (clock.monotonicMs() - endedWellAtMs) / 1_000);
     let pauseMs = periodMs;
@@ -80,9 +84,13 @@ export class WorkerTasks {
     }
   }
 
-  #find(name: WorkerName): Worker {
-    const worker = this.#workers.get(name);
-    if (worker === undefined) throw new UnknownWorkerError(`there is no ${name} in this process`);
-    return worker;
+  #worker(name: WorkerName): Worker {
+    const known = this.#made.get(name);
+    if (known !== undefined) return known;
+    const make = this.#makers.get(name);
+    if (make === undefined) throw new UnknownWorkerError(`there is no ${name} in this process`);
+    const made = make();
+    this.#made.set(name, made);
+    return made;
   }
 }

@@ -1,0 +1,218 @@
+import { MissingEntryError, refersTo } from "#lib/log/entry-reader.ts";
+import type { LogJournal } from "#lib/log/log-journals.ts";
+import { type PartitionState, partitionKey } from "#lib/log/log-state.ts";
+import { MissingSegmentError, namesSegment } from "#lib/log/segment-reader.ts";
+import { describeError } from "#lib/runtime/logger.ts";
+import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
+import { LogError } from "#lib/util/errors.ts";
+import {
+  COMPACTION_ROUNDS_MAX,
+  COMPACTION_SEGMENTS_TOGETHER_MAX,
+  SEGMENT_BYTES_MAX,
+  WORKER_RETRY_MS_MIN,
+  WORKER_VIEW_MS_MAX,
+} from "#lib/util/limits.ts";
+import { PartitionRetries } from "../workers/partition-retries.ts";
+import type { Worker, WorkerRun } from "../workers/worker.ts";
+import type { WorkerParts } from "../workers/worker-parts.ts";
+import { EntryPieces } from "./entry-pieces.ts";
+import { Gatherer } from "./gatherer.ts";
+import { planGathers } from "./plan-gather.ts";
+import { dueEntries, dueSegments, type PlanTime, type SegmentInputs, sumBytes } from "./plan-segments.ts";
+import { SegmentMaker, type SegmentPlan } from "./segment-maker.ts";
+
+/** Times that a partition is planned again in one run because others have changed it. */
+const LOST_RACES_MAX = 2;
+
+/** What one run has met in one journal. */
+interface JournalRun extends WorkerRun {
+  readonly journal: LogJournal;
+  /** How often each partition was moved under our hands, by `partitionKey`. */
+  readonly lostRaces: Map<string, number>;
+  /** Failed in this run. */
+  readonly failed: Set<string>;
+  /** A store or a journal does not answer: said once, not for each partition. */
+  isSilenceTold: boolean;
+}
+
+/**
+ * Turns write-ahead entries into log segments, small segments into larger ones, and scattered entries into fewer objects
+ * (plan-segments.ts and plan-gather.ts say when). The state alone decides what is due, so whatever becomes of a run, of its
+ * answers or of another compactor beside it, the next one begins with what is there; a run that is cut short leaves garbage.
+ */
+export class Compactor implements Worker {
+  readonly name = "compactor";
+  readonly #parts: WorkerParts;
+  readonly #maker: SegmentMaker;
+  readonly #gatherer: Gatherer;
+  readonly #retries: PartitionRetries;
+  /** Journals in which nothing was due: until when that is so if they do not move. */
+  readonly #resting = new Map<JournalId, { readonly seq: JournalSeq; readonly untilMs: number }>();
+  /** By number: journals that did not answer, or whose stores did not. */
+  readonly #failedUntilMs = new Map<number, number>();
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+    const pieces = new EntryPieces(parts);
+    this.#maker = new SegmentMaker(parts, pieces);
+    this.#gatherer = new Gatherer(parts, pieces);
+    this.#retries = new PartitionRetries(parts.clock);
+  }
+
+  /** Answers how many segments were made and runs gathered. One journal after the other, so that memory is bounded. */
+  async runOnce(run: WorkerRun): Promise<number> {
+    const { journals, leads, clock, logger } = this.#parts;
+    let count = 0;
+    for (let journalNumber = 0; journalNumber < journals.count; journalNumber++) {
+      if (!run.isForced && clock.monotonicMs() < (this.#failedUntilMs.get(journalNumber) ?? 0)) continue;
+      try {
+        const journal = await journals.journal(journalNumber, run.signal);
+        await this.#look(journal, run);
+        if (leads(journal.state)) count += await this.#compact(journal, run);
+      } catch (error) {
+        run.signal.throwIfAborted();
+        this.#failedUntilMs.set(journalNumber, clock.monotonicMs() + WORKER_RETRY_MS_MIN);
+        logger.warn("a journal is not compacted", { journal: journalNumber, error: describeError(error) });
+      }
+    }
+    return count;
+  }
+
+  /** An old view costs nothing but work in vain, but what others have written must not wait for ever. */
+  async #look(journal: LogJournal, { isForced, signal }: WorkerRun): Promise<void> {
+    if (isForced) await journal.readBarrier(signal);
+    else if (this.#parts.clock.monotonicMs() - journal.asOfMs > WORKER_VIEW_MS_MAX) await journal.catchUp(signal);
+  }
+
+  async #compact(journal: LogJournal, { isForced, signal }: WorkerRun): Promise<number> {
+    const { clock } = this.#parts;
+    const rest = this.#resting.get(journal.id);
+    if (!isForced && rest?.seq === journal.seq && clock.monotonicMs() < rest.untilMs) return 0;
+    const run = { isForced, signal, journal, lostRaces: new Map(), failed: new Set<string>(), isSilenceTold: false };
+    let count = 0;
+    for (let round = 0; round < COMPACTION_ROUNDS_MAX; round++) {
+      const plans = this.#plan(run);
+      if (plans.length === 0) break;
+      count += await this.#make(plans, run);
+    }
+    if (!isForced) count += await this.#gather(run);
+    if (count === 0 && run.failed.size === 0) {
+      this.#resting.set(journal.id, { seq: journal.seq, untilMs: clock.monotonicMs() + WORKER_VIEW_MS_MAX });
+    }
+    return count;
+  }
+
+  /** What fits in memory together of all that is due, a segment for each partition. */
+  #plan(run: JournalRun): readonly SegmentPlan[] {
+    const { journal, isForced } = run;
+    const time: PlanTime = { nowMs: journal.nowMs(), isForced };
+    const plans: SegmentPlan[] = [];
+    let byteLength = 0;
+    for (const partition of journal.state.partitions.values()) {
+      const plan = this.#planOf(partition, time, run);
+      if (plan === undefined) continue;
+      const planBytes = sumBytes(plan.inputs.kind === "entries" ? plan.inputs.entries : plan.inputs.segments);
+      if (plans.length > 0 && byteLength + planBytes > SEGMENT_BYTES_MAX) continue;
+      byteLength += planBytes;
+      plans.push(plan);
+      if (plans.length === COMPACTION_SEGMENTS_TOGETHER_MAX) break;
+    }
+    return plans;
+  }
+
+  #planOf(partition: PartitionState, time: PlanTime, run: JournalRun): SegmentPlan | undefined {
+    if (partition.entries.length === 0 && partition.segments.length < 2) return undefined;
+    if (!this.#isFree(partition, run)) return undefined;
+    const topic = this.#parts.cluster.topic(partition.topicId);
+    if (topic === undefined) return undefined;
+    const inputs = inputsOf(partition, topic.settings, time);
+    return inputs && { partition, topic: topic.name, inputs };
+  }
+
+  #isFree(partition: PartitionState, { failed, lostRaces, isForced }: JournalRun): boolean {
+    const key = keyOf(partition);
+    if (failed.has(key) || (lostRaces.get(key) ?? 0) >= LOST_RACES_MAX) return false;
+    return isForced || !this.#retries.isResting(key);
+  }
+
+  async #make(plans: readonly SegmentPlan[], run: JournalRun): Promise<number> {
+    const results = await this.#maker.make(run.journal, plans, run.signal);
+    let count = 0;
+    for (const [index, { partition }] of plans.entries()) {
+      const key = keyOf(partition);
+      const result = results[index];
+      if (result?.kind === "failed") await this.#noteFailure(partition, result.error, run);
+      else if (result?.kind === "moved") run.lostRaces.set(key, (run.lostRaces.get(key) ?? 0) + 1);
+      else {
+        this.#retries.noteSuccess(key);
+        count++;
+      }
+    }
+    this.#parts.logger.debug("segments are made", { journal: run.journal.id, planned: plans.length, made: count });
+    return count;
+  }
+
+  async #gather(run: JournalRun): Promise<number> {
+    const { journal, signal } = run;
+    const { cluster, logger } = this.#parts;
+    const time: PlanTime = { nowMs: journal.nowMs(), isForced: false };
+    const plans = planGathers(journal.state, {
+      nowMs: time.nowMs,
+      canTake: (partition) => {
+        const topic = cluster.topic(partition.topicId);
+        // What is due and was not made now will be soon.
+        return topic !== undefined && this.#isFree(partition, run) && !dueEntries(partition, topic.settings, time);
+      },
+    });
+    let count = 0;
+    for (const plan of plans) {
+      const { taken, failed } = await this.#gatherer.gather(journal, plan, signal);
+      count += taken;
+      for (const { partition, error } of failed) await this.#noteFailure(partition, error, run);
+      logger.debug("entries are gathered", { journal: journal.id, planned: plan.runs.length, taken });
+    }
+    return count;
+  }
+
+  async #noteFailure(partition: PartitionState, error: unknown, run: JournalRun): Promise<void> {
+    const key = keyOf(partition);
+    if (await this.#isOutdated(key, error, run)) {
+      run.lostRaces.set(key, (run.lostRaces.get(key) ?? 0) + 1);
+      return;
+    }
+    const passes = error instanceof LogError && error.kind === "unavailable";
+    run.failed.add(key);
+    this.#retries.noteFailure(key, { passes });
+    if (passes && run.isSilenceTold) return;
+    run.isSilenceTold ||= passes;
+    const { topicId, partitionIndex } = partition;
+    const topic = this.#parts.cluster.topic(topicId)?.name ?? topicId;
+    const fields = { topic, partition: partitionIndex, error: describeError(error) };
+    this.#parts.logger.warn("a partition is not compacted; it will be tried again", fields);
+  }
+
+  /** What the plan named may be gone because the state has moved on; only the newest state says that it is damage (J8). */
+  async #isOutdated(key: string, error: unknown, { journal, signal }: JournalRun): Promise<boolean> {
+    if (!(error instanceof LogError) || error.kind !== "conflict") return false;
+    await journal.readBarrier(signal);
+    const partition = journal.state.partitions.get(key);
+    if (partition === undefined) return true;
+    if (error instanceof MissingEntryError) return !refersTo(partition, error.place);
+    return error instanceof MissingSegmentError && !namesSegment(partition, error.segment);
+  }
+}
+
+function inputsOf(
+  partition: PartitionState,
+  settings: Parameters<typeof dueEntries>[1],
+  time: PlanTime,
+): SegmentInputs | undefined {
+  const entries = dueEntries(partition, settings, time);
+  if (entries !== undefined) return { kind: "entries", entries };
+  const segments = dueSegments(partition, settings, time);
+  return segments && { kind: "segments", segments };
+}
+
+function keyOf({ topicId, partitionIndex }: PartitionState): string {
+  return partitionKey(topicId, partitionIndex);
+}
