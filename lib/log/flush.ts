@@ -265,16 +265,21 @@ export class Flush {
       begun = await turn.run(() => this.#begin(reserved, { opening, content }, signal));
       if (begun === undefined) return;
       const { outcome } = await begun.committed;
-      if (outcome.kind === "retired") throw new RetiredObjectError(outcome.floor);
-      await this.#answer(begun.parts, outcome, signal);
+      // In the same turn: what is behind it in its record is answered next.
+      if (outcome.kind === "retired") this.#refuse(group, new RetiredObjectError(outcome.floor));
+      else await this.#answer(begun.parts, outcome, signal);
     } catch (error) {
       if (begun === undefined) slot.release();
-      const answer = this.#answerOf(error);
-      for (const part of group.parts) settleAll(part.batches, answer);
-      this.#ports.lanes.withdrawHeldBack();
+      this.#refuse(group, error);
     } finally {
       begun?.proposed[Symbol.dispose]();
     }
+  }
+
+  #refuse(group: FlushGroup, error: unknown): void {
+    const answer = this.#answerOf(error);
+    for (const part of group.parts) settleAll(part.batches, answer);
+    this.#ports.lanes.withdrawHeldBack();
   }
 
   /** Proposes what may still be committed, in its lane's order: whatever stood before it has been proposed or has failed. */
@@ -322,11 +327,18 @@ export class Flush {
         // At once: what is behind it in its lane must not find the partition opened meanwhile.
         for (const batch of part.batches) this.#ports.gaps.noteFailure(batch);
       } else
-        for (const [at, batch] of part.batches.entries()) batch.settle(defined(outcomes[at], "outcome of a batch"));
+        for (const [at, batch] of part.batches.entries())
+          batch.settle(this.#inOrder(batch, defined(outcomes[at], "outcome of a batch")));
     }
     if (notOpen.length > 0) this.#ports.lanes.withdrawHeldBack();
     // Dropped since the local fold said that it was open. Tried again it would overtake what is behind it in its lane.
     await Promise.all(notOpen.map((part) => this.#answerNotOpen(part, signal)));
+  }
+
+  /** The fold refuses as a gap what is behind a batch that was just retired: its client is to send both again. */
+  #inOrder(batch: QueuedBatch, outcome: BatchOutcome): AppendAnswer {
+    const isGap = outcome.kind === "refused" && outcome.error === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER;
+    return isGap && this.#ports.gaps.holdsBack(batch) ? HELD_BACK : outcome;
   }
 
   async #answerNotOpen({ topic, partitionIndex, batches }: FlushPart, signal: AbortSignal): Promise<void> {
