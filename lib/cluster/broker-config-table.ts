@@ -109,9 +109,14 @@ const CONNECTIONS: readonly BrokerConfigDefinition[] = [
 ];
 
 const CLEANING: readonly BrokerConfigDefinition[] = [
-  long("log.retention.check.interval.ms", "300000", "Milliseconds between two looks for segments to delete.", {
-    min: 1,
-  }),
+  long(
+    "log.retention.check.interval.ms",
+    "300000",
+    "Milliseconds between two looks for records past their retention, a minute at least.",
+    {
+      min: 1,
+    },
+  ),
   boolean("log.cleaner.enable", "true", "Whether compacted topics are cleaned."),
   int("log.cleaner.threads", "1", "Threads that clean.", { min: 0, update: "cluster-wide" }),
   double(

@@ -12,10 +12,12 @@ import {
 // Broker configs of producers, groups and transactions, by Kafka's names and with Kafka's defaults.
 
 const PRODUCERS: readonly BrokerConfigDefinition[] = [
-  int("producer.id.expiration.ms", "86400000", "Milliseconds after which an idle producer id is forgotten.", {
-    min: 1,
-    update: "cluster-wide",
-  }),
+  int(
+    "producer.id.expiration.ms",
+    "86400000",
+    "Milliseconds after which a partition forgets an idle producer id; below 15 minutes it counts as 15 minutes.",
+    { min: 1, update: "cluster-wide" },
+  ),
 ];
 
 const CLASSIC_GROUPS: readonly BrokerConfigDefinition[] = [

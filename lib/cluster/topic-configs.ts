@@ -293,9 +293,9 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     type: "long",
     default: "-1",
     synonyms: [{ name: "log.retention.bytes" }],
-    effect: "later",
+    effect: "acts",
     documentation:
-      "Bytes that a partition may keep before its oldest segments go; -1 for no limit. Applies with cleanup.policy delete.",
+      "Bytes that a partition may keep before its oldest segments go, and flushes that are not in segments yet; -1 for no limit. Applies with cleanup.policy delete.",
   },
   {
     name: "retention.ms",
@@ -307,8 +307,9 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
       { name: "log.retention.minutes", factor: MINUTE_MS },
       { name: "log.retention.hours", factor: HOUR_MS },
     ],
-    effect: "later",
-    documentation: "Milliseconds for which records are kept; -1 for ever. Applies with cleanup.policy delete.",
+    effect: "acts",
+    documentation:
+      "Milliseconds for which records are kept, by the newest timestamp of their segment; -1 for ever. Applies with cleanup.policy delete.",
   },
   {
     name: "segment.bytes",
