@@ -1,14 +1,17 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { assert, unreachable } from "#lib/util/assert.ts";
+import { Borrowed } from "#lib/util/borrowed.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import type { EntryRange } from "./entry-index.ts";
 import type { EntryReader } from "./entry-reader.ts";
-import { findByTime, findMaxTimestamp, type ReadRange, type TimedRecord } from "./entry-time-search.ts";
 import type { ByteBudget } from "./fetch-budget.ts";
 import { lastStableOffset, type PartitionAccess, type PartitionSlot } from "./fetch-partitions.ts";
 import type { FoundOffset, OffsetLister, OffsetSpec, PartitionOffsetQuery } from "./log-api.ts";
-import type { PartitionState } from "./log-state.ts";
-import type { SegmentReader } from "./segment-reader.ts";
+import type { LogSegment, PartitionState } from "./log-state.ts";
+import type { TimedRecord } from "./record-times.ts";
+import type { SegmentPlace, SegmentRange } from "./segment-batches.ts";
+import { type SegmentBatches, type SegmentReader, windowOf } from "./segment-reader.ts";
+import { findByTime, findMaxTimestamp, type TimeReads } from "./time-search.ts";
 
 export interface OffsetSearchDeps {
   readonly access: PartitionAccess;
@@ -75,22 +78,55 @@ export class OffsetSearch implements OffsetLister {
 
   async #findIn(partition: PartitionState, slot: OffsetSlot, signal: AbortSignal): Promise<FoundOffset> {
     const { spec } = slot;
-    const read: ReadRange = (range, use) => this.#read(slot, range, { signal, use });
     switch (spec.kind) {
       case "earliest":
         return offsetOnly(partition.logStartOffset);
       case "latest":
         return offsetOnly(spec.readCommitted ? lastStableOffset(partition) : partition.logEndOffset);
       case "max-timestamp":
-        return answerOf(await findMaxTimestamp(partition, read));
+        return answerOf(await findMaxTimestamp(partition, this.#reads(slot, signal)));
       case "at-time":
-        return answerOf(await findByTime(partition, spec.timestampMs, read));
+        return answerOf(await findByTime(partition, spec.timestampMs, this.#reads(slot, signal)));
       default:
         return unreachable(spec);
     }
   }
 
-  async #read<T>(
+  #reads(slot: OffsetSlot, signal: AbortSignal): TimeReads {
+    const { segments } = this.#deps;
+    return {
+      entry: (range, use) => this.#readEntry(slot, range, { signal, use }),
+      segment: (range, use) => this.#readSegment(range, { signal, use }),
+      locate: (segment, offset) => this.#locate(segment, signal, () => segments.locate(segment, offset, signal)),
+      locateTime: (segment, timestampMs) =>
+        this.#locate(segment, signal, () => segments.locateTime(segment, timestampMs, signal)),
+    };
+  }
+
+  async #locate(
+    { indexByteLength, timeIndexByteLength }: LogSegment,
+    signal: AbortSignal,
+    locate: () => Promise<SegmentPlace>,
+  ): Promise<SegmentPlace> {
+    using _grant = await this.#deps.budget.acquire(indexByteLength + timeIndexByteLength, signal);
+    return await locate();
+  }
+
+  async #readSegment<T>(
+    range: SegmentRange,
+    { signal, use }: { readonly signal: AbortSignal; readonly use: (batches: SegmentBatches) => T },
+  ): Promise<T> {
+    const { segments, budget } = this.#deps;
+    using _grant = await budget.acquire(windowOf(range), signal);
+    const borrowed = new Borrowed();
+    try {
+      return use(await segments.read(range, { signal, borrowed }));
+    } finally {
+      borrowed.release();
+    }
+  }
+
+  async #readEntry<T>(
     slot: OffsetSlot,
     range: EntryRange,
     options: { readonly signal: AbortSignal; readonly use: (chunks: readonly Uint8Array[]) => T },

@@ -99,7 +99,7 @@ export class SegmentReader {
     const known = this.place(segment, offset);
     if (known !== undefined) return known;
     const place = await this.#useFiles(segment, ["index"], signal, ([index]) =>
-      placeOf(findPosition(defined(index), segment.baseOffset, offset, segment), offset),
+      placeOf(findPosition(defined(index), segment.baseOffset, offset, segment), offset, segment),
     );
     this.#remember(segment, offset, place);
     return place;
@@ -110,7 +110,7 @@ export class SegmentReader {
     const { baseOffset, nextOffset } = segment;
     return await this.#useFiles(segment, ["index", "timeindex"], signal, ([index, timeIndex]) => {
       const indexes = { index: defined(index), timeIndex: defined(timeIndex) };
-      return placeOf(findTimeRange(indexes, baseOffset, timestampMs, segment), nextOffset - 1);
+      return placeOf(findTimeRange(indexes, baseOffset, timestampMs, segment), nextOffset - 1, segment);
     });
   }
 
@@ -260,7 +260,9 @@ export function windowOf({ segment, place, bytesMax }: SegmentRange): number {
 
 const NOTHING: SegmentBatches = { chunks: [], byteLength: 0, next: undefined };
 
-function placeOf({ position, nextPosition }: IndexRange, lastOffsetMax: Offset): SegmentPlace {
+/** `lastOffsetMax`: of the batch that an index names. At the beginning there is none, and nothing need be taken on trust. */
+function placeOf({ position, nextPosition }: IndexRange, lastOffsetMax: Offset, segment: LogSegment): SegmentPlace {
+  if (position === 0) return { ...startOf(segment), nextPosition };
   return { position, offset: undefined, lastOffsetMax, nextPosition };
 }
 

@@ -99,6 +99,8 @@ export interface CompactOptions extends StoredSegmentOptions {
   readonly firstSegment?: number;
   readonly segmentCount?: number;
   readonly entryCount?: number;
+  /** All batches of these, with true offsets; read by fetches if they are not given. */
+  readonly batches?: readonly Uint8Array[];
   /** Batches that stay. If the last one does not, an empty one takes its place. */
   readonly keeps?: (baseOffset: number) => boolean;
 }
@@ -120,7 +122,9 @@ export async function compact(
   const inputs = [...oldSegments.map(segmentInput), ...oldEntries.map(entryInput)];
   const [first, last] = [inputs[0], inputs.at(-1)];
   if (first === undefined || last === undefined) return undefined;
-  const batches = await readBatches(process, topic, { partitionIndex, ...first, nextOffset: last.nextOffset });
+  const range = { partitionIndex, ...first, nextOffset: last.nextOffset };
+  const batches =
+    options.batches?.filter((batch) => isWithin(batch, range)) ?? (await readBatches(process, topic, range));
   const kept = keeps === undefined ? batches : keptOf(batches, keeps, last.nextOffset);
   const isCleaned = keeps !== undefined || oldSegments.some((segment) => segment.isCleaned);
   const base = { isCleaned, ...options, partitionIndex, baseOffset: first.baseOffset };
@@ -130,7 +134,13 @@ export async function compact(
   return segment;
 }
 
-function keptOf(
+function isWithin(batch: Uint8Array, range: { readonly baseOffset: number; readonly nextOffset: number }): boolean {
+  const { baseOffset } = readBatchHeader(batch);
+  return baseOffset >= range.baseOffset && baseOffset < range.nextOffset;
+}
+
+/** The batches that are left of these, which end at `nextOffset`; the last one may be an empty one. */
+export function keptOf(
   batches: readonly Uint8Array[],
   keeps: (baseOffset: number) => boolean,
   nextOffset: number,
