@@ -65,7 +65,7 @@ export interface Broker {
 
 /** Opens the journals and wires the parts together. Rejects if the journals cannot be read. */
 export async function assembleBroker(given: BrokerPorts, settings: BrokerSettings): Promise<Broker> {
-  const { startConfigs, isOnDemand = false } = settings;
+  const { startConfigs, isOnDemand = false, looksAfterAll = false } = settings;
   const watched = watchReplicas(given, { isOnDemand });
   const { stores, health, tracker } = watched;
   const ports = { ...given, stores, health };
@@ -90,9 +90,10 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
   if (!isOnDemand) await journals.openAll(signal);
   const appendPorts = { ...ports, journals, directory: view, writer, recent: readers.recent, signal };
   const members = { ...ports, cluster: view, clusterJournal: cluster, journals, storeIds: stores.ids };
-  const tended = { ...members, isOnDemand, ...settings.identity, looksAfterAll: settings.looksAfterAll ?? false };
-  const replication = assembleReplication({ ...tended, watched, groupJournalCount: groups.journals.count });
-  const workers = assembleWorkers(tended);
+  const groupJournalCount = groups.journals.count;
+  const tended = { ...members, ...settings.identity, isOnDemand, looksAfterAll, groupJournalCount };
+  const replication = assembleReplication({ ...tended, watched });
+  const workers = assembleWorkers({ ...tended, writer, tailCache: readers.recent, onCopyLost, signal });
   const isStoreSuspect = (id: StoreId): boolean => health.isSuspect(id);
   const elector = new Elector({ ...members, ...settings.identity, isStoreSuspect });
   const services: BrokerServices = {

@@ -10,7 +10,6 @@ import { FetchWaiters } from "#lib/log/fetch-waiters.ts";
 import { OffsetSearch } from "#lib/log/list-offsets.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { PartitionDirectory } from "#lib/log/partition-directory.ts";
-import type { RecentBytes } from "#lib/log/recent-bytes.ts";
 import { SegmentReader } from "#lib/log/segment-reader.ts";
 import { TailCache } from "#lib/log/tail-cache.ts";
 import type { LostCopy } from "#lib/storage/copy-reader.ts";
@@ -22,7 +21,7 @@ import type { BrokerPorts } from "./open-journals.ts";
 export interface Readers {
   readonly services: Pick<BrokerServices, "fetcher" | "offsets" | "describer" | "deleter">;
   /** Where the append path leaves what it wrote. */
-  readonly recent: RecentBytes;
+  readonly recent: TailCache;
   dispose(): void;
 }
 

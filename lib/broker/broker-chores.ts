@@ -32,6 +32,8 @@ export interface BrokerChores {
   replicate(signal: AbortSignal): Promise<number>;
   /** Expires members and offsets of groups. Answers how many offsets went and how many groups have more to expire. */
   expire(signal: AbortSignal): Promise<number>;
+  /** Expires producers of the log journals that this process looks after. Answers of how many partitions. */
+  expireProducers(run: WorkerRun): Promise<number>;
   /**
    * One run of a worker on the journals that this process looks after, as they are now: 0 if there was nothing to do.
    * Rejects as the worker does, and with `UnknownWorkerError`.
@@ -73,12 +75,13 @@ export function newBrokerChores(parts: {
       const watchedCount = await groups.coordinator.expireOverdue(signal);
       return watchedCount + (await groups.offsetExpirer.expireAll(signal));
     },
+    expireProducers: (run) => workers.runOnce("expirer", run),
     async work(name, run) {
       const { signal } = run;
       await Promise.all([cluster.catchUp(signal), journals.openAll(signal)]);
       await chores.catchUp("opened", signal);
       if (name === "replicator") return chores.replicate(signal);
-      if (name === "expirer") return chores.expire(signal);
+      if (name === "expirer") return (await chores.expire(signal)) + (await chores.expireProducers(run));
       return workers.runOnce(name, run);
     },
   };

@@ -46,3 +46,9 @@ test("a run that fails is due again at the next call", async () => {
   await expect(failing).rejects.toThrow("the table is away");
   expect((await schedule.run(async () => 0)).kind).toBe("ran");
 });
+
+test("the longest pause is a schedule's own", async () => {
+  const clock = new ManualClock();
+  const schedule = new BackOffSchedule(clock, { periodMsMax: 60 * HOUSEKEEPING_PERIOD_MS });
+  expect(await runsIn(190, { schedule, clock, found: 0 })).toEqual([0, 2, 6, 14, 30, 62, 122, 182]);
+});
