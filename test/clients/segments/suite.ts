@@ -1,13 +1,10 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { deepEqual, match, ok } from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { SegmentBuilder } from "#lib/storage/segments/segment-builder.ts";
-import { Broker } from "../support/broker.ts";
-import { KAFKA_VERSION, provideJava, runJava } from "../support/java.ts";
-import { lastLines } from "../support/processes.ts";
+import { join } from "node:path";
+import { KAFKA_VERSION, provideJava } from "../support/java.ts";
 import type { Facts, Suite } from "../support/suite.ts";
-import { newTopic } from "../support/topics.ts";
+import { checkKafkaSegments, checkMillraceSegments } from "./broker-segments.ts";
 import { craftedSegments, recordOffsets, type WrittenSegment, writeSegment } from "./crafted-segments.ts";
 import { dumpSegments } from "./dump.ts";
 
@@ -16,14 +13,17 @@ import { dumpSegments } from "./dump.ts";
 
 export const segmentsSuite: Suite = {
   name: "segments",
-  budgetMinutes: 2,
+  budgetMinutes: 3,
   what: `DumpLogSegments of Apache Kafka ${KAFKA_VERSION}: reads our segments and their indexes, and finds no fault`,
   async run(facts, { target }) {
     await provideJava();
     const root = mkdtempSync(join(tmpdir(), "millrace-clients-segments-"));
     try {
-      if (target === "kafka") await checkKafka(facts);
-      else await checkCrafted(facts, root);
+      if (target === "kafka") await checkKafkaSegments(facts);
+      else {
+        await checkCrafted(facts, root);
+        await checkMillraceSegments(facts);
+      }
       await checkFaults(facts, root);
     } finally {
       rmSync(root, { recursive: true, force: true });
@@ -59,43 +59,6 @@ async function checkCrafted(facts: Facts, root: string): Promise<void> {
   });
 }
 
-const KAFKA_CONFIGS = { "log.index.size.max.bytes": "1048576", "log.segment.bytes": "1048576" };
-
-async function checkKafka(facts: Facts): Promise<void> {
-  await using broker = await Broker.start("kafka", { configs: KAFKA_CONFIGS });
-  const topic = await newTopic(broker, "segments");
-  await facts.check(
-    "Kafka's own segments pass the same, and have the very indexes that we would make of them",
-    async () => {
-      for (const codec of ["none", "lz4"]) {
-        const size = ["--num-records", "8000", "--record-size", "250", "--throughput", "-1"];
-        const properties = [`bootstrap.servers=${broker.address}`, `compression.type=${codec}`, "batch.size=2000"];
-        const finished = await runJava("org.apache.kafka.tools.ProducerPerformance", [
-          ...["--topic", topic, ...size, "--command-property", ...properties],
-        ]);
-        equal(finished.code, 0, lastLines(finished.stderr));
-      }
-      // A broker that stops cuts the indexes of its newest segment to what is in them. A JVM says that a signal ended it.
-      equal(await broker.stop(), 128 + 15);
-      const directory = join(broker.directory, "data", `${topic}-0`);
-      const files = readdirSync(directory)
-        .filter((name) => /^\d{20}\.(log|index|timeindex)$/.test(name))
-        .map((name) => join(directory, name));
-      ok(files.filter((file) => file.endsWith(".log")).length >= 3, "several segments");
-      const dump = await dumpSegments(files, "--deep-iteration", "--print-data-log");
-      deepEqual(dump.faults, []);
-      equal([...dump.lines.values()].flat().filter((line) => line.startsWith("| offset: ")).length, 16_000);
-      const indexes = files.filter((file) => !file.endsWith(".log"));
-      deepEqual((await dumpSegments(indexes, "--index-sanity-check")).faults, []);
-      deepEqual((await dumpSegments(indexes, "--verify-index-only")).faults, []);
-      for (const log of files.filter((file) => file.endsWith(".log"))) equalIndexes(log);
-      const index = indexes.find((file) => file.endsWith(".index")) ?? "";
-      shiftIndex(index);
-      match((await dumpSegments([index], "--verify-index-only")).faults.join(), /Mismatches in/);
-    },
-  );
-}
-
 async function checkFaults(facts: Facts, root: string): Promise<void> {
   const write = (name: string): WrittenSegment => {
     const crafted = craftedSegments().find((each) => each.name === "every-batch-indexed");
@@ -122,17 +85,6 @@ async function checkFaults(facts: Facts, root: string): Promise<void> {
     writeFileSync(log, bytes);
     match((await dumpSegments([log])).faults.join(), /isvalid: false/);
   });
-}
-
-/** What we make of Kafka's log is what stands beside it, to the byte. */
-function equalIndexes(log: string): void {
-  const baseOffset = Number(basename(log, ".log"));
-  const builder = new SegmentBuilder({ baseOffset });
-  builder.add([readFileSync(log)]);
-  const { index, timeIndex } = builder.finish();
-  const stored = (suffix: string) => readFileSync(log.replace(/log$/, suffix)).toString("hex");
-  equal(Buffer.from(index).toString("hex"), stored("index"), `${baseOffset}.index`);
-  equal(Buffer.from(timeIndex).toString("hex"), stored("timeindex"), `${baseOffset}.timeindex`);
 }
 
 /** Every entry keeps its offset and gets the position of the entry behind it. */
