@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { CorruptSegmentError } from "#lib/storage/segments/errors.ts";
 import { findPosition } from "#lib/storage/segments/offset-index.ts";
 import { SegmentBuilder, type SegmentFiles } from "#lib/storage/segments/segment-builder.ts";
-import { findTime } from "#lib/storage/segments/time-index.ts";
+import { findTime, findTimeRange } from "#lib/storage/segments/time-index.ts";
+import { decodeTransactionIndex } from "#lib/storage/segments/transaction-index.ts";
 import { type ExpectedSegment, type SegmentBytes, verifySegment } from "#lib/storage/segments/verify-segment.ts";
 import { SEGMENT_PROBLEMS_MAX } from "#lib/util/limits.ts";
 import { arbitraryRun, type Run } from "./arbitrary-run.ts";
@@ -159,6 +160,26 @@ describe("verification", () => {
     expect(verify({ ...bytes, index }, expected)).toMatchObject([{ file: "index" }]);
   });
 
+  test("and searches take bytes of any kind, and fail only as they say", () => {
+    const bytes = fc.uint8Array({ maxLength: 200 });
+    const offset = fc.integer({ min: 0, max: 2 ** 50 });
+    fc.assert(
+      fc.property(bytes, bytes, offset, (some, others, at) => {
+        expect(() =>
+          verifySegment({ log: [some], index: others, timeIndex: others, txnIndex: others }, sized(at)),
+        ).not.toThrow();
+        for (const search of [
+          () => findPosition(some, 500, at),
+          () => findTime(some, 500, at),
+          () => findTimeRange({ index: some, timeIndex: others }, 500, at),
+          () => decodeTransactionIndex(some, 500),
+        ]) {
+          expect(errorOf(search) ?? new CorruptSegmentError(0, "")).toBeInstanceOf(CorruptSegmentError);
+        }
+      }),
+    );
+  });
+
   test("stops naming faults at a limit", () => {
     const { bytes, expected } = stored(build({ ...sample, batches: manyBatches() }));
     for (let at = 0; at < bytes.log.byteLength; at += bytes.log.readInt32BE(at + 8) + 12) {
@@ -213,6 +234,19 @@ describe("a search in an index", () => {
     expect(() => findPosition(index, 500, 520)).toThrow(CorruptSegmentError);
   });
 });
+
+function sized(baseOffset: number): ExpectedSegment {
+  return { baseOffset, nextOffset: baseOffset + 1, byteLength: 61, isCleaned: false };
+}
+
+function errorOf(search: () => unknown): unknown {
+  try {
+    search();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
 
 function manyBatches() {
   return Array.from({ length: SEGMENT_PROBLEMS_MAX + 50 }, (_, index) =>
