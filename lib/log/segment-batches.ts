@@ -11,6 +11,7 @@ import {
 import { BatchWalk } from "#lib/storage/segments/batch-walk.ts";
 import { CorruptSegmentError } from "#lib/storage/segments/errors.ts";
 import type { Offset } from "#lib/util/branded.ts";
+import { REQUEST_BYTES_MAX } from "#lib/util/limits.ts";
 import { sliceChunks } from "./entry-chunks.ts";
 import type { LogSegment } from "./log-state.ts";
 
@@ -141,7 +142,7 @@ function endOf(
     return nextOffset === segment.nextOffset ? {} : { problem: `the log ends there, and not at ${segment.nextOffset}` };
   }
   const sizeBytes = walk.remaining < LOG_OVERHEAD_BYTES ? BATCH_HEADER_BYTES : sizeAt(window, walk.position);
-  if (sizeBytes < BATCH_HEADER_BYTES || sizeBytes > bytesLeft) {
+  if (sizeBytes < BATCH_HEADER_BYTES || sizeBytes > Math.min(bytesLeft, REQUEST_BYTES_MAX)) {
     return { problem: `it claims ${sizeBytes} bytes of ${bytesLeft}` };
   }
   return isTaken ? {} : { wantedBytes: sizeBytes };

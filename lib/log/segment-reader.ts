@@ -160,9 +160,10 @@ export class SegmentReader {
     const { segment } = range;
     const log = fileOf(segment, "log");
     let { place } = range;
+    const end = Math.min(place.position + wanted.byteLength, segment.byteLength);
     for (;;) {
       const { position } = place;
-      const byteLength = Math.min(wanted.byteLength, segment.byteLength - position);
+      const byteLength = Math.max(end - position, Math.min(FIRST_BATCH_BYTES, segment.byteLength - position));
       const window = await this.#readLog(segment, { ...wanted, position, byteLength }, options);
       const cut = cutBatches(window, { ...range, place });
       if (cut.damage === undefined) return cut;

@@ -215,7 +215,7 @@ test("a fetch from any offset answers the batches from there on, as many as fit,
       }
     },
   );
-  await fc.assert(property, { numRuns: 80 });
+  await fc.assert(property, { numRuns: 50 });
 }, 30_000);
 
 test("whoever reads on from where an answer ended gets every batch once", async () => {
@@ -239,7 +239,7 @@ test("whoever reads on from where an answer ended gets every batch once", async 
       expect(Buffer.compare(joined(read), joined(expected))).toBe(0);
     },
   );
-  await fc.assert(property, { numRuns: 50 });
+  await fc.assert(property, { numRuns: 40 });
 }, 30_000);
 
 test("offsets by time are those of a plain search through all records that are left", async () => {
@@ -261,5 +261,5 @@ test("offsets by time are those of a plain search through all records that are l
     expect([found.offset, found.timestampMs]).toEqual(answerOf(records.find(({ timestampMs }) => timestampMs === max)));
     expect((await reader.offsetOf(topic, 0, { kind: "earliest" })).offset).toBe(state.logStartOffset);
   });
-  await fc.assert(property, { numRuns: 60 });
+  await fc.assert(property, { numRuns: 30 });
 }, 30_000);
