@@ -46,6 +46,7 @@ export function startSettings(
     tailCacheBytesMax: settings.tailCacheBytesMax,
     blockCacheBytesMax: settings.blockCacheBytesMax,
     journalPollMs: own.journalPollMs,
+    workers: settings.workers,
     replacesDead: own.replacesDead,
     listeners: settings.listeners,
     http:

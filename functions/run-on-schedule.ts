@@ -1,11 +1,12 @@
 import type { Context, ScheduledEvent } from "aws-lambda";
 import type { Broker } from "#lib/broker/assemble-broker.ts";
-import { BackOffSchedule, type ScheduledRun } from "#lib/housekeeping/back-off-schedule.ts";
+import { type BackOffOptions, BackOffSchedule, type ScheduledRun } from "#lib/housekeeping/back-off-schedule.ts";
+import type { WorkerRun } from "#lib/housekeeping/workers/worker.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { clock, newRuntime } from "./runtime.ts";
 
 /** What a scheduled call may bring; `force` (from a person's hand) runs the work whether it is due or not. */
-type ScheduledCall = Partial<Pick<ScheduledEvent, "time">> & { readonly force?: boolean };
+export type ScheduledCall = Partial<Pick<ScheduledEvent, "time">> & { readonly force?: boolean };
 
 /** Nobody waits for a scheduled call, so the last copy of a snapshot gets time. */
 const LATE_COPY_MS_MAX = 5_000;
@@ -18,18 +19,20 @@ const RESERVE_MS = 2_000;
  */
 export function runOnSchedule(
   name: string,
-  work: (broker: Broker, signal: AbortSignal) => Promise<number>,
+  options: BackOffOptions,
+  work: (broker: Broker, run: WorkerRun) => Promise<number>,
 ): (call: ScheduledCall, context: Context) => Promise<ScheduledRun> {
   const runtime = newRuntime(name);
-  let schedule = new BackOffSchedule(clock);
+  let schedule = new BackOffSchedule(clock, options);
   return async (call, context) => {
     clock.thaw();
-    if (call.force === true) schedule = new BackOffSchedule(clock);
+    const isForced = call.force === true;
+    if (isForced) schedule = new BackOffSchedule(clock, options);
     const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS));
     try {
       const run = await schedule.run(async () => {
         const { broker } = await runtime.started(signal);
-        const found = await work(broker, signal);
+        const found = await work(broker, { isForced, signal });
         await broker.chores.settle(Math.min(LATE_COPY_MS_MAX, context.getRemainingTimeInMillis() / 2));
         return found;
       });

@@ -7,7 +7,18 @@ import { buildSync, type Metafile } from "esbuild";
 import { type Architecture, copyNativePackages, NATIVE_PACKAGE_NAMES } from "./native-packages.ts";
 
 /** One entry each; the file is `functions/<name>.ts`, the handler `<name>.handler`. */
-export const FUNCTION_NAMES = ["produce", "fetch", "consumers", "admin", "housekeeper", "expirer"] as const;
+export const FUNCTION_NAMES = [
+  "produce",
+  "fetch",
+  "consumers",
+  "admin",
+  "housekeeper",
+  "expirer",
+  "compactor",
+  "cleaner",
+  "retention",
+  "garbage",
+] as const;
 export type FunctionName = (typeof FUNCTION_NAMES)[number];
 
 export interface FunctionBundle {

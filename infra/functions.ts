@@ -25,11 +25,15 @@ interface FunctionSpec {
   readonly kind: "door" | "schedule";
   readonly memoryMb: number;
   readonly timeoutSeconds: number;
+  /** Of a schedule: between two calls. */
+  readonly everyMinutes?: number;
   readonly description: string;
 }
 
 // Half a GB is a third of a processor once a function has started: an ack waits for DynamoDB, not for that. The
-// housekeeper decodes and encodes whole states.
+// housekeeper decodes and encodes whole states. The compactor has a segment of 128 MiB in memory, the cleaner one that it
+// reads, one that it writes and a map of keys. A process that is called each five minutes is kept, and knows when its work
+// is due.
 const SPECS: Readonly<Record<FunctionName, FunctionSpec>> = {
   produce: { kind: "door", memoryMb: 512, timeoutSeconds: 60, description: "Millrace over HTTPS: producers" },
   fetch: { kind: "door", memoryMb: 512, timeoutSeconds: 60, description: "Millrace over HTTPS: readers of records" },
@@ -47,10 +51,39 @@ const SPECS: Readonly<Record<FunctionName, FunctionSpec>> = {
     timeoutSeconds: 120,
     description: "Millrace: silent members, old offsets",
   },
+  compactor: {
+    kind: "schedule",
+    memoryMb: 1024,
+    timeoutSeconds: 600,
+    description: "Millrace: log segments of what producers have written",
+  },
+  cleaner: {
+    kind: "schedule",
+    memoryMb: 1536,
+    timeoutSeconds: 600,
+    everyMinutes: 5,
+    description: "Millrace: the last record of each key in compacted topics",
+  },
+  retention: {
+    kind: "schedule",
+    memoryMb: 512,
+    timeoutSeconds: 120,
+    everyMinutes: 5,
+    description: "Millrace: records past the retention of their topics",
+  },
+  garbage: {
+    kind: "schedule",
+    memoryMb: 1024,
+    timeoutSeconds: 600,
+    everyMinutes: 5,
+    description: "Millrace: objects that nothing refers to any more",
+  },
 };
 
 export const DOOR_NAMES = ["produce", "fetch", "consumers", "admin"] as const satisfies readonly FunctionName[];
-export const SCHEDULE_NAMES = ["housekeeper", "expirer"] as const satisfies readonly FunctionName[];
+/** What works on records and their objects. */
+export const WORKER_NAMES = ["compactor", "cleaner", "retention", "garbage"] as const satisfies readonly FunctionName[];
+export const SCHEDULE_NAMES = ["housekeeper", "expirer", ...WORKER_NAMES] as const satisfies readonly FunctionName[];
 export type DoorName = (typeof DOOR_NAMES)[number];
 
 /** All functions, each with a role and a log of its own; doors have a URL, the others a schedule. */
@@ -71,7 +104,7 @@ export class Functions extends Construct {
       const made = this.#newFunction(name, props);
       new events.Rule(this, `${pascal(name)}Schedule`, {
         description: `${SPECS[name].description}; most calls find that nothing is due`,
-        schedule: events.Schedule.rate(Duration.minutes(1)),
+        schedule: events.Schedule.rate(Duration.minutes(SPECS[name].everyMinutes ?? 1)),
         // A call that is late or lost is made up for by the next one.
         targets: [new targets.LambdaFunction(made, { retryAttempts: 0, maxEventAge: Duration.minutes(1) })],
       });
@@ -106,8 +139,9 @@ export class Functions extends Construct {
     journals.grantAppend(role);
     if (name === "housekeeper") {
       journals.grantTrim(role);
-      stores.grantRepair(role);
+      stores.grantDelete(role);
     }
+    if (name === "garbage") stores.grantDelete(role);
     const made = new lambda.Function(this, pascal(name), {
       description,
       code,

@@ -81,7 +81,7 @@ export class Gateway extends Construct {
       description: "Millrace gateway: what its brokers may do",
     });
     props.stores.grantUse(this.#role);
-    props.stores.grantRepair(this.#role);
+    props.stores.grantDelete(this.#role);
     props.journals.grantAppend(this.#role);
     props.journals.grantTrim(this.#role);
     this.#front =

@@ -70,8 +70,8 @@ export class Stores extends Construct {
     );
   }
 
-  /** Lets a role that may use the stores put a good copy in the place of a damaged one, which has to go first. */
-  grantRepair(role: iam.Role): void {
+  /** Lets a role that may use the stores delete garbage, or a damaged copy to put a good one in its place. */
+  grantDelete(role: iam.Role): void {
     for (const { arn, isExpress } of this.stores) {
       if (isExpress) continue;
       role.addToPolicy(new iam.PolicyStatement({ actions: ["s3:DeleteObject"], resources: [`${arn}/*`] }));

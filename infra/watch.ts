@@ -3,8 +3,8 @@ import * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";
 import * as actions from "aws-cdk-lib/aws-cloudwatch-actions";
 import type * as sns from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
-import { FUNCTION_NAMES } from "./bundle-functions.ts";
-import { DOOR_NAMES, type Functions, pascal, SCHEDULE_NAMES } from "./functions.ts";
+import { FUNCTION_NAMES, type FunctionName } from "./bundle-functions.ts";
+import { DOOR_NAMES, type Functions, pascal, SCHEDULE_NAMES, WORKER_NAMES } from "./functions.ts";
 import type { JournalTable } from "./journal-table.ts";
 
 export interface WatchProps {
@@ -33,12 +33,20 @@ export class Watch extends Construct {
   #addAlarms(): void {
     const { functions, journals } = this.#props;
     for (const name of FUNCTION_NAMES) {
+      if (isWorker(name)) continue;
       this.#alarm(`${pascal(name)}Errors`, functions.get(name).metricErrors({ period: PERIOD }), {
         threshold: 1,
         evaluationPeriods: 2,
         alarmDescription: `The function ${name} fails or runs out of time; see its log.`,
       });
     }
+    // One alarm for four functions that users miss after days only: ten alarms of an account are free.
+    this.#alarm("WorkerErrors", sum(WORKER_NAMES.map((name) => functions.get(name).metricErrors({ period: PERIOD }))), {
+      threshold: 1,
+      evaluationPeriods: 6,
+      datapointsToAlarm: 2,
+      alarmDescription: `One of ${WORKER_NAMES.join(", ")} fails or runs out of time; see their logs.`,
+    });
     this.#alarm(
       "DoorThrottles",
       sum(DOOR_NAMES.map((name) => functions.get(name).metricThrottles({ period: PERIOD }))),
@@ -116,6 +124,10 @@ export class Watch extends Construct {
       ]),
     );
   }
+}
+
+function isWorker(name: FunctionName): boolean {
+  return WORKER_NAMES.some((each) => each === name);
 }
 
 function sum(metrics: readonly cloudwatch.IMetric[]): cloudwatch.MathExpression {

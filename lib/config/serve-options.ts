@@ -1,3 +1,4 @@
+import { PERIODIC_WORKERS } from "#lib/housekeeping/workers/worker.ts";
 import {
   APPEND_INLINE_BYTES_MAX,
   BLOCK_CACHE_BYTES_MAX,
@@ -138,6 +139,12 @@ export const SERVE_OPTIONS = [
     value: "BYTES",
     description: `memory for records read from stores, at least ${32 * MIB}`,
     default: String(BLOCK_CACHE_BYTES_MAX),
+  },
+  {
+    name: "workers",
+    value: "NAMES",
+    description: `workers that this broker runs by itself: all, none, or names with commas between them of ${PERIODIC_WORKERS.join(", ")}; millrace run runs one by hand`,
+    default: "all",
   },
   {
     name: "drain-ms",

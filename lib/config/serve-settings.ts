@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PERIODIC_WORKERS, type WorkerName } from "#lib/housekeeping/workers/worker.ts";
 import { LogError } from "#lib/util/errors.ts";
 import {
   DRAIN_MS_MAX,
@@ -78,6 +79,8 @@ export interface ServeSettings {
   readonly inlineBytesMax: number;
   readonly tailCacheBytesMax: number;
   readonly blockCacheBytesMax: number;
+  /** Those that the broker runs by itself. */
+  readonly workers: readonly WorkerName[];
   readonly drainMs: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
@@ -121,6 +124,14 @@ const keyValue = z.string().transform((text, context) => {
   return [text.slice(0, at).trim(), text.slice(at + 1).trim()] as const;
 });
 
+function parseWorkers(text: string): readonly WorkerName[] | undefined {
+  if (text === "all") return PERIODIC_WORKERS;
+  if (text === "none") return [];
+  const names = text.split(",").map((name) => PERIODIC_WORKERS.find((each) => each === name.trim()));
+  const known = names.filter((name) => name !== undefined);
+  return known.length === names.length ? known : undefined;
+}
+
 const schema = z.object({
   "data-dir": z.string().min(1),
   store: z.array(address(parseS3Address, S3_ADDRESS_FORM)).default([]),
@@ -144,6 +155,7 @@ const schema = z.object({
   "inline-bytes": integer(0, INLINE_BYTES_MAX),
   "tail-cache-bytes": integer(0, Number.MAX_SAFE_INTEGER),
   "block-cache-bytes": integer(32 * MIB, Number.MAX_SAFE_INTEGER),
+  workers: address(parseWorkers, `all, none, or names of ${PERIODIC_WORKERS.join(", ")} with commas between them`),
   "drain-ms": integer(0, DRAIN_MS_MAX),
   "log-level": z.enum(["debug", "info", "warn", "error"]),
 });
@@ -204,6 +216,7 @@ export function parseServeSettings(...sources: readonly RawSettings[]): ServeSet
     inlineBytesMax: given("inline-bytes") === undefined && defaults ? defaults.inlineBytesMax : data["inline-bytes"],
     tailCacheBytesMax: data["tail-cache-bytes"],
     blockCacheBytesMax: data["block-cache-bytes"],
+    workers: data.workers,
     drainMs: data["drain-ms"],
     logLevel: data["log-level"],
   };

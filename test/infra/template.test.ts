@@ -2,7 +2,11 @@ import { Match } from "aws-cdk-lib/assertions";
 import { describe, expect, test } from "vitest";
 import { DEPLOY_PROFILES, type DeployProfile } from "#lib/config/deploy-settings.ts";
 import { SERVE_OPTIONS, type ServeOptionName } from "#lib/config/serve-options.ts";
+import { FUNCTION_NAMES } from "../../infra/bundle-functions.ts";
 import { synthesize, templateOf } from "./synthesized.ts";
+
+/** Besides brokers, which do all that functions do. */
+const DELETING_ROLES = ["GarbageRole", "HousekeeperRole"];
 
 const plain = synthesize();
 const full = synthesize({
@@ -79,10 +83,10 @@ describe.each(DEPLOY_PROFILES)("profile %s", (profile) => {
     });
   });
 
-  test("has six functions of Node 24 on arm64, each with its settings", () => {
+  test("has ten functions of Node 24 on arm64, each with its settings", () => {
     const functions = Object.values(templateOf(plain, profile).findResources("AWS::Lambda::Function"));
     expect(functions.map(({ Properties }) => Properties.Handler).toSorted()).toEqual(
-      ["admin", "consumers", "expirer", "fetch", "housekeeper", "produce"].map((name) => `${name}.handler`),
+      FUNCTION_NAMES.map((name) => `${name}.handler`).toSorted(),
     );
     for (const { Properties } of functions) {
       expect(Properties).toMatchObject({ Runtime: "nodejs24.x", Architectures: ["arm64"] });
@@ -113,46 +117,74 @@ describe.each(DEPLOY_PROFILES)("profile %s", (profile) => {
     }
   });
 
-  test("calls the scheduled functions each minute, and never a second time for the same minute", () => {
+  test("calls the scheduled functions each minute or each five, and never a second time for the same one", () => {
     const template = templateOf(plain, profile);
-    template.resourceCountIs("AWS::Events::Rule", 2);
+    const rules = Object.values(template.findResources("AWS::Events::Rule"));
+    const schedules = rules.map(({ Properties }) => {
+      const [target] = Properties.Targets;
+      const name = shortName(target.Arn["Fn::GetAtt"][0]);
+      return `${name} ${Properties.ScheduleExpression}`;
+    });
+    expect(schedules.toSorted()).toEqual([
+      "Cleaner rate(5 minutes)",
+      "Compactor rate(1 minute)",
+      "Expirer rate(1 minute)",
+      "Garbage rate(5 minutes)",
+      "Housekeeper rate(1 minute)",
+      "Retention rate(5 minutes)",
+    ]);
     template.allResourcesProperties("AWS::Events::Rule", {
-      ScheduleExpression: "rate(1 minute)",
       State: "ENABLED",
       Targets: [Match.objectLike({ RetryPolicy: { MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 } })],
     });
+  });
+
+  test("gives whoever makes segments room for one, and time to read and write it", () => {
+    for (const [name, memoryMin] of [
+      ["compactor", 1_024],
+      ["cleaner", 1_024],
+    ] as const) {
+      const [made] = Object.values(
+        templateOf(plain, profile).findResources("AWS::Lambda::Function", {
+          Properties: { Handler: `${name}.handler` },
+        }),
+      );
+      expect(made?.["Properties"].MemorySize).toBeGreaterThanOrEqual(memoryMin);
+      expect(made?.["Properties"].Timeout).toBe(600);
+    }
   });
 
   test("names no action and no resource by a wildcard, but for the keys of objects", () => {
     for (const { role, actions, resources } of statementsOf(profile)) {
       expect(actions.filter((action) => action.includes("*"))).toEqual([]);
       for (const resource of resources.filter((text) => text.includes("*"))) {
-        const isHousekeeper = shortName(role) === "HousekeeperRole";
-        expect(actions).toEqual([...(isHousekeeper ? ["s3:DeleteObject"] : []), "s3:GetObject", "s3:PutObject"]);
+        const mayDelete = DELETING_ROLES.includes(shortName(role));
+        expect(actions).toEqual([...(mayDelete ? ["s3:DeleteObject"] : []), "s3:GetObject", "s3:PutObject"]);
         expect(resource).toMatch(/^\{"Fn::Join":\["",\[\{"Fn::GetAtt":\["[A-Za-z0-9]+","Arn"\]\},"\/\*"\]\]\}$/);
       }
     }
   });
 
-  test("lets only the housekeeper remove records and damaged copies, and nobody change a bucket or the table", () => {
+  test("lets only the housekeeper remove records, only it and the garbage collector objects, and nobody change a bucket or the table", () => {
     const statements = statementsOf(profile);
     const rolesThat = (pattern: RegExp) =>
       new Set(
         statements.filter(({ actions }) => actions.some((action) => pattern.test(action))).map(({ role }) => role),
       );
     expect([...rolesThat(/^dynamodb:(?:Delete|BatchWrite)/)].map(shortName).toSorted()).toEqual(["HousekeeperRole"]);
-    expect(rolesThat(/^dynamodb:(?:Query|PutItem)$/).size).toBe(6);
+    expect(rolesThat(/^dynamodb:(?:Query|PutItem)$/).size).toBe(FUNCTION_NAMES.length);
     const isExpress = profile === "express";
-    expect([...rolesThat(/^s3:DeleteObject$/)].map(shortName)).toEqual(isExpress ? [] : ["HousekeeperRole"]);
+    const deleting = [...rolesThat(/^s3:DeleteObject$/)].map(shortName).toSorted();
+    expect(deleting).toEqual(isExpress ? [] : DELETING_ROLES);
     const others =
       /^(?:s3:(?!GetObject$|PutObject$|DeleteObject$|ListBucket$)|dynamodb:(?!Query$|PutItem$|BatchWriteItem$))/;
     expect([...rolesThat(others)]).toEqual([]);
-    if (isExpress) expect(rolesThat(/^s3express:CreateSession$/).size).toBe(6);
+    if (isExpress) expect(rolesThat(/^s3express:CreateSession$/).size).toBe(FUNCTION_NAMES.length);
   });
 
-  test("has an alarm for each function and for throttling, and one for a housekeeper that is not called", () => {
+  test("has ten alarms: doors, housekeeper and expirer, the workers together, throttling, a housekeeper that is not called", () => {
     const template = templateOf(plain, profile);
-    template.resourceCountIs("AWS::CloudWatch::Alarm", 9);
+    template.resourceCountIs("AWS::CloudWatch::Alarm", 10);
     template.hasResourceProperties("AWS::CloudWatch::Alarm", {
       ComparisonOperator: "LessThanThreshold",
       MetricName: "Invocations",
@@ -162,7 +194,7 @@ describe.each(DEPLOY_PROFILES)("profile %s", (profile) => {
 
   test("keeps logs for two weeks, in groups of its own", () => {
     const template = templateOf(plain, profile);
-    template.resourceCountIs("AWS::Logs::LogGroup", 6);
+    template.resourceCountIs("AWS::Logs::LogGroup", FUNCTION_NAMES.length);
     template.allResourcesProperties("AWS::Logs::LogGroup", { RetentionInDays: 14 });
   });
 

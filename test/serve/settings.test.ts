@@ -93,6 +93,8 @@ const refusedValues: readonly (readonly [string, string])[] = [
   ["linger-ms", "10001"],
   ["inline-bytes", "131073"],
   ["block-cache-bytes", "1"],
+  ["workers", "compactor,janitor"],
+  ["workers", "replicator"],
   ["drain-ms", ""],
   ["log-level", "loud"],
 ];
@@ -101,6 +103,13 @@ test.each(refusedValues)("a wrong %s, %j, is an error that names it", (name, val
   const parse = () => parseServeSettings({ [name]: value });
   expect(parse).toThrow(SettingsError);
   expect(parse).toThrow(new RegExp(`^${name}: `));
+});
+
+test("workers are named one by one, or all or none of them", () => {
+  const workersOf = (workers: string) => parseServeSettings({ workers }).workers;
+  expect(parseServeSettings().workers).toEqual(workersOf("all"));
+  expect(workersOf("none")).toEqual([]);
+  expect(workersOf("compactor, retention")).toEqual(["compactor", "retention"]);
 });
 
 test.each([

@@ -9,6 +9,15 @@ export const WORKER_NAMES: readonly WorkerName[] = [
   "expirer",
 ];
 
+/** Those that a broker runs by itself unless it is told otherwise. The replicator is a part of it wherever there are several stores. */
+export const PERIODIC_WORKERS = [
+  "compactor",
+  "cleaner",
+  "retention",
+  "garbage",
+  "expirer",
+] as const satisfies readonly WorkerName[];
+
 export interface WorkerRun {
   /** By hand: ages, sizes and schedules do not count. That nothing is deleted before all journals have retired it always does. */
   readonly isForced: boolean;
