@@ -17,7 +17,6 @@ import type { LostCopy } from "#lib/storage/copy-reader.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import type { JournalId } from "#lib/util/branded.ts";
 import {
-  CLEANER_PERIOD_MS,
   COMPACTOR_PERIOD_MS,
   GARBAGE_PERIOD_MS,
   GARBAGE_PERIOD_MS_MAX,
@@ -31,8 +30,7 @@ const PERIODS: ReadonlyMap<WorkerName, WorkerPeriod> = new Map([
   ["compactor", { periodMs: COMPACTOR_PERIOD_MS }],
   ["retention", { periodMs: RETENTION_PERIOD_MS }],
   ["expirer", { periodMs: RETENTION_PERIOD_MS }],
-  ["cleaner", { periodMs: CLEANER_PERIOD_MS }],
-  ["garbage", { periodMs: GARBAGE_PERIOD_MS, idlePeriodMsMax: GARBAGE_PERIOD_MS_MAX }],
+    ["garbage", { periodMs: GARBAGE_PERIOD_MS, idlePeriodMsMax: GARBAGE_PERIOD_MS_MAX }],
 ]);
 
 export interface WorkerAssembly extends BrokerPorts, LeadershipSettings {
