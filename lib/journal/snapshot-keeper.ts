@@ -3,6 +3,7 @@ import { DecodeError } from "#lib/util/byte-reader.ts";
 import {
   ARCHIVE_BYTES_MIN,
   ARCHIVE_CHUNKS_MAX,
+  JOURNAL_PAGE_RECORDS_MAX,
   SNAPSHOT_PROOF_MS_MAX,
   SNAPSHOT_RECORDS_MIN,
   TRIM_DELAY_MS,
@@ -34,8 +35,9 @@ export interface KeeperParts<State, Command, Outcome> {
   readonly snapshotRecordsMin?: number;
 }
 
-/** Pointers that one request of a trim brings: those that it looks for are the oldest. */
+/** Pointers that a trim's first request brings, for those that it looks for are the oldest; each further one brings more. */
 const AGED_PAGE_RECORDS = 16;
+const AGED_PAGE_GROWTH = 4;
 /** So many of the pointers that are a day old are tried, the newest first. */
 const AGED_MAX = 3;
 
@@ -142,16 +144,20 @@ export class SnapshotKeeper<State, Command, Outcome> {
     const { shelf, caller, serviceClock } = this.#parts;
     const aged: SnapshotPointer[] = [];
     let newest: JournalRecord | undefined;
+    let recordsMax = AGED_PAGE_RECORDS;
     for (;;) {
       const from = (newest?.seq ?? 0) + 1;
-      const page = await caller.repeatedly((limited) => shelf.page(from, AGED_PAGE_RECORDS, limited), signal);
+      const page = await caller.repeatedly((limited) => shelf.page(from, recordsMax, limited), signal);
       newest = page.records.at(-1) ?? newest;
       const pointers = page.records.map(readable).filter((pointer) => pointer !== undefined);
       const old = pointers.filter(({ takenAtMs }) => serviceClock.nowMs() - takenAtMs >= TRIM_DELAY_MS);
       aged.unshift(...old.toReversed());
       aged.splice(AGED_MAX + 1);
       if (!page.isTruncated || page.records.length === 0) break;
-      if (old.length === pointers.length) continue;
+      if (old.length === pointers.length) {
+        recordsMax = Math.min(recordsMax * AGED_PAGE_GROWTH, JOURNAL_PAGE_RECORDS_MAX);
+        continue;
+      }
       newest = await caller.repeatedly((limited) => shelf.newest(limited), signal);
       break;
     }

@@ -38,9 +38,13 @@ export class StoredObjectsWorld extends World {
     });
   }
 
+  override process(options: Parameters<World["process"]>[0]): CounterJournal {
+    return super.process({ objects: this.stored, ...options });
+  }
+
   /** A process that has opened the journal. */
   async start(journal = this.service.connect()): Promise<CounterJournal> {
-    const state = this.process({ journal, objects: this.stored });
+    const state = this.process({ journal });
     await this.run(state.open(NEVER));
     return state;
   }
