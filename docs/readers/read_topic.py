@@ -26,7 +26,6 @@ import zlib
 
 HEADER = struct.Struct(">qiibIhiqqqhii")  # section 10: base offset to record count, 61 bytes
 INDEX_ENTRY = struct.Struct(">ii")
-CODECS = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 LOG_APPEND_TIME, CONTROL = 0x08, 0x20
 KEY = re.compile(r"(?:^|/)segments/(\d{10})/([0-9a-f]{32})/(.+)-(\d+)/(\d{20})\.log$")
 
@@ -158,22 +157,116 @@ def read_record(batch, data):
 
 
 def decompress(batch, section):
-    codec = CODECS.get(batch.attributes & 0x07, "unknown")
-    if codec == "none":
+    codec = batch.attributes & 0x07
+    if codec == 0:
         return section
-    if codec == "gzip":
+    if codec == 1:
         return zlib.decompress(section, wbits=31)
-    if codec == "zstd":
-        try:
-            from compression import zstd  # Python 3.14
+    if codec == 2:
+        return read_snappy(section)
+    if codec == 3:
+        return read_lz4(section)
+    where = f"{batch.path}: offset {batch.base_offset}"
+    if codec != 4:
+        raise BadSegment(f"{where} is compressed with codec {codec}, which does not exist")
+    try:
+        from compression import zstd
+    except ImportError:
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise BadSegment(f"{where} is compressed with zstd, which Python reads from 3.14 on; this is {python}") from None
+    return zstd.decompress(section)
 
-            return zstd.decompress(section)
-        except ImportError:
-            pass
-    raise BadSegment(
-        f"{batch.path}: offset {batch.base_offset} is compressed with {codec}, "
-        f"which the standard library of Python {sys.version_info.major}.{sys.version_info.minor} cannot read"
-    )
+
+def read_snappy(data):
+    """The frames of snappy-java, or one bare block."""
+    if data[:8] != b"\x82SNAPPY\x00":
+        return read_snappy_block(data)
+    out, position = bytearray(), 16  # after the magic and two version numbers
+    while position < len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        out += read_snappy_block(data[position + 4 : position + 4 + size])
+        position += 4 + size
+    return bytes(out)
+
+
+def read_snappy_block(data):
+    out, position = bytearray(), 0
+    while data[position] & 0x80:  # the length, which the data tells as well
+        position += 1
+    position += 1
+    while position < len(data):
+        tag = data[position]
+        position += 1
+        if tag & 3 == 0:
+            size = tag >> 2
+            if size >= 60:
+                width = size - 59
+                size = int.from_bytes(data[position : position + width], "little")
+                position += width
+            out += data[position : position + size + 1]
+            position += size + 1
+        elif tag & 3 == 1:
+            repeat(out, (tag >> 5) << 8 | data[position], 4 + (tag >> 2 & 7))
+            position += 1
+        else:
+            width = 2 if tag & 3 == 2 else 4
+            repeat(out, int.from_bytes(data[position : position + width], "little"), 1 + (tag >> 2))
+            position += width
+    return bytes(out)
+
+
+def read_lz4(data):
+    """One frame, as Kafka's producers write it. Its checksums are not looked at: the batch has one."""
+    if data[:4] != b"\x04\x22\x4d\x18":
+        raise BadSegment("lz4 data without the magic of a frame")
+    flags = data[4]
+    position = 7 + (8 if flags & 0x08 else 0) + (4 if flags & 0x01 else 0)
+    out = bytearray()
+    while size := int.from_bytes(data[position : position + 4], "little"):
+        position += 4
+        length = size & 0x7FFFFFFF
+        block = data[position : position + length]
+        if size >> 31:
+            out += block
+        else:
+            read_lz4_block(block, out)
+        position += length + (4 if flags & 0x10 else 0)
+    return bytes(out)
+
+
+def read_lz4_block(data, out):
+    position = 0
+    while position < len(data):
+        token = data[position]
+        size, position = lz4_length(data, position + 1, token >> 4)
+        out += data[position : position + size]
+        position += size
+        if position >= len(data):
+            return  # the last sequence has literals only
+        distance = int.from_bytes(data[position : position + 2], "little")
+        size, position = lz4_length(data, position + 2, token & 0x0F)
+        repeat(out, distance, size + 4)
+
+
+def lz4_length(data, position, length):
+    if length < 15:
+        return length, position
+    while True:
+        length += data[position]
+        position += 1
+        if data[position - 1] != 255:
+            return length, position
+
+
+def repeat(out, distance, count):
+    """Appends `count` bytes from `distance` bytes before the end, which may overlap with what is appended."""
+    start = len(out) - distance
+    if distance == 0 or start < 0:
+        raise BadSegment("compressed data that refers to what is not there")
+    while count > 0:
+        piece = out[start : start + count]
+        out += piece
+        count -= len(piece)
 
 
 def varint(data, position):

@@ -1,9 +1,11 @@
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import type { CompressionCodec } from "#lib/record/compression-codec.ts";
 import { readRecords } from "#lib/record/record-reader.ts";
 import { type CraftedBatch, dataBatch, emptyBatch, markerBatch } from "../storage/segments/crafted-batches.ts";
 import { buildSegment, writeSegmentFiles } from "../storage/segments/segment-directory.ts";
@@ -71,6 +73,14 @@ function run(from: number, count: number, valueBytes = 20): readonly CraftedBatc
   );
 }
 
+/** Text that compresses well and badly, near and far: every kind of reference of a codec. */
+function mixedBatch(baseOffset: number, codec: CompressionCodec): CraftedBatch {
+  const random = createHash("sha512").update(codec).digest("base64");
+  const words = Array.from({ length: 400 }, (_, index) => random.slice(index % 60, (index % 60) + 5 + (index % 23)));
+  const long = `${words.join("")}${"=".repeat(5_000)}${random}${words.join("-")}`;
+  return dataBatch(baseOffset, { timestamps: [T, T, T], codec, text: `${long}${"x".repeat(70_000)}${long}` });
+}
+
 describe.skipIf(!hasPython)("a reader that shares no code with us", () => {
   test("reads every record of every partition, from segments of all kinds", () => {
     const root = newRoot();
@@ -94,6 +104,18 @@ describe.skipIf(!hasPython)("a reader that shares no code with us", () => {
     const [marker] = second.splice(1, 1);
     expect(marker).toBeDefined();
     expect(records).toEqual([...recordsOf([...first, ...second]), ...recordsOf(run(2 ** 40, 3), 11)]);
+  });
+
+  test("decompresses gzip, snappy and lz4", () => {
+    const root = newRoot();
+    const batches = (["gzip", "snappy", "lz4"] as const).flatMap((codec, index) => [
+      dataBatch(4 * index, { timestamps: [T], codec, valueBytes: 0 }),
+      mixedBatch(4 * index + 1, codec),
+    ]);
+    write(root, batches);
+    const { status, stderr, records } = read(root);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(records).toEqual(recordsOf(batches));
   });
 
   test("begins at an offset, and finds it by the index", () => {
@@ -134,11 +156,14 @@ describe.skipIf(!hasPython)("a reader that shares no code with us", () => {
   });
 
   test("says what it cannot read, and what is damaged", () => {
-    const snappy = newRoot();
-    write(snappy, [dataBatch(3, { timestamps: [T], codec: "snappy" })]);
-    expect(read(snappy)).toMatchObject({
+    const unknown = newRoot();
+    const [strange = ""] = write(unknown, [dataBatch(3, { timestamps: [T] })]);
+    const codec7 = readFileSync(strange);
+    codec7.writeUInt16BE(7, 21);
+    writeFileSync(strange, codec7);
+    expect(read(unknown)).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining("offset 3 is compressed with snappy"),
+      stderr: expect.stringContaining("offset 3 is compressed with codec 7, which does not exist"),
     });
     const cut = newRoot();
     const [log = ""] = write(cut, run(0, 20));

@@ -37,12 +37,13 @@ export async function checkKafkaSegments(facts: Facts): Promise<void> {
 export async function checkMillraceSegments(facts: Facts): Promise<void> {
   await using broker = await Broker.start("millrace");
   const dataDir = join(broker.directory, "data");
-  const codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
+  const scriptCodecs = ["none", "gzip", "snappy", "lz4"];
+  const codecs = [...scriptCodecs, "zstd"];
   const topic = await newTopic(broker, "segments", { partitions: 2 });
   const readable = await newTopic(broker, "readable", { partitions: 2 });
   await facts.check("segments that the compactor made beside a running broker pass", async () => {
     for (const codec of codecs) await produce(broker, topic, codec);
-    for (const codec of ["none", "gzip"]) await produce(broker, readable, codec);
+    for (const codec of scriptCodecs) await produce(broker, readable, codec);
     await compact(dataDir);
     const logs = await checkFiles(segmentFiles(dataDir, topic), codecs.length * RECORDS_A_CODEC);
     equal(logs.length, 2);
@@ -57,7 +58,7 @@ export async function checkMillraceSegments(facts: Facts): Promise<void> {
     equal(python.code, 0, lastLines(python.stderr));
     const fromBroker = (await readTopic(broker.address, readable)).flatMap(scriptLines);
     deepEqual(python.stdout.trim().split("\n"), fromBroker);
-    equal(fromBroker.length, 2 * RECORDS_A_CODEC);
+    equal(fromBroker.length, scriptCodecs.length * RECORDS_A_CODEC);
   });
 }
 

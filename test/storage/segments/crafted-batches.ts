@@ -28,6 +28,8 @@ export interface DataBatch {
   /** Of each value; default 10. */
   readonly valueBytes?: number;
   readonly codec?: CompressionCodec;
+  /** Of each value, in place of one of ours. */
+  readonly text?: string;
   /** Offsets at its end whose records are cleaned away. */
   readonly missing?: number;
   readonly logAppendTimeMs?: TimestampMs;
@@ -38,10 +40,10 @@ export interface DataBatch {
 const encoder = new TextEncoder();
 
 export function dataBatch(baseOffset: Offset, options: DataBatch): CraftedBatch {
-  const { timestamps, valueBytes = 10, codec = "none", missing = 0, logAppendTimeMs, producerId } = options;
+  const { timestamps, valueBytes = 10, codec = "none", missing = 0, logAppendTimeMs, producerId, text } = options;
   const records = timestamps.map((timestampMs, index): NewRecord => {
     const key = encoder.encode(`key-${(baseOffset + index) % 7}`);
-    const value = encoder.encode(`${baseOffset + index} `.padEnd(valueBytes, "abc").slice(0, valueBytes));
+    const value = encoder.encode(text ?? `${baseOffset + index} `.padEnd(valueBytes, "abc").slice(0, valueBytes));
     return { timestampMs, key, value, headers: [{ key: "n", value: encoder.encode(String(index)) }] };
   });
   const bytes = buildBatch(records, {
