@@ -160,7 +160,9 @@ export class FetchReader {
     if (ahead !== undefined) this.#segments.prefetch(ahead);
     const records: Uint8Array[] = [];
     let recordsByteLength = 0;
-    for (const read of await Promise.allSettled(reading)) {
+    const settled = await Promise.allSettled(reading);
+    options.signal.throwIfAborted();
+    for (const read of settled) {
       if (read.status === "rejected") {
         if (recordsByteLength > 0 && read.reason instanceof LogError) break;
         throw read.reason;

@@ -8,6 +8,7 @@ import {
 } from "#lib/adapters/memory/memory-object-store.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, type AppendSettings, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
+import { PartitionDescriptions } from "#lib/log/describe-partitions.ts";
 import { JournalInlineReader } from "#lib/log/entry-inline-reader.ts";
 import { EntryReader } from "#lib/log/entry-reader.ts";
 import { ByteBudget } from "#lib/log/fetch-budget.ts";
@@ -139,6 +140,7 @@ export class FetchProcess {
   readonly budget: ByteBudget;
   readonly fetcher: FetchPath;
   readonly lister: OffsetSearch;
+  readonly describer: PartitionDescriptions;
   /** Reads of stores, by key. */
   readonly storeReads: ObjectKey[] = [];
   readonly lostCopies: LostCopy[] = [];
@@ -180,6 +182,7 @@ export class FetchProcess {
     this.budget = new ByteBudget(options.readBytesInFlightMax ?? 1_000_000_000);
     const deps = { access, entries, segments, budget: this.budget };
     this.lister = new OffsetSearch(deps);
+    this.describer = new PartitionDescriptions(access);
     const settings = { journalPollMs: options.journalPollMs ?? 100 };
     this.fetcher = new FetchPath({ ...deps, waiters, clock, logger }, settings);
   }
