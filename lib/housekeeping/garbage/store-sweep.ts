@@ -69,12 +69,18 @@ export class StoreSweep {
     return this.#ports.clock.monotonicMs() >= this.#dueAtMs;
   }
 
-  /** The next step. Fails with `StoreUnavailableError`, and begins there again the next time. */
+  /**
+   * The next step. Fails with `StoreUnavailableError` if the store does not answer, unless it has found something
+   * before; the next step begins there again.
+   */
   async next(aim: SweepAim, signal: AbortSignal): Promise<readonly SweptObject[]> {
     const found: SweptObject[] = [];
     for (let listedCount = 0; aim.isForced || listedCount < GARBAGE_LISTED_KEYS_MAX; ) {
       const prefix = defined(PREFIXES[this.#prefixIndex]);
-      const page = await this.#list(prefix, signal);
+      const page = await this.#list(prefix, signal).catch((error: unknown) => {
+        if (found.length === 0 || signal.aborted) throw error;
+      });
+      if (page === undefined) break;
       listedCount += page.objects.length;
       const isPastEpoch = this.#take(page.objects, { aim, endsAt: endOf(prefix, aim.lastEpoch), found });
       if (found.length >= GARBAGE_DELETED_KEYS_MAX) break;

@@ -236,6 +236,21 @@ describe("a store that is away", () => {
     expect(collector.calls.filter(({ store }) => store === 0)).toHaveLength(3);
   });
 
+  test("in the middle of a listing, is cleared of what was found until then", async () => {
+    const { world, live } = await started();
+    for (let n = 10; n < 2_510; n++) world.upload(n);
+    let isAway = true;
+    const collector = world.collector({
+      storeFaults: ({ operation, index }) =>
+        isAway && operation === "list" && index >= 2 ? { kind: "unavailable" } : undefined,
+    });
+    await world.clock.advance(3 * HOUR_MS);
+    expect(await collector.run()).toBe(999);
+    isAway = false;
+    expect(await collector.run()).toBe(1_502);
+    expect(world.keys()).toEqual([live]);
+  });
+
   test("while it is to delete, is asked again later", async () => {
     const { world, live } = await started();
     let isAway = true;
