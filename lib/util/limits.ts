@@ -264,6 +264,8 @@ export const COMPACTION_ENTRY_AGE_MS_MIN = 10_000;
 export const COMPACTION_AGE_MS_MAX = 24 * 60 * 60 * 1000;
 /** Entries and segments that one command may name as its inputs, so that it fits in a journal record. */
 export const COMPACTION_INPUTS_MAX = 2_048;
+/** The same for segments, whose names are longer. */
+export const MERGED_INPUTS_MAX = 512;
 /** Bytes that a worker is reading at once. */
 export const COMPACTION_READ_BYTES_MAX = 16 * MIB;
 /** The same in objects and records. */

@@ -4,7 +4,14 @@ import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { objectKey } from "#lib/util/branded.ts";
 import { ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
-import { FLUSH_BATCHES_MAX, JOURNAL_RECORD_BYTES_MAX, PRODUCER_IDLE_MS } from "#lib/util/limits.ts";
+import {
+  COMPACTION_INPUTS_MAX,
+  FLUSH_BATCHES_MAX,
+  GATHERED_BYTES_MAX,
+  JOURNAL_RECORD_BYTES_MAX,
+  MERGED_INPUTS_MAX,
+  PRODUCER_IDLE_MS,
+} from "#lib/util/limits.ts";
 import {
   batchOf,
   encodedOutcome,
@@ -19,6 +26,15 @@ import {
   TOPIC,
   topicIdOf,
 } from "./log-fixtures.ts";
+import {
+  directoryOf,
+  gatherOf,
+  inputsOf,
+  replaceOf,
+  SEGMENT_COMMANDS,
+  segmentOf,
+  walKeyOf,
+} from "./segment-commands.ts";
 
 function encoded(command: LogCommand): Uint8Array {
   const writer = new ByteWriter();
@@ -78,7 +94,82 @@ test("a snapshot has a leader and an ISR epoch from the first of them on, and lo
   expect(hex(encodedState(log.state))).toBe(drawn("02 020100 0100 01010107ac02 00 0000000000000000 000000"));
 });
 
+test("what names segments and their inputs has the drawn bytes", () => {
+  const drawn = (...texts: readonly string[]) => texts.join("").replaceAll(" ", "");
+  const [replace, , gather, retire, expire] = SEGMENT_COMMANDS.map((command) => hex(encoded(command)));
+  const text = (value: string) => hex(Buffer.from([value.length, ...Buffer.from(value)]));
+  const topicId = "1".padStart(32, "0");
+  const five = "5".padStart(32, "0");
+  expect(replace).toBe(
+    drawn(
+      `0b ${topicId} ac02 05`,
+      `00 00 ac02 ${text(directoryOf(2))}`,
+      "00 ac02 01 00",
+      `01 ad02 01 ${five}`,
+      "02 ae02 03 ac02 02",
+      "03 b102 01",
+      "02",
+      `00 b102 ${text(directoryOf(1))} a4ee01 08 0c 22 00000000000003e8 00000000000f4240 01 020200`,
+      `b102 01 ${text(directoryOf(1))} 64 08 0c 00 ffffffffffffffff 00000000000f4240 00 00`,
+    ),
+  );
+  expect(gather).toBe(
+    drawn(
+      `0c ${"9".padStart(32, "0")} ${text(walKeyOf(9))} e807 020100 02`,
+      `${topicId} 03 1c 02`,
+      "02 01 01 07 00",
+      `01 02 aa02 ${five}`,
+      `${topicId} 04 ac03 00`,
+    ),
+  );
+  expect(retire).toBe(drawn("0d 989b1e"));
+  expect(expire).toBe(drawn(`0e ${topicId} 05 00000000000f4240`));
+});
+
+test("a snapshot has segments and the floor from the first of them on", () => {
+  const log = openedLog();
+  const drawn = (text: string) => text.replaceAll(" ", "");
+  log.state.partitions.clear();
+  log.fold({ kind: "retire", floor: 300 });
+  expect(hex(encodedState(log.state))).toBe(drawn("03 0100 0100 0000000000 ad02 00 0000000000000000 000000"));
+  const other = openedLog();
+  other.append([batchOf()]);
+  const plain = encodedState(other.state).byteLength;
+  other.fold(replaceOf(inputsOf(other), [segmentOf(0, 1)]));
+  const segment = `00 01 ${hex(Buffer.from([directoryOf(1).length, ...Buffer.from(directoryOf(1))]))}`;
+  const rest = "64 08 0c 00 00000000000003e8 00000000000f4240 00 0100";
+  expect(hex(encodedState(other.state))).toContain(drawn(`01 ${segment} ${rest}`));
+  expect(reloaded(other.state)).toEqual(other.state);
+  expect(plain).toBeGreaterThan(0);
+});
+
+test("a command with as many inputs as it may have fits in a journal record", () => {
+  const place = { kind: "object", flushId: flushIdOf(1) } as const;
+  const inputs = Array.from({ length: COMPACTION_INPUTS_MAX }, (_, index) => {
+    const baseOffset = Number.MAX_SAFE_INTEGER - (COMPACTION_INPUTS_MAX - index) * 2 ** 40;
+    return { kind: "entry", baseOffset, nextOffset: baseOffset + 2 ** 40, place } as const;
+  });
+  const directory = `segments/0000000001/${"a".repeat(32)}/${"t".repeat(249)}-99999`;
+  const parts = inputs.map((input) => ({
+    topicId: TOPIC,
+    partitionIndex: 0x7fff_ffff,
+    position: GATHERED_BYTES_MAX,
+    inputs: [input],
+  }));
+  expect(encoded(gatherOf(1, { parts })).byteLength).toBeLessThan(JOURNAL_RECORD_BYTES_MAX - 1024);
+  const segments = [segmentOf(0, 1)];
+  expect(encoded(replaceOf(inputs, segments)).byteLength).toBeLessThan(JOURNAL_RECORD_BYTES_MAX - 1024);
+  // The names of segments are long, so that fewer of them may be named.
+  const merged = inputs.map(
+    ({ baseOffset, nextOffset }) => ({ kind: "segment", baseOffset, nextOffset, directory }) as const,
+  );
+  expect(encoded(replaceOf(merged.slice(0, MERGED_INPUTS_MAX), segments)).byteLength).toBeLessThan(
+    JOURNAL_RECORD_BYTES_MAX - 1024,
+  );
+});
+
 const commands: readonly LogCommand[] = [
+  ...SEGMENT_COMMANDS,
   { kind: "place-replicas", replicas: [2, 0, 1] },
   {
     kind: "open",
@@ -205,4 +296,6 @@ test("an outcome has the drawn bytes", () => {
     ],
   });
   expect(hex(outcome)).toBe(["0202", "02", "000501", "01ac0201", "01", "020003"].join(""));
+  expect(hex(encodedOutcome({ kind: "gathered", parts: [true, false] }))).toBe("03020100");
+  expect(hex(encodedOutcome({ kind: "retired", floor: 300 }))).toBe("04ac02");
 });

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BatchCursor } from "#lib/log/entry-index.ts";
 import type { AppendBatch, LogCommand } from "#lib/log/log-command.ts";
-import type { PartitionState } from "#lib/log/log-state.ts";
-import { objectKey } from "#lib/util/branded.ts";
+import type { LogSegment, LogState, PartitionState } from "#lib/log/log-state.ts";
+import { entryInput, isLost, segmentInput, segmentKey } from "#lib/log/segments.ts";
 import { PRODUCER_BATCHES_KEPT } from "#lib/util/limits.ts";
 import {
   batchOf,
@@ -12,11 +12,11 @@ import {
   FoldedLog,
   flushIdOf,
   INLINE,
-  objectSource,
   recoded,
   reloaded,
   topicIdOf,
 } from "./log-fixtures.ts";
+import { directoryOf, segmentOf, walKeyOf } from "./segment-commands.ts";
 
 // Random histories over few topics, partitions, producers and sequences, so that they collide all the time.
 
@@ -24,6 +24,8 @@ const topicIds = fc.integer({ min: 1, max: 3 }).map(topicIdOf);
 const partitionIndexes = fc.integer({ min: 0, max: 2 });
 const clusterSeqs = fc.integer({ min: 1, max: 6 });
 const storeIds = fc.subarray([0, 1, 2]);
+const flushes = fc.integer({ min: 1, max: 8 });
+const epochs = fc.integer({ min: 1, max: 4 });
 
 const batches: fc.Arbitrary<AppendBatch> = fc
   .record({
@@ -40,7 +42,8 @@ const batches: fc.Arbitrary<AppendBatch> = fc
 
 const appends: fc.Arbitrary<LogCommand> = fc
   .record({
-    flush: fc.integer({ min: 1, max: 8 }),
+    flush: flushes,
+    epoch: epochs,
     copies: fc.option(storeIds),
     parts: fc.array(
       fc.record({
@@ -52,10 +55,10 @@ const appends: fc.Arbitrary<LogCommand> = fc
       { maxLength: 4 },
     ),
   })
-  .map(({ flush, copies, parts }) => ({
+  .map(({ flush, epoch, copies, parts }) => ({
     kind: "append",
     flushId: flushIdOf(flush),
-    source: copies === null ? INLINE : objectSource(flush, copies),
+    source: copies === null ? INLINE : { kind: "object", key: walKeyOf(flush, epoch), byteLength: 1_000_000, copies },
     parts,
   }));
 
@@ -106,32 +109,101 @@ const commands: fc.Arbitrary<LogCommand> = fc.oneof(
       kind: fc.constant("declare-lost" as const),
       topicId: topicIds,
       partitionIndex: partitionIndexes,
-      key: fc.integer({ min: 1, max: 8 }).map((flush) => objectKey(`wal/${flush}`)),
+      key: fc.tuple(flushes, epochs).map(([flush, epoch]) => walKeyOf(flush, epoch)),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("retire" as const), floor: fc.nat(3) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("expire-producers" as const),
+      topicId: topicIds,
+      partitionIndex: partitionIndexes,
+      idleSinceMs: fc.integer({ min: 0, max: 3_000_000 }),
     }),
   },
 );
 
+/** What a worker does with what it sees: inputs that were made up would hardly ever be there. */
+const works = fc.record({
+  kind: fc.constantFrom("replace" as const, "gather" as const, "lose" as const),
+  partition: fc.nat(8),
+  first: fc.nat(5),
+  count: fc.integer({ min: 1, max: 4 }),
+  outputs: fc.integer({ min: 1, max: 3 }),
+  epoch: epochs,
+  attempt: fc.integer({ min: 1, max: 1_000 }),
+  copies: fc.subarray([0, 1, 2], { minLength: 1 }),
+  /** Offsets that the first input is said to have beyond its own. */
+  lie: fc.constantFrom(0, 0, 0, 0, 1),
+});
+type Work = typeof works extends fc.Arbitrary<infer T> ? T : never;
+
+function commandOf(work: Work, { partitions }: LogState): LogCommand {
+  const all = [...partitions.values()];
+  const partition = all[work.partition % Math.max(1, all.length)];
+  if (partition === undefined) return { kind: "retire", floor: 0 };
+  const { topicId, partitionIndex, segments, entries } = partition;
+  const { first, count, attempt, epoch, copies } = work;
+  if (work.kind === "lose") {
+    const segment = segments[first % Math.max(1, segments.length)];
+    const key = segment === undefined ? walKeyOf(1) : segmentKey(segment, "log");
+    return { kind: "declare-lost", topicId, partitionIndex, key };
+  }
+  if (work.kind === "gather") {
+    const inputs = entries.slice(first, first + count).map(entryInput);
+    const part = { topicId, partitionIndex, inputs, position: 28 };
+    const key = walKeyOf(attempt, epoch);
+    return { kind: "gather", flushId: flushIdOf(attempt), key, byteLength: 1_000, copies, parts: [part] };
+  }
+  const held = [...segments.map(segmentInput), ...entries.map(entryInput)];
+  const from = first % Math.max(1, held.length);
+  const [head, ...others] = held.slice(from, from + count);
+  const inputs = head === undefined ? [] : [{ ...head, nextOffset: head.nextOffset + work.lie }, ...others];
+  const outputs = cutSegments(work, inputs[0]?.baseOffset ?? 0, inputs.at(-1)?.nextOffset ?? 0);
+  return { kind: "replace", topicId, partitionIndex, inputs, segments: outputs };
+}
+
+function cutSegments({ outputs, attempt, epoch, copies }: Work, from: number, to: number): readonly LogSegment[] {
+  const size = Math.max(1, Math.ceil((to - from) / outputs));
+  const segments: LogSegment[] = [];
+  for (let base = from; base < to; base += size) {
+    segments.push(segmentOf(base, Math.min(to, base + size), { directory: directoryOf(attempt, epoch), copies }));
+  }
+  return segments;
+}
+
 interface Step {
-  readonly command: LogCommand;
+  readonly command: LogCommand | Work;
   readonly elapsedMs: number;
   readonly reload: boolean;
 }
 
 const histories: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.record({
-    command: commands,
+    command: fc.oneof({ weight: 3, arbitrary: commands }, { weight: 1, arbitrary: works }),
     elapsedMs: fc.oneof(fc.nat(1_000), fc.integer({ min: -400_000, max: 400_000 })),
     reload: fc.integer({ min: 0, max: 3 }).map((one) => one === 0),
   }),
   { minLength: 1, maxLength: 60 },
 );
 
+function resolved(command: LogCommand | Work, log: FoldedLog): LogCommand {
+  return "attempt" in command ? commandOf(command, log.state) : command;
+}
+
 function checkPartition(partition: PartitionState): void {
-  const { logStartOffset, logEndOffset, entries, producers } = partition;
+  const { logStartOffset, logEndOffset, segments, entries, producers } = partition;
   expect(logStartOffset).toBeLessThanOrEqual(logEndOffset);
-  let nextOffset = entries[0]?.baseOffset ?? logEndOffset;
-  // The log start lies in the first entry, or at the end of an empty log.
+  let nextOffset = segments[0]?.baseOffset ?? entries[0]?.baseOffset ?? logEndOffset;
+  // The log start lies in the first segment, in the first entry, or at the end of an empty log.
   expect(nextOffset).toBeLessThanOrEqual(logStartOffset);
+  for (const segment of segments) {
+    expect(segment.baseOffset).toBe(nextOffset);
+    expect(segment.nextOffset).toBeGreaterThan(Math.max(segment.baseOffset, logStartOffset));
+    expect(isLost(segment)).toBe(segment.directory === "");
+    nextOffset = segment.nextOffset;
+  }
   for (const entry of entries) {
     expect(entry.baseOffset).toBe(nextOffset);
     expect(entry.nextOffset).toBeGreaterThan(Math.max(entry.baseOffset, logStartOffset));
@@ -176,7 +248,7 @@ test("offsets have no gaps and are given once, whatever comes", () => {
       const ends = new Map<string, number>();
       for (const { command, elapsedMs } of steps) {
         log.nowMs += elapsedMs;
-        checkOffsets(log, command, ends);
+        checkOffsets(log, resolved(command, log), ends);
         for (const partition of log.state.partitions.values()) checkPartition(partition);
       }
     }),
@@ -193,7 +265,8 @@ test("a state read back from its snapshot folds on alike and encodes to the same
         straight.nowMs += elapsedMs;
         resumed.nowMs += elapsedMs;
         if (reload) resumed.state = reloaded(resumed.state);
-        expect(encodedOutcome(resumed.fold(recoded(command)))).toEqual(encodedOutcome(straight.fold(command)));
+        const one = resolved(command, straight);
+        expect(encodedOutcome(resumed.fold(recoded(one)))).toEqual(encodedOutcome(straight.fold(one)));
       }
       const bytes = encodedState(straight.state);
       expect(encodedState(resumed.state)).toEqual(bytes);

@@ -9,6 +9,7 @@ import {
   COMPACTION_ENTRY_AGE_MS_MIN,
   COMPACTION_INPUTS_MAX,
   GATHERED_OBJECT_AGE_MS,
+  MERGED_INPUTS_MAX,
   MERGED_SEGMENTS_MIN,
   SEGMENT_BYTES_MAX,
 } from "#lib/util/limits.ts";
@@ -92,7 +93,7 @@ export function dueSegments(
   for (let first = 0; first + countMin <= segments.length; first++) {
     const run = new RunMeasure(mergedSpanMsMax(settings));
     let end = first;
-    for (; end < segments.length && end - first < COMPACTION_INPUTS_MAX; end++) {
+    for (; end < segments.length && end - first < MERGED_INPUTS_MAX; end++) {
       const segment = segments[end];
       if (segment === undefined || segment.isCleaned || !run.takes(segment, bytesMax)) break;
     }
