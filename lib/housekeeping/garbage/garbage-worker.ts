@@ -145,7 +145,7 @@ export class GarbageWorker implements Worker {
     return deleted;
   }
 
-  /** Resolves when every log journal refuses what is of `epoch` or earlier, and has been read strongly since. */
+  /** Resolves when every log journal refuses what is of `epoch` or earlier; their states show that then. */
   async #retire(epoch: number, signal: AbortSignal): Promise<readonly LogJournal[]> {
     const { journals, clock } = this.#options;
     using limit = timeLimit(clock, JOURNAL_WORK_MS_MAX, signal);
@@ -183,11 +183,13 @@ function newestEpochOf(objects: readonly SweptObject[]): number {
   return objects.reduce((newest, { uploadEpoch }) => Math.max(newest, uploadEpoch), -1);
 }
 
+/** Whatever the journal takes from then on is above `floor`, and what it refers to of earlier epochs is in its state. */
 async function retire(journal: LogJournal, floor: number, signal: AbortSignal): Promise<void> {
+  // The last look may be hours ago, and then even a command that gets its number is in doubt.
+  await journal.readBarrier(signal);
   if (journal.state.retireFloor < floor) {
     await journal.raiseFeatureLevel(SEGMENTS_FEATURE_LEVEL, signal);
     await journal.propose({ kind: "retire", floor }, { lane: LANE, signal });
   }
-  await journal.readBarrier(signal);
   assert(journal.state.retireFloor >= floor, "a journal has retired what it was asked to");
 }

@@ -41,8 +41,9 @@ export class ProducerExpirer implements Worker {
   }
 
   async #expire(journal: LogJournal, signal: AbortSignal): Promise<JournalWorkResult> {
+    if (this.#due(journal).length === 0) return { changed: 0, isWhole: true };
+    await journal.readBarrier(signal);
     const due = this.#due(journal);
-    if (due.length === 0) return { changed: 0, isWhole: true };
     await journal.raiseFeatureLevel(SEGMENTS_FEATURE_LEVEL, signal);
     const committed = await Promise.all(due.map((command) => journal.propose(command, { lane: LANE, signal })));
     const changed = committed.filter(({ outcome }) => outcome.kind === "done").length;
