@@ -83,7 +83,7 @@ export class FetchReader {
       const bytesMax = Math.min(slot.request.bytesMax, bytesLeft);
       const plan = this.#plan(slot, { bytesMax, atLeastOneBatch, readCommitted: options.readCommitted });
       bytesLeft = Math.max(0, bytesLeft - plan.reads.byteLength);
-      if (plan.reads.byteLength > 0) atLeastOneBatch = false;
+      if (plan.reads.pieces.length > 0 || plan.reads.unlocated !== undefined) atLeastOneBatch = false;
       return plan;
     });
   }

@@ -104,6 +104,25 @@ describe("limits", () => {
     expect(await sizes(1)).toEqual([batches[0]?.byteLength, 0]);
   });
 
+  test("only the first partition that has data gets a batch beyond its limit", async () => {
+    const { world, topic, batches, writer } = await compacted(6);
+    await world.run(writer.append([{ topic, partitionIndex: 2, batches: [storedBatch()] }]));
+    await world.run(compact(writer, topic, { partitionIndex: 2 }));
+    for (const fetchOffset of [0, 3]) {
+      const requests = [0, 2].map((partitionIndex) => ({
+        topic,
+        partitionIndex,
+        fetchOffset: partitionIndex === 0 ? fetchOffset : 0,
+        bytesMax: 0,
+      }));
+      const answers = await world.run(world.process().fetch(requests));
+      expect(answers.map((answer) => answer.recordsByteLength)).toEqual([
+        batches[Math.floor(fetchOffset / 2)]?.byteLength,
+        0,
+      ]);
+    }
+  });
+
   test("min.bytes counts what is in segments", async () => {
     const { world, topic } = await compacted(6);
     const reader = world.process();
