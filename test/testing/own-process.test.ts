@@ -3,11 +3,11 @@ import { expect, test } from "vitest";
 import { run } from "../clients/support/processes.ts";
 
 const SCRIPT = fileURLToPath(new URL("./first-ack.mjs", import.meta.url));
-/** Here the sources are stripped of their types at the start; what is installed has to be faster (test/clients/package). */
-const FIRST_ACK_MS_MAX = 3_000;
+/** Here the sources are stripped of their types at the start, on a machine with other work; test/clients/package is strict. */
+const FIRST_ACK_MS_MAX = 10_000;
 
 test("a process with a TestBroker ends by itself when it has stopped", async () => {
-  const finished = await run(process.execPath, [SCRIPT, "#lib/testing.ts"], { timeoutMs: 15_000 });
+  const finished = await run(process.execPath, [SCRIPT, "#lib/testing.ts"], { timeoutMs: 30_000 });
   expect(finished.code, finished.stderr).toBe(0);
   const { firstAckMs, importMs, startMs, ...said } = JSON.parse(finished.stdout);
   console.log(`first ack ${firstAckMs} ms after the import began (import ${importMs} ms, start ${startMs} ms)`);
@@ -25,7 +25,7 @@ test("a start that fails leaves nothing open", async () => {
     await broker.stop();
   `;
   const args = ["--input-type=module", "--eval", script];
-  const finished = await run(process.execPath, args, { cwd: import.meta.dirname, timeoutMs: 15_000 });
+  const finished = await run(process.execPath, args, { cwd: import.meta.dirname, timeoutMs: 30_000 });
   expect(finished).toEqual({
     code: 0,
     stdout: "ListenError\nTestBrokerOptionError\nBrokerConfigError\n",
