@@ -84,6 +84,35 @@ describe("what no journal refers to", () => {
   });
 });
 
+test("an object that somebody brings back while it is deleted is taken by the next run", async () => {
+  const { world, live, orphan } = await started(2);
+  const collector = world.collector();
+  await world.clock.advance(3 * HOUR_MS);
+  expect(await collector.run()).toBe(2);
+  world.put(orphan);
+  await world.clock.advance(HOUR_MS);
+  expect(await collector.run()).toBe(2);
+  for (const store of [0, 1]) expect(world.keys(store)).toEqual([live]);
+});
+
+test("journals that nobody has opened yet retire as well", async () => {
+  const world = new GarbageWorld();
+  const orphan = world.upload(1);
+  expect(await world.collector().runOut()).toBe(1);
+  await world.openTopic();
+  expect(await world.refer(1, orphan, 0)).toMatchObject({ kind: "retired" });
+  expect(await world.refer(1, orphan, 1)).toMatchObject({ kind: "retired" });
+});
+
+test("a listing ends where younger objects begin", async () => {
+  const { world } = await started();
+  for (let n = 10; n < 2_510; n++) world.upload(n, world.hour + 1);
+  const collector = world.collector();
+  expect(await collector.runOut()).toBe(1);
+  // Two prefixes, in the run that finds one and in the one that finds nothing.
+  expect(collector.count("list")).toBe(4);
+});
+
 describe("segments", () => {
   test("stay with all their files while the state names them", async () => {
     const { world } = await started();
