@@ -1,0 +1,98 @@
+import type { LogSegment } from "#lib/log/log-state.ts";
+import { isLost } from "#lib/log/segments.ts";
+import { lastOffsetOf } from "#lib/record/record-batch.ts";
+import { scanRecords } from "#lib/record/record-reader.ts";
+import type { RangeReader } from "#lib/storage/range-reader.ts";
+import { type AbortedTransaction, TransactionTracker } from "#lib/storage/segments/transaction-index.ts";
+import { defined } from "#lib/util/assert.ts";
+import type { Offset } from "#lib/util/branded.ts";
+import { CleanedTransactions } from "./cleaned-transactions.ts";
+import type { OffsetMap } from "./offset-map.ts";
+import { readSegment, type SegmentBatch } from "./segment-steps.ts";
+
+export interface MapSources {
+  readonly objects: RangeReader;
+  /** Named by the transaction indexes of all segments. */
+  readonly aborted: readonly AbortedTransaction[];
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Puts the keys of the dirty segments, which follow one another, into the empty map, and answers up to which offset they are
+ * in it: a batch's end, sooner than the last segment's if the map is full or a transaction is not ended within the
+ * segments. What is behind that stays as it is, and so it does no harm that the map knows some of its keys.
+ * Fails as `readSegment` and `readRecords` do.
+ */
+export async function buildOffsetMap(
+  map: OffsetMap,
+  dirty: readonly LogSegment[],
+  sources: MapSources,
+): Promise<Offset> {
+  const mapping = new Mapping(map, sources, defined(dirty[0], "dirty segment").baseOffset);
+  await mapping.read(dirty);
+  const { endOffset, firstOpenOffset } = mapping;
+  if (firstOpenOffset >= endOffset) return endOffset;
+  // Below the first transaction that is open all others are ended, some by markers behind it.
+  const stable = dirty.filter(({ nextOffset }) => nextOffset <= firstOpenOffset);
+  map.clear();
+  const stableMapping = new Mapping(map, sources, defined(dirty[0]).baseOffset);
+  await stableMapping.read(stable);
+  return stableMapping.endOffset;
+}
+
+class Mapping {
+  readonly #map: OffsetMap;
+  readonly #sources: MapSources;
+  readonly #transactions: CleanedTransactions;
+  readonly #tracker = new TransactionTracker();
+  #endOffset: Offset;
+  #isFull = false;
+
+  constructor(map: OffsetMap, sources: MapSources, baseOffset: Offset) {
+    this.#map = map;
+    this.#sources = sources;
+    this.#transactions = new CleanedTransactions(sources.aborted);
+    this.#endOffset = baseOffset;
+  }
+
+  get endOffset(): Offset {
+    return this.#endOffset;
+  }
+
+  /** Where the first transaction begins that has not ended in what was read. */
+  get firstOpenOffset(): Offset {
+    return Math.min(Number.POSITIVE_INFINITY, ...this.#tracker.open.values());
+  }
+
+  async read(segments: readonly LogSegment[]): Promise<void> {
+    for (const segment of segments) {
+      if (this.#isFull && this.firstOpenOffset >= this.#endOffset) return;
+      if (!isLost(segment)) {
+        for await (const { batches, borrowed } of readSegment(segment, this.#sources)) {
+          for (const batch of batches) this.#add(batch);
+          borrowed.release();
+        }
+      }
+      if (!this.#isFull) this.#endOffset = segment.nextOffset;
+    }
+  }
+
+  #add(batch: SegmentBatch): void {
+    const { header, bytes } = batch;
+    this.#tracker.add(header, () => bytes);
+    if (this.#isFull) return;
+    if (header.isControl) this.#transactions.addMarker(header, bytes);
+    else if (!this.#transactions.addData(header) && !this.#putKeys(batch)) {
+      this.#isFull = true;
+      return;
+    }
+    this.#endOffset = lastOffsetOf(header) + 1;
+  }
+
+  #putKeys({ bytes }: SegmentBatch): boolean {
+    for (const { key, offset } of scanRecords(bytes)) {
+      if (key !== null && !this.#map.put(key, offset)) return false;
+    }
+    return true;
+  }
+}
