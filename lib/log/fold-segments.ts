@@ -59,7 +59,9 @@ export function foldReplace(state: LogState, command: ReplaceCommand): LogOutcom
   if (!segments.every(hasCopies)) return TOO_FEW_COPIES;
   const place = findInputs(partition, inputs);
   if (place === undefined) return INPUTS_MOVED;
-  partition.segments.splice(place.firstSegment, place.segmentCount, ...segments);
+  // The log start may have moved on within the inputs: nobody reads what ends before it.
+  const kept = segments.filter((segment) => segment.nextOffset > partition.logStartOffset);
+  partition.segments.splice(place.firstSegment, place.segmentCount, ...kept);
   partition.entries.splice(0, place.entryCount);
   return DONE;
 }

@@ -174,6 +174,15 @@ test("the log start removes the segments before it, and may lie within one", () 
   expect(layoutOf(log)).toBe("|");
 });
 
+test("of several segments those that end before the log start are left out", () => {
+  const log = appendedLog();
+  const inputs = inputsOf(log).slice(2);
+  log.fold(replaceOf(inputsOf(log).slice(0, 2), [segmentOf(0, 2)]));
+  log.fold({ kind: "advance-log-start", topicId: TOPIC, partitionIndex: 0, logStartOffset: 3 });
+  expect(log.fold(replaceOf(inputs, [segmentOf(2, 3), segmentOf(3, 5)]))).toEqual(DONE);
+  expect(layoutOf(log)).toBe("3-5 |");
+});
+
 test("a segment that is declared lost keeps its offsets, and names no files", () => {
   const log = appendedLog();
   log.fold(replaceOf(inputsOf(log), [segmentOf(0, 2), segmentOf(2, 5, { directory: directoryOf(2) })]));
