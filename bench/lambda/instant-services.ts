@@ -96,12 +96,23 @@ export class InstantServices implements AsyncDisposable {
       this.#objects.set(path, body);
       return { status: 200, body: "", headers: { etag: '"1"' } };
     }
+    if (method === "POST" && /(?:^|&)delete(?:=|&|$)/.test(query)) return this.#deleteAll(path, body.toString());
     if (query.includes("list-type=2")) return this.#list(path, new URLSearchParams(query));
     const object = this.#objects.get(path);
     if (object === undefined) return { status: 404, body: "<Error><Code>NoSuchKey</Code></Error>" };
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "") ?? [];
     if (from === undefined) return { status: 200, body: object };
     return { status: 206, body: object.subarray(Number(from), Number(to) + 1) };
+  }
+
+  #deleteAll(path: string, xml: string): Answer {
+    const bucket = path.replace(/\/$/, "");
+    for (const [, key = ""] of xml.matchAll(/<Key>([^<]*)<\/Key>/g)) {
+      for (const place of this.#objects.keys()) {
+        if (decodeURIComponent(place) === `${bucket}/${key}`) this.#objects.delete(place);
+      }
+    }
+    return { status: 200, body: "<DeleteResult></DeleteResult>" };
   }
 
   #list(path: string, query: URLSearchParams): Answer {

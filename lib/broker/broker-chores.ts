@@ -78,9 +78,13 @@ export function newBrokerChores(parts: {
     expireProducers: (run) => workers.runOnce("expirer", run),
     async work(name, run) {
       const { signal } = run;
-      await Promise.all([cluster.catchUp(signal), journals.openAll(signal)]);
-      await chores.catchUp("opened", signal);
-      if (name === "replicator") return chores.replicate(signal);
+      // Who runs, and so who looks after what. The log journals are the workers' own to catch up with.
+      await cluster.catchUp(signal);
+      if (name === "replicator") {
+        await journals.openAll(signal);
+        await chores.catchUp("opened", signal);
+        return chores.replicate(signal);
+      }
       if (name === "expirer") return (await chores.expire(signal)) + (await chores.expireProducers(run));
       return workers.runOnce(name, run);
     },
