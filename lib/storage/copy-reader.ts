@@ -80,13 +80,15 @@ export class CopyReader {
 
   /**
    * The bytes that a store gave (undefined: the one that comes first now) are not what was written, by their CRC: from
-   * now on the other stores come before it. False if there is no store left that is still trusted.
+   * now on the other stores come before it. False if there is no store left that is still trusted, and if it was
+   * distrusted before: then those that came before it had nothing to give.
    */
   distrust(object: ObjectRef, givenBy: StoreId | undefined): boolean {
     const storeId = givenBy ?? this.#order(object)[0];
     if (storeId === undefined) return false;
     const distrusted = this.#distrusted.get(object.key) ?? new Set();
-    if (!distrusted.has(storeId)) {
+    const isNew = !distrusted.has(storeId);
+    if (isNew) {
       this.#lost({ object, storeId, kind: "damaged", problem: "its bytes are damaged" });
     }
     distrusted.add(storeId);
@@ -95,7 +97,7 @@ export class CopyReader {
       if (this.#distrusted.size <= READ_OBJECTS_REMEMBERED_MAX) break;
       this.#distrusted.delete(oldest);
     }
-    return this.#options.stores.readOrder(object.copies).some((id) => !distrusted.has(id));
+    return isNew && this.#options.stores.readOrder(object.copies).some((id) => !distrusted.has(id));
   }
 
   #order(object: ObjectRef): readonly StoreId[] {

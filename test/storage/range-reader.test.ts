@@ -238,6 +238,16 @@ describe("RangeReader", () => {
     await expectRead(range.position, range.byteLength);
   });
 
+  test("the only copy is damaged: the stores that have none are asked once, and not for ever", async () => {
+    const { reader, read, object, services } = setUp({ copies: [0] });
+    const range = { position: MIB, byteLength: 10 };
+    services[0]?.damage(object.key, MIB + 3);
+    await read(range.position, range.byteLength);
+    expect(reader.distrust(object, range)).toBe(true);
+    await read(range.position, range.byteLength);
+    expect(reader.distrust(object, range)).toBe(false);
+  });
+
   test("one caller's abort ends its own wait and not the load that another waits for", async () => {
     const { reader, object, faults, clock, bytes } = setUp();
     faults.set(0, { kind: "slow", delayMs: 100 });
