@@ -1,6 +1,7 @@
 import { CLUSTER_JOURNAL_ID } from "#lib/cluster/cluster-state-machine.ts";
 import type { ClusterView } from "#lib/cluster/cluster-view.ts";
 import { groupJournalId } from "#lib/coordinator/group-journals.ts";
+import { Cleaner } from "#lib/housekeeping/cleaner/cleaner.ts";
 import { Compactor } from "#lib/housekeeping/compactor/compactor.ts";
 import { GarbageWorker } from "#lib/housekeeping/garbage/garbage-worker.ts";
 import { JournalObjectsGarbage } from "#lib/housekeeping/journal-objects-garbage.ts";
@@ -17,6 +18,7 @@ import type { LostCopy } from "#lib/storage/copy-reader.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import type { JournalId } from "#lib/util/branded.ts";
 import {
+  CLEANER_PERIOD_MS,
   COMPACTOR_PERIOD_MS,
   GARBAGE_PERIOD_MS,
   GARBAGE_PERIOD_MS_MAX,
@@ -30,7 +32,8 @@ const PERIODS: ReadonlyMap<WorkerName, WorkerPeriod> = new Map([
   ["compactor", { periodMs: COMPACTOR_PERIOD_MS }],
   ["retention", { periodMs: RETENTION_PERIOD_MS }],
   ["expirer", { periodMs: RETENTION_PERIOD_MS }],
-    ["garbage", { periodMs: GARBAGE_PERIOD_MS, idlePeriodMsMax: GARBAGE_PERIOD_MS_MAX }],
+  ["cleaner", { periodMs: CLEANER_PERIOD_MS }],
+  ["garbage", { periodMs: GARBAGE_PERIOD_MS, idlePeriodMsMax: GARBAGE_PERIOD_MS_MAX }],
 ]);
 
 export interface WorkerAssembly extends BrokerPorts, LeadershipSettings {
@@ -50,7 +53,7 @@ export function assembleWorkers(given: WorkerAssembly): WorkerTasks {
   const { cluster, telemetry, signal } = given;
   const parts = { ...given, leads: leadership(cluster, given), journalIds: () => allJournalIds(given) };
   if (telemetry !== undefined) addFigures(telemetry, parts);
-  const rewriting = (): WorkerParts => {
+  const rewriting = () => {
     const readers = newWorkerReaders(parts);
     signal.addEventListener("abort", () => readers.objects[Symbol.dispose](), { once: true });
     return { ...parts, ...readers };
@@ -58,6 +61,7 @@ export function assembleWorkers(given: WorkerAssembly): WorkerTasks {
   return new WorkerTasks(
     new Map<WorkerName, () => Worker>([
       ["compactor", () => new Compactor(rewriting())],
+      ["cleaner", () => new Cleaner(rewriting())],
       ["retention", () => new RetentionWorker(parts)],
       ["expirer", () => new ProducerExpirer(parts)],
       ["garbage", () => new FirstJournalWorker([new GarbageWorker(parts), new JournalObjectsGarbage(parts)], parts)],

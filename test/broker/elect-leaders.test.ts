@@ -61,16 +61,7 @@ test("an unclean election gives up records of which no copy is left, where the t
   defined(cluster.objects[0]).truncate(place.key, 10);
   defined(cluster.objects[1]).delete(place.key);
   expect(await elect()).toMatchObject([{ errorCode: ELECTION_NOT_NEEDED }]);
-  await cluster.connection(0).send(Apis.INCREMENTAL_ALTER_CONFIGS, 1, {
-    resources: [
-      {
-        resourceType: 2,
-        resourceName: "t",
-        configs: [{ name: "unclean.leader.election.enable", configOperation: 0, value: "true" }],
-      },
-    ],
-    validateOnly: false,
-  });
+  await permitUnclean(cluster);
   // The store may have it: nobody knows.
   defined(cluster.objects[1]).isDown = true;
   const message = "Copies may be at stores that do not answer: 1.";
@@ -81,6 +72,48 @@ test("an unclean election gives up records of which no copy is left, where the t
   await cluster.catchUpAll();
   expect(await valuesAt(cluster, 1)).toEqual(["0: a", "2: c"]);
 });
+
+test("an unclean election gives up a log segment of which no copy is left, and mends an index that is lost alone", async () => {
+  await using cluster = await BrokerCluster.start(2);
+  const elect = () => electAt(cluster, 0, [0], ElectionType.UNCLEAN);
+  await cluster.createTopic("t", 1);
+  await cluster.elect(0, "t");
+  await cluster.catchUpAll();
+  await permitUnclean(cluster);
+  const { chores } = cluster.broker(0).memory.broker;
+  const run = { isForced: true, signal: new AbortController().signal };
+  await produce(cluster.connection(0), { topic: "t" }, batchOf(["a".repeat(50_000)]));
+  expect(await chores.work("compactor", run)).toBe(1);
+  await produce(cluster.connection(0), { topic: "t" }, batchOf(["b".repeat(50_000)]));
+  const files = (suffix: string) =>
+    defined(cluster.objects[0])
+      .sortedKeys()
+      .filter((key) => key.endsWith(suffix));
+  const [index] = files(".timeindex");
+  const [log] = files(".log");
+  for (const each of cluster.objects) each.delete(defined(index));
+  expect(await elect()).toMatchObject([{ errorCode: NONE }]);
+  expect(await elect()).toMatchObject([{ errorCode: ELECTION_NOT_NEEDED }]);
+  expect(files(".timeindex")).toContain(index);
+  for (const each of cluster.objects) each.delete(defined(log));
+  expect(await elect()).toMatchObject([{ errorCode: NONE }]);
+  expect(await elect()).toMatchObject([{ errorCode: ELECTION_NOT_NEEDED }]);
+  await cluster.catchUpAll();
+  expect(await valuesAt(cluster, 1)).toEqual(["1: b"]);
+});
+
+async function permitUnclean(cluster: BrokerCluster): Promise<void> {
+  await cluster.connection(0).send(Apis.INCREMENTAL_ALTER_CONFIGS, 1, {
+    resources: [
+      {
+        resourceType: 2,
+        resourceName: "t",
+        configs: [{ name: "unclean.leader.election.enable", configOperation: 0, value: "true" }],
+      },
+    ],
+    validateOnly: false,
+  });
+}
 
 function journalOf(cluster: BrokerCluster): number {
   const { placement } = defined(cluster.broker(0).memory.broker.services.cluster.topicByName("t"));

@@ -39,7 +39,7 @@ test("workers by hand make segments of entries, delete what is left of them, and
   expect(await work("garbage")).toBe(2);
   expect(keys("wal/")).toEqual([]);
   expect(await readAll(connection, "t")).toEqual(values);
-  for (const name of ["compactor", "garbage", "retention", "replicator", "expirer"] as const) {
+  for (const name of ["compactor", "cleaner", "garbage", "retention", "replicator", "expirer"] as const) {
     expect([name, await work(name)]).toEqual([name, 0]);
   }
   // A record that comes behind the floor that the garbage collector has set is written above it.

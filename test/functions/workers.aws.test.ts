@@ -21,7 +21,7 @@ let deployed: DeployedFunctions;
 beforeAll(async () => {
   deployed = await DeployedFunctions.make("workers");
   const variables = awsVariables(deployed.endpoint);
-  for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) process.env[name] ??= variables[name];
+  for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] as const) process.env[name] ??= variables[name];
 });
 
 afterAll(() => deployed[Symbol.asyncDispose]());
