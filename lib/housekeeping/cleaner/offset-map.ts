@@ -60,7 +60,7 @@ export class OffsetMap {
   }
 
   #fill(slot: number, hash: readonly number[], offset: Offset): void {
-    this.#hashes.set(hash, slot * WORDS);
+    for (let word = 0; word < WORDS; word++) this.#hashes[slot * WORDS + word] = hash[word] ?? 0;
     this.#offsets[slot] = offset;
   }
 
@@ -83,9 +83,11 @@ export class OffsetMap {
     const hashes = this.#hashes;
     const offsets = this.#offsets;
     this.#allocate(this.#slots * 2);
-    for (const [slot, offset] of offsets.entries()) {
+    const hash = [0, 0, 0, 0];
+    for (let slot = 0; slot < offsets.length; slot++) {
+      const offset = offsets[slot] ?? EMPTY;
       if (offset === EMPTY) continue;
-      const hash = [...hashes.subarray(slot * WORDS, slot * WORDS + WORDS)];
+      for (let word = 0; word < WORDS; word++) hash[word] = hashes[slot * WORDS + word] ?? 0;
       this.#fill(this.#find(hash), hash, offset);
     }
   }
