@@ -33,7 +33,7 @@ interface FunctionSpec {
 // Half a GB is a third of a processor once a function has started: an ack waits for DynamoDB, not for that. The
 // housekeeper decodes and encodes whole states. The compactor has a segment of 128 MiB in memory, the cleaner one that it
 // reads, one that it writes and a map of keys. A process that is called each five minutes is kept, and knows when its work
-// is due.
+// is due; its time ends before the next call, so that no second one does the same work beside it.
 const SPECS: Readonly<Record<FunctionName, FunctionSpec>> = {
   produce: { kind: "door", memoryMb: 512, timeoutSeconds: 60, description: "Millrace over HTTPS: producers" },
   fetch: { kind: "door", memoryMb: 512, timeoutSeconds: 60, description: "Millrace over HTTPS: readers of records" },
@@ -54,13 +54,14 @@ const SPECS: Readonly<Record<FunctionName, FunctionSpec>> = {
   compactor: {
     kind: "schedule",
     memoryMb: 1024,
-    timeoutSeconds: 600,
+    timeoutSeconds: 280,
+    everyMinutes: 5,
     description: "Millrace: log segments of what producers have written",
   },
   cleaner: {
     kind: "schedule",
     memoryMb: 1536,
-    timeoutSeconds: 600,
+    timeoutSeconds: 280,
     everyMinutes: 5,
     description: "Millrace: the last record of each key in compacted topics",
   },
@@ -74,7 +75,7 @@ const SPECS: Readonly<Record<FunctionName, FunctionSpec>> = {
   garbage: {
     kind: "schedule",
     memoryMb: 1024,
-    timeoutSeconds: 600,
+    timeoutSeconds: 280,
     everyMinutes: 5,
     description: "Millrace: objects that nothing refers to any more",
   },

@@ -1,12 +1,12 @@
 import type { Broker, BrokerSettings } from "#lib/broker/assemble-broker.ts";
 import { functionEnvironment, parseFunctionSettings } from "#lib/config/function-settings.ts";
-import { BackOffSchedule } from "#lib/housekeeping/back-off-schedule.ts";
+import { type BackOffOptions, BackOffSchedule } from "#lib/housekeeping/back-off-schedule.ts";
 import { OPEN_ACCESS } from "#lib/http/access.ts";
 import { createHttpApp } from "#lib/http/app.ts";
 import { DEFAULT_HTTP_SETTINGS } from "#lib/http/http-services.ts";
 import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import { NO_TELEMETRY } from "#lib/runtime/telemetry.ts";
-import { FUNCTION_VIEW_MS_MAX, HOUSEKEEPING_PERIOD_MS } from "#lib/util/limits.ts";
+import { FUNCTION_VIEW_MS_MAX, HOUSEKEEPING_PERIOD_MS, WORKER_SCHEDULE_MS_MAX } from "#lib/util/limits.ts";
 import { bucketsOf } from "../aws/deployment.ts";
 import { type CostWorld, NEVER } from "./cost-world.ts";
 
@@ -14,7 +14,16 @@ import { type CostWorld, NEVER } from "./cost-world.ts";
 
 /** GB of memory. */
 const DOOR_GB = 0.5;
-const SCHEDULE_GB: Readonly<Record<ScheduleName, number>> = { housekeeper: 1, expirer: 0.5 };
+const SCHEDULE_GB: Readonly<Record<ScheduleName, number>> = {
+  housekeeper: 1,
+  expirer: 0.5,
+  compactor: 1,
+  cleaner: 1.5,
+  retention: 0.5,
+  garbage: 1,
+};
+/** Between two calls of a worker's schedule. */
+const WORKER_PERIOD_MS = 5 * HOUSEKEEPING_PERIOD_MS;
 /**
  * What a call takes beside its waiting: some 2 ms of a whole processor (`npm run bench -- lambda`), of which half a GB has a
  * third.
@@ -23,7 +32,14 @@ const DOOR_OWN_MS = 6;
 /** A call of the schedule when nothing is due. */
 const RESTING_OWN_MS = 2;
 
-type ScheduleName = "housekeeper" | "expirer";
+const WORKERS = ["compactor", "cleaner", "retention", "garbage"] as const;
+type ScheduleName = "housekeeper" | "expirer" | (typeof WORKERS)[number];
+
+interface ScheduledWork {
+  readonly periodMs: number;
+  readonly backOff: BackOffOptions;
+  readonly work: (broker: Broker) => Promise<number>;
+}
 
 export function functionSettings(storeCount: number): BrokerSettings {
   const stores = bucketsOf({ storeClass: "Standard", storeCount }).map((bucket) => `s3://${bucket}`);
@@ -110,7 +126,7 @@ class Environment {
   }
 }
 
-/** The two functions that a schedule calls each minute, as functions/run-on-schedule.ts answers it. */
+/** The functions that schedules call, as functions/run-on-schedule.ts and run-worker.ts answer them. */
 export class Schedules {
   readonly #world: CostWorld;
   readonly #settings: BrokerSettings;
@@ -122,28 +138,43 @@ export class Schedules {
 
   /** Until `signal` aborts, or for so many calls. */
   async run(signal: AbortSignal, calls = Number.POSITIVE_INFINITY): Promise<void> {
+    const keeping = { periodMs: HOUSEKEEPING_PERIOD_MS, backOff: {} };
+    const working = { periodMs: WORKER_PERIOD_MS, backOff: { periodMsMax: WORKER_SCHEDULE_MS_MAX } };
+    const until = { signal, calls };
     await Promise.all([
-      this.#repeat("housekeeper", ({ chores }) => chores.tendJournals(NEVER), { signal, calls }),
-      this.#repeat("expirer", ({ chores }) => chores.expire(NEVER), { signal, calls }),
+      this.#repeat("housekeeper", { ...keeping, work: ({ chores }) => chores.tendJournals(NEVER) }, until),
+      this.#repeat("expirer", { ...keeping, work: ({ chores }) => chores.expire(NEVER) }, until),
+      ...WORKERS.map((name) =>
+        this.#repeat(name, { ...working, work: (broker) => workUntilNothingIsLeft(broker, name) }, until),
+      ),
     ]);
   }
 
   async #repeat(
     name: ScheduleName,
-    work: (broker: Broker) => Promise<number>,
+    { periodMs, backOff, work }: ScheduledWork,
     { signal, calls }: { readonly signal: AbortSignal; readonly calls: number },
   ): Promise<void> {
     const { clock, meter } = this.#world;
     const broker = await this.#world.start(this.#settings);
-    const schedule = new BackOffSchedule(clock);
+    const schedule = new BackOffSchedule(clock, backOff);
     for (let call = 0; call < calls && !signal.aborted; call++) {
       const startedAtMs = clock.monotonicMs();
       const { kind } = await schedule.run(() => work(broker));
       const ownMs = kind === "ran" ? DOOR_OWN_MS : RESTING_OWN_MS;
       const tookMs = Math.ceil(clock.monotonicMs() - startedAtMs + ownMs);
       meter.count("lambda:Invoke", NO_BYTES, { target: name, units: (SCHEDULE_GB[name] * tookMs) / 1_000 });
-      const leftMs = startedAtMs + HOUSEKEEPING_PERIOD_MS - clock.monotonicMs();
+      const leftMs = startedAtMs + periodMs - clock.monotonicMs();
       await clock.sleep(Math.max(0, leftMs), signal).catch(() => {});
     }
+  }
+}
+
+async function workUntilNothingIsLeft({ chores }: Broker, name: (typeof WORKERS)[number]): Promise<number> {
+  const run = { isForced: false, signal: NEVER };
+  for (let total = 0; ; ) {
+    const count = await chores.work(name, run);
+    if (count === 0) return total + (name === "retention" ? await chores.expireProducers(run) : 0);
+    total += count;
   }
 }
