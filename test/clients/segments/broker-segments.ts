@@ -6,15 +6,15 @@ import { Broker } from "../support/broker.ts";
 import { KAFKA_VERSION, runJava } from "../support/java.ts";
 import { lastLines, run } from "../support/processes.ts";
 import { ROOT } from "../support/provision.ts";
-import { type ReadRecord, readTopic } from "../support/reader.ts";
+import { readTopic } from "../support/reader.ts";
 import type { Facts } from "../support/suite.ts";
 import { newTopic } from "../support/topics.ts";
 import { type Dump, dumpSegments } from "./dump.ts";
+import { millrace, scriptLines } from "./run-by-hand.ts";
 
 // Segments that a broker made of what producers sent: Kafka's by its small segment.bytes, ours by the compactor.
 
 const RECORDS_A_CODEC = 8_000;
-const RUN_TIMEOUT_MS = 5 * 60_000;
 
 /** Kafka's own segments, which calibrate the checks: what we would make of its logs is what stands beside them. */
 export async function checkKafkaSegments(facts: Facts): Promise<void> {
@@ -41,10 +41,10 @@ export async function checkMillraceSegments(facts: Facts): Promise<void> {
   const codecs = [...scriptCodecs, "zstd"];
   const topic = await newTopic(broker, "segments", { partitions: 2 });
   const readable = await newTopic(broker, "readable", { partitions: 2 });
+  for (const codec of codecs) await produce(broker, topic, codec);
+  for (const codec of scriptCodecs) await produce(broker, readable, codec);
+  await millrace("run", "compactor", "--data-dir", dataDir, "--now");
   await facts.check("segments that the compactor made beside a running broker pass", async () => {
-    for (const codec of codecs) await produce(broker, topic, codec);
-    for (const codec of scriptCodecs) await produce(broker, readable, codec);
-    await compact(dataDir);
     const logs = await checkFiles(segmentFiles(dataDir, topic), codecs.length * RECORDS_A_CODEC);
     equal(logs.length, 2);
     for (const log of logs) equalIndexes(log);
@@ -68,12 +68,6 @@ async function produce(broker: Broker, topic: string, codec: string): Promise<vo
   const args = ["--topic", topic, ...size, "--command-property", ...properties];
   const finished = await runJava("org.apache.kafka.tools.ProducerPerformance", args, { version: KAFKA_VERSION });
   equal(finished.code, 0, lastLines(finished.stderr));
-}
-
-async function compact(dataDir: string): Promise<void> {
-  const args = [join(ROOT, "bin/millrace.ts"), "run", "compactor", "--data-dir", dataDir, "--now"];
-  const finished = await run(process.execPath, args, { timeoutMs: RUN_TIMEOUT_MS });
-  equal(finished.code, 0, lastLines(finished.stdout + finished.stderr));
 }
 
 function segmentFiles(dataDir: string, topic: string): readonly string[] {
@@ -110,12 +104,4 @@ function equalIndexes(log: string): void {
   const stored = (suffix: string) => readFileSync(log.replace(/log$/, suffix)).toString("hex");
   equal(Buffer.from(index).toString("hex"), stored("index"), `${baseOffset}.index`);
   equal(Buffer.from(timeIndex).toString("hex"), stored("timeindex"), `${baseOffset}.timeindex`);
-}
-
-function scriptLines(records: readonly ReadRecord[], partition: number): readonly string[] {
-  return records.map(({ offset, timestampMs, key, value, headers }) => {
-    const fields = { partition, offset, timestamp: timestampMs, key, value, headers };
-    const pairs = Object.entries(fields).map(([name, field]) => `"${name}": ${JSON.stringify(field)}`);
-    return `{${pairs.join(", ")}}`;
-  });
 }

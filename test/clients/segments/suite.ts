@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { KAFKA_VERSION, provideJava } from "../support/java.ts";
 import type { Facts, Suite } from "../support/suite.ts";
 import { checkKafkaSegments, checkMillraceSegments } from "./broker-segments.ts";
+import { checkCleanedSegments } from "./cleaned-segments.ts";
 import { craftedSegments, recordOffsets, type WrittenSegment, writeSegment } from "./crafted-segments.ts";
 import { dumpSegments } from "./dump.ts";
 
@@ -23,6 +24,7 @@ export const segmentsSuite: Suite = {
       else {
         await checkCrafted(facts, root);
         await checkMillraceSegments(facts);
+        await checkCleanedSegments(facts);
       }
       await checkFaults(facts, root);
     } finally {
