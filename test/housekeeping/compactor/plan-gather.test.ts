@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { planGathers } from "#lib/housekeeping/compactor/plan-gather.ts";
 import type { EntryPlace, PartitionState } from "#lib/log/log-state.ts";
+import { defined } from "#lib/util/assert.ts";
 import {
   COMPACTION_ENTRIES_MIN,
   COMPACTION_INPUTS_MAX,
@@ -22,7 +23,7 @@ function quiet(partitionIndex: number, ...fields: readonly EntryFields[]): Parti
 function gathered(partitions: readonly PartitionState[], canTake = (_: PartitionState): boolean => true) {
   return planGathers(stateOf(...partitions), { nowMs: NOW_MS, canTake }).map(({ runs }) =>
     runs.map(({ partition, entries }) => {
-      const first = partition.entries.findIndex((entry) => entry === entries[0]);
+      const first = partition.entries.indexOf(defined(entries[0]));
       return `${partition.partitionIndex}:${first}+${entries.length}`;
     }),
   );
