@@ -1,14 +1,16 @@
+import { expect } from "vitest";
 import type { LogCommand } from "#lib/log/log-command.ts";
 import type { LogJournal } from "#lib/log/log-journals.ts";
 import { type LogSegment, partitionKey, type WriteAheadEntry } from "#lib/log/log-state.ts";
 import { SEGMENTS_FEATURE_LEVEL } from "#lib/log/log-state-machine.ts";
 import type { TopicPlacement } from "#lib/log/partition-directory.ts";
 import { entryInput, segmentKey } from "#lib/log/segments.ts";
-import { splitBatches } from "#lib/record/record-batch.ts";
-import { segmentDirectory } from "#lib/storage/object-keys.ts";
+import { LAST_OFFSET_DELTA_AT, splitBatches } from "#lib/record/record-batch.ts";
+import { segmentDirectory, writeAheadKey } from "#lib/storage/object-keys.ts";
 import { SegmentBuilder } from "#lib/storage/segments/segment-builder.ts";
+import { sealWriteAheadSegment } from "#lib/storage/write-ahead-segment.ts";
 import { defined } from "#lib/util/assert.ts";
-import type { StoreId } from "#lib/util/branded.ts";
+import { flushIdFromBytes, type ObjectKey, type StoreId } from "#lib/util/branded.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
 import type { ReplicaWorld } from "./replica-world.ts";
 
@@ -61,16 +63,41 @@ export async function compactByHand(
   return segment;
 }
 
+/** Puts all entries of partition 0 into one new write-ahead object; its key. */
+export async function gatherByHand(world: ReplicaWorld, { journal, topic, copies }: CompactByHand): Promise<ObjectKey> {
+  const { topicId } = topic;
+  const { entries } = defined(journal.state.partitions.get(partitionKey(topicId, 0)));
+  const flushId = flushIdFromBytes(Buffer.alloc(16, 7));
+  const batches = entries.flatMap((entry) => splitBatches(storedBytes(world, entry)).batches);
+  const parts = [{ topicId, partitionIndex: 0, batches }];
+  const { chunks, positions } = sealWriteAheadSegment({ flushId, parts });
+  const bytes = joinChunks(chunks);
+  const uploadEpoch = Math.floor(world.clock.nowMs() / HOUR_MS);
+  const key = writeAheadKey({ uploadEpoch, writerId: "cd".repeat(8), flushId });
+  for (const id of copies) world.service(id).put(key, bytes);
+  const part = { topicId, partitionIndex: 0, inputs: entries.map(entryInput), position: defined(positions[0]) };
+  const object = { flushId, key, byteLength: bytes.byteLength, copies };
+  const command: LogCommand = { kind: "gather", ...object, parts: [part] };
+  await world.clock.run(journal.raiseFeatureLevel(SEGMENTS_FEATURE_LEVEL, never));
+  const { outcome } = await world.clock.run(journal.propose(command, { lane: "test", signal: never }));
+  expect(outcome).toEqual({ kind: "gathered", parts: [true] });
+  return key;
+}
+
 /** The entry's batches with their true offsets. */
-function batchesOf(world: ReplicaWorld, { place, position, byteLength, baseOffset }: WriteAheadEntry): Uint8Array[] {
-  if (place.kind !== "object") throw new Error("nothing is inlined here");
-  const { bytes } = defined(world.service(defined(place.copies[0])).objects.get(place.key));
-  const batches = Buffer.from(bytes.slice(position, position + byteLength));
-  let offset = baseOffset;
+function batchesOf(world: ReplicaWorld, entry: WriteAheadEntry): Uint8Array[] {
+  const batches = Buffer.from(storedBytes(world, entry));
+  let offset = entry.baseOffset;
   for (const batch of splitBatches(batches).batches) {
     const view = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength);
     view.writeBigInt64BE(BigInt(offset));
-    offset += view.readInt32BE(23) + 1;
+    offset += view.readInt32BE(LAST_OFFSET_DELTA_AT) + 1;
   }
   return [batches];
+}
+
+function storedBytes(world: ReplicaWorld, { place, position, byteLength }: WriteAheadEntry): Uint8Array {
+  if (place.kind !== "object") throw new Error("nothing is inlined here");
+  const { bytes } = defined(world.service(defined(place.copies[0])).objects.get(place.key));
+  return bytes.slice(position, position + byteLength);
 }

@@ -5,7 +5,7 @@ import type { SegmentSuffix } from "#lib/storage/object-keys.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { StoreId } from "#lib/util/branded.ts";
 import { COPIES_IN_DOUBT_MS, LATE_COPY_MS_MAX, REPLICATION_TICK_MS } from "#lib/util/limits.ts";
-import { compactByHand } from "./compact-by-hand.ts";
+import { compactByHand, gatherByHand } from "./compact-by-hand.ts";
 import { LAG_MS, type ReplicaProcess, type ReplicaWorld, replicatedTopic, startLed } from "./replica-world.ts";
 
 const topic = replicatedTopic(1);
@@ -91,6 +91,19 @@ test("an object that is replaced before its copy is due is owed no more", async 
   expect(leader.owed(2)).toBe(0);
   const asked = leader.calls.filter(({ key }) => key?.startsWith("wal/") && key !== "wal/");
   expect(asked).toEqual([]);
+});
+
+test("an object that entries were gathered in is brought, and what they lay in before is owed no more", async () => {
+  leader.faults.set(2, ({ operation }) => (operation === "putIfAbsent" ? { kind: "full" } : undefined));
+  await leader.append(topic, "late");
+  await leader.settle();
+  leader.faults.clear();
+  const scattered = world.keys(0).filter((key) => !world.keys(2).includes(key));
+  const gathered = await gatherByHand(world, { journal: leader.journal(), topic, copies: [0, 1] });
+  await world.clock.advance(LATE_COPY_MS_MAX + SOON_MS);
+  expect(world.keys(2)).toContain(gathered);
+  for (const key of scattered) expect(world.keys(2)).not.toContain(key);
+  expect(leader.owed(2)).toBe(0);
 });
 
 test("an index that no store has is made again from the log, byte for byte, and put everywhere", async () => {
