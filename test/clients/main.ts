@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { oracleSuite } from "../oracle/suite.ts";
+import { cleaningSuite } from "./cleaning/suite.ts";
 import { consumersSuite } from "./consumers/suite.ts";
 import { demoSuite } from "./demo/suite.ts";
 import { franzGoSuite } from "./franz-go/suite.ts";
@@ -32,6 +33,7 @@ const SUITES: readonly Suite[] = [
   demoSuite,
   schemathesisSuite,
   segmentsSuite,
+  cleaningSuite,
 ];
 
 const HELP = `node test/clients/main.ts [options]
