@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { Command } from "commander";
-import { Findings, formatFinding, type Tally } from "#lib/housekeeping/doctor/finding.ts";
+import { Findings, formatFinding, formatNote, type Tally } from "#lib/housekeeping/doctor/finding.ts";
 import { endWithReader, Output } from "./cli/output.ts";
 import { Progress } from "./cli/progress.ts";
 import { formatBytes } from "./cli/table.ts";
@@ -10,13 +10,14 @@ import { examineDataDir } from "./examine-data-dir.ts";
 /** `millrace doctor`: every invariant that the bytes of a data directory can show. */
 export function doctorCommand(): Command {
   return new Command("doctor")
-    .description("check every invariant of a data directory: journals, snapshots, objects, batches, offsets")
+    .description("check every invariant of a data directory: journals, snapshots, segments, objects, batches, offsets")
     .requiredOption("--data-dir <DIR>", "the broker's data directory; the broker may be running")
     .option("--json", "findings as JSON lines, the summary last")
     .addHelpText(
       "after",
       "\nReads only. One line a finding on stdout, a summary last; exit status 1 if there is any finding." +
-        "\nObjects without a record are what a crash before a commit leaves: they are counted, not findings." +
+        "\nObjects without a record are what a crash before a commit leaves, or what waits for `millrace run garbage`:" +
+        "\nthey are counted as orphans, not findings. What Millrace did not write is told in lines STRANGER, no finding either." +
         "\nBytes that SQLite leaves unused in its pages belong to nothing, so damage there is not told.",
     )
     .action(doctor);
@@ -29,9 +30,10 @@ async function doctor(options: { readonly dataDir: string; readonly json?: boole
   endWithReader();
   const output = new Output();
   const isJson = options.json === true;
-  const findings = new Findings((finding) => {
-    void output.write(isJson ? `${JSON.stringify(finding)}\n` : `${formatFinding(finding)}\n`);
-  });
+  const findings = new Findings(
+    (finding) => void output.write(isJson ? `${JSON.stringify(finding)}\n` : `${formatFinding(finding)}\n`),
+    (note) => void output.write(isJson ? `${JSON.stringify(note)}\n` : `${formatNote(note)}\n`),
+  );
   {
     using _progress = new Progress(() => `checking ${summaryOf(findings.tally)}`);
     await examineDataDir(dataDir, findings, new AbortController().signal);
@@ -50,10 +52,12 @@ function summaryOf(tally: Tally): string {
     `${tally.records} records`,
     `${tally.snapshots} snapshots`,
     `${tally.partitions} partitions`,
+    `${tally.segments} segments`,
     `${tally.objects} objects`,
     `${tally.batches} batches`,
     formatBytes(tally.bytes),
     `${tally.orphans} orphans (${formatBytes(tally.orphanBytes)})`,
+    ...(tally.strangers > 0 ? [`${tally.strangers} ${tally.strangers === 1 ? "stranger" : "strangers"}`] : []),
     `${tally.findings} findings`,
   ];
   return counts.join(", ");

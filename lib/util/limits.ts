@@ -204,6 +204,8 @@ export const CLIENT_EMPTY_BATCHES_MAX = 64;
 // Doctor
 /** Objects that `millrace doctor` keeps for the next journal that names them. */
 export const DOCTOR_CACHE_BYTES_MAX = 64 * MIB;
+/** Objects of others in a store that are named one by one; all are counted. */
+export const STRANGERS_TOLD_MAX = 100;
 
 // Stores
 /** S3 allows 1,024 bytes; the directory adapter puts a root before it. */

@@ -9,6 +9,7 @@ import { JournalWalk } from "./journal-walk.ts";
 import { examineLogJournals, examineLogStates } from "./log-exam.ts";
 import { ObjectExam } from "./object-exam.ts";
 import type { DoctorPorts } from "./ports.ts";
+import { SegmentExam } from "./segment-exam.ts";
 import type { SnapshotContext } from "./snapshot-checks.ts";
 import { checkPlacement } from "./state-checks.ts";
 import { checkMarkers, countOrphans } from "./store-checks.ts";
@@ -33,7 +34,7 @@ export async function examine(ports: DoctorPorts, findings: Findings, signal: Ab
   const numbers = journalNumbers(ids, findings);
   const states = await examineLogJournals(numbers.log, context);
   for (const number of numbers.group) await walkWhole(groupJournalId(number), groupStateMachine, context);
-  await examineLogStates(states, context);
+  await examineLogStates(states, new SegmentExam({ ports, presence, findings, signal }, objects), context);
   const after = await foldCluster({ ...context, findings: findings.muted() });
   const clusters = [before, after].filter((state) => state !== undefined);
   for (const [number, state] of states) {

@@ -12,6 +12,19 @@ export function formatFinding({ kind, where, what, remedy }: Finding): string {
   return `FINDING ${kind} ${where}: ${what}; ${remedy}`.replaceAll(/\s*\n\s*/g, " ");
 }
 
+/** What is told and is no broken invariant. */
+export interface Note {
+  /** `stranger` */
+  readonly kind: string;
+  readonly where: string;
+  readonly what: string;
+}
+
+/** One line, as scripts read it. */
+export function formatNote({ kind, where, what }: Note): string {
+  return `${kind.toUpperCase()} ${where}: ${what}`;
+}
+
 export const RESTORE_JOURNAL =
   "stop the broker, keep a copy of the data directory, and bring the journal file back from a backup";
 export const RESTORE_OBJECT = "bring the object back from another store or a backup; otherwise its records are lost";
@@ -27,9 +40,13 @@ export interface Tally {
   /** Batches whose bytes were held against what their command says. */
   batches: number;
   bytes: number;
-  /** Objects that no record names: what a crash before the commit leaves. Not an error. */
+  /** Log segments that partitions consist of; their files are counted as objects. */
+  segments: number;
+  /** Objects that no record names: what a crash before the commit leaves, or what waits for its deletion. Not an error. */
   orphans: number;
   orphanBytes: number;
+  /** Objects that Millrace did not write. Not an error, and nobody touches them. */
+  strangers: number;
   findings: number;
 }
 
@@ -42,8 +59,10 @@ export function emptyTally(): Tally {
     objects: 0,
     batches: 0,
     bytes: 0,
+    segments: 0,
     orphans: 0,
     orphanBytes: 0,
+    strangers: 0,
     findings: 0,
   };
 }
@@ -52,14 +71,21 @@ export function emptyTally(): Tally {
 export class Findings {
   readonly tally: Tally = emptyTally();
   readonly #onFinding: (finding: Finding) => void;
+  readonly #onNote: (note: Note) => void;
 
-  constructor(onFinding: (finding: Finding) => void) {
+  constructor(onFinding: (finding: Finding) => void, onNote: (note: Note) => void = () => {}) {
     this.#onFinding = onFinding;
+    this.#onNote = onNote;
   }
 
   add(finding: Finding): void {
     this.tally.findings++;
     this.#onFinding(finding);
+  }
+
+  /** Told, and not counted as a finding. */
+  note(note: Note): void {
+    this.#onNote(note);
   }
 
   /** For what is looked at a second time: findings and counts go nowhere. */

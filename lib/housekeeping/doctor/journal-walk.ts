@@ -8,7 +8,14 @@ import { describeError } from "#lib/runtime/logger.ts";
 import type { JournalId, JournalSeq, TimestampMs } from "#lib/util/branded.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
 import { RESTORE_JOURNAL } from "./finding.ts";
-import { journalRecords, readBodies, readSnapshots, restore, type SnapshotContext } from "./snapshot-checks.ts";
+import {
+  isStillThere,
+  journalRecords,
+  readBodies,
+  readSnapshots,
+  restore,
+  type SnapshotContext,
+} from "./snapshot-checks.ts";
 
 /** One record as the walk has found it. */
 export interface WalkedRecord<Command> {
@@ -107,7 +114,8 @@ export class JournalWalk<S, C, O> {
   /** The bodies of commands that lie in objects, by their index. */
   async #bodies(seq: JournalSeq, record: CommandRecord): Promise<ReadonlyMap<number, Uint8Array>> {
     const objects = this.#attempt(seq, () => objectsToRead(record, seq)) ?? new Map();
-    return await readBodies(objects, `journal ${this.id} record ${seq}`, this.#context);
+    const isStillNamed = () => isStillThere(this.id, seq, this.#context);
+    return await readBodies(objects, { where: `journal ${this.id} record ${seq}`, isStillNamed }, this.#context);
   }
 
   #decode(record: CommandRecord, bodies: ReadonlyMap<number, Uint8Array>): readonly C[] {

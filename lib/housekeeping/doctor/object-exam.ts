@@ -58,8 +58,10 @@ export class ObjectExam {
   readonly #presence: StorePresence;
   readonly #findings: Findings;
   readonly #signal: AbortSignal;
-  /** Every object that a record names, and a store with a good copy. */
+  /** Every object that was looked at because a record names it, and a store with a good copy. */
   readonly #examined = new Map<ObjectKey, StoreId | undefined>();
+  /** Those that a record names, and that are not looked at unless the newest state needs them. */
+  readonly #named = new Set<ObjectKey>();
   readonly #kept = new Map<ObjectKey, Uint8Array>();
   #keptBytes = 0;
   /** Objects of which no copy could be read, and one may be in a store that is away. */
@@ -75,7 +77,15 @@ export class ObjectExam {
   }
 
   isNamed(key: ObjectKey): boolean {
+    return this.#examined.has(key) || this.#named.has(key);
+  }
+
+  isExamined(key: ObjectKey): boolean {
     return this.#examined.has(key);
+  }
+
+  noteNamed(key: ObjectKey): void {
+    this.#named.add(key);
   }
 
   /** A good copy of a write-ahead segment; undefined without one, and then there are findings. */
@@ -101,8 +111,15 @@ export class ObjectExam {
     return this.#examineCopies({ ...claim, where }, check);
   }
 
-  /** A good copy of what a journal keeps outside itself. */
-  async journalObject(ref: JournalObjectRef, where: string): Promise<Uint8Array | undefined> {
+  /**
+   * A good copy of what a journal keeps outside itself. While brokers run, what names it may be trimmed and the object
+   * deleted before we come to it: `isStillNamed` looks again before anything is said, and if not, it was never there.
+   */
+  async journalObject(
+    ref: JournalObjectRef,
+    where: string,
+    isStillNamed: () => Promise<boolean>,
+  ): Promise<Uint8Array | undefined> {
     const { copies } = ref;
     if (!isObjectKey(ref.key)) {
       this.#findings.add({ kind: "object-key", where, what: `${ref.key} is no object key`, remedy: RESTORE_OBJECT });
@@ -113,6 +130,11 @@ export class ObjectExam {
     const check = (bytes: Uint8Array) =>
       hasHash(bytes, ref) ? [] : ["its bytes do not have the hash of its reference"];
     const bytes = await this.#examineCopies({ key, copies, where }, check);
+    if (this.hasTrouble(key) && !(await isStillNamed())) {
+      this.#troubles.delete(key);
+      this.#unread.delete(key);
+      if (bytes === undefined) this.#examined.delete(key);
+    }
     // Nothing makes up for it later: a pointer or a command that stands needs its object.
     this.reportNeeded(key);
     return bytes;
@@ -121,6 +143,11 @@ export class ObjectExam {
   /** Whether the object could not be read, and may be whole in a store that is away. */
   mayBeAway(key: string): boolean {
     return this.#unread.has(key);
+  }
+
+  /** Whether something is wrong with a copy, or one is away; it is told by `reportNeeded`. */
+  hasTrouble(key: ObjectKey): boolean {
+    return this.#troubles.has(key);
   }
 
   /** Turns what was wrong with an object that is still needed into findings. */
@@ -230,7 +257,8 @@ export class ObjectExam {
   }
 }
 
-function remedyOf(goodStore: StoreId | undefined, awayIds: readonly StoreId[]): string {
+/** What to do about an object of which a copy is bad. `goodStore` has a whole one. */
+export function remedyOf(goodStore: StoreId | undefined, awayIds: readonly StoreId[]): string {
   if (goodStore !== undefined) return `store ${goodStore} has it: copy it from there if the brokers do not`;
   if (awayIds.length === 0) return RESTORE_OBJECT;
   return `it may be in what is away (store ${awayIds.join(", ")}): bring that back first`;

@@ -7,7 +7,8 @@ import type { JournalObjectRef } from "#lib/journal/journal-objects.ts";
 import { type ArchiveChunk, decodePointer, objectsOf, type SnapshotPointer } from "#lib/journal/snapshot-shelf.ts";
 import type { StateMachine } from "#lib/journal/state-machine.ts";
 import { describeError } from "#lib/runtime/logger.ts";
-import { type JournalId, type JournalSeq, journalId } from "#lib/util/branded.ts";
+import { isObjectKey } from "#lib/storage/object-keys.ts";
+import { type JournalId, type JournalSeq, journalId, objectKey } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { JOURNAL_PAGE_BYTES_MAX, JOURNAL_PAGE_RECORDS_MAX } from "#lib/util/limits.ts";
 import { type Findings, RESTORE_JOURNAL } from "./finding.ts";
@@ -39,6 +40,22 @@ export async function* journalRecords(id: JournalId, context: SnapshotContext, o
     const last = page.records.at(-1);
     if (last === undefined || !page.isTruncated) return;
     from = last.seq + 1;
+  }
+}
+
+/** Whether the record is there still: it may have been trimmed since it was read. */
+export async function isStillThere(
+  id: JournalId,
+  seq: JournalSeq,
+  { ports, signal }: SnapshotContext,
+): Promise<boolean> {
+  const limits = { recordsMax: 1, bytesMax: JOURNAL_PAGE_BYTES_MAX, consistency: "strong" } as const;
+  try {
+    const page = await ports.journals.read(id, { from: seq, ...limits }, signal);
+    return page.records[0]?.seq === seq;
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    return true;
   }
 }
 
@@ -115,13 +132,16 @@ class PointerExam<S, C, O> {
   /** The bytes of all records up to the pointer's number; undefined, with findings, if they cannot all be had. */
   async journalBytes(pointer: SnapshotPointer): Promise<number | undefined> {
     let sum = await this.#once(pointer.object.key, async () => {
-      return (await restoreSnapshot(this.#id, this.#machine, pointer, this.#context))?.journalBytes;
+      const isStillNamed = () => this.#isStillThere(pointer);
+      return (await restoreSnapshot({ id: this.#id, machine: this.#machine, isStillNamed }, pointer, this.#context))
+        ?.journalBytes;
     });
     let after = pointer.snapshotSeq;
     for (const chunk of pointer.chunks) {
       const chunkAfter = after;
       const bytes = await this.#once(chunk.object.key, async () => {
-        const records = await readChunk(this.#id, chunk, chunkAfter, this.#context);
+        const place = { id: this.#id, after: chunkAfter, isStillNamed: () => this.#isStillThere(pointer) };
+        const records = await readChunk(place, chunk, this.#context);
         return records?.reduce((total, record) => total + record.bytes.byteLength, 0);
       });
       sum = sum === undefined || bytes === undefined ? undefined : sum + bytes;
@@ -131,8 +151,15 @@ class PointerExam<S, C, O> {
   }
 
   async #once(key: string, examine: () => Promise<number | undefined>): Promise<number | undefined> {
-    if (!this.#bytesOf.has(key)) this.#bytesOf.set(key, await examine());
-    return this.#bytesOf.get(key);
+    if (this.#bytesOf.has(key)) return this.#bytesOf.get(key);
+    const bytes = await examine();
+    // Where its pointer is trimmed meanwhile, the next one that names it tells.
+    if (isObjectKey(key) && this.#context.objects.isExamined(objectKey(key))) this.#bytesOf.set(key, bytes);
+    return bytes;
+  }
+
+  #isStillThere(pointer: SnapshotPointer): Promise<boolean> {
+    return isStillThere(journalId(`${this.#id}/snapshots`), pointer.seq, this.#context);
   }
 }
 
@@ -143,16 +170,17 @@ export async function restore<S, C, O>(
   pointer: SnapshotPointer,
   context: SnapshotContext,
 ): Promise<FoldedState<S, C, O> | undefined> {
-  const folded = await restoreSnapshot(id, machine, pointer, context);
+  const isStillNamed = () => isStillThere(journalId(`${id}/snapshots`), pointer.seq, context);
+  const folded = await restoreSnapshot({ id, machine, isStillNamed }, pointer, context);
   if (folded === undefined) return undefined;
   for (const chunk of pointer.chunks) {
-    const records = await readChunk(id, chunk, folded.seq, context);
+    const records = await readChunk({ id, after: folded.seq, isStillNamed }, chunk, context);
     if (records === undefined) return undefined;
     for (const { seq, bytes } of records) {
       const where = `journal ${id} record ${seq}`;
       try {
         const record = decodeRecord(bytes);
-        folded.fold(record, await readBodies(objectsToRead(record, seq), where, context));
+        folded.fold(record, await readBodies(objectsToRead(record, seq), { where, isStillNamed }, context));
       } catch (error) {
         context.findings.add({ kind: "archive-damaged", where, what: describeError(error), remedy: OLDER_SNAPSHOT });
         return undefined;
@@ -165,25 +193,28 @@ export async function restore<S, C, O>(
 /** The bodies of a record's commands that lie in `objects`, by their index, as far as they can be had. */
 export async function readBodies(
   objects: ReadonlyMap<number, JournalObjectRef>,
-  where: string,
+  { where, isStillNamed }: { readonly where: string; readonly isStillNamed: () => Promise<boolean> },
   context: SnapshotContext,
 ): Promise<ReadonlyMap<number, Uint8Array>> {
   const bodies = new Map<number, Uint8Array>();
   for (const [index, ref] of objects) {
-    const body = await context.objects.journalObject(ref, where);
+    const body = await context.objects.journalObject(ref, where, isStillNamed);
     if (body !== undefined) bodies.set(index, body);
   }
   return bodies;
 }
 
 async function readChunk(
-  id: JournalId,
+  {
+    id,
+    after,
+    isStillNamed,
+  }: { readonly id: JournalId; readonly after: JournalSeq; readonly isStillNamed: () => Promise<boolean> },
   chunk: ArchiveChunk,
-  after: JournalSeq,
   context: SnapshotContext,
 ): Promise<readonly JournalRecord[] | undefined> {
   const where = `journal ${id} archive ${chunk.lastSeq}`;
-  const bytes = await context.objects.journalObject(chunk.object, where);
+  const bytes = await context.objects.journalObject(chunk.object, where, isStillNamed);
   if (bytes === undefined) return undefined;
   try {
     return decodeChunk(bytes, after, chunk.lastSeq);
@@ -194,13 +225,20 @@ async function readChunk(
 }
 
 async function restoreSnapshot<S, C, O>(
-  id: JournalId,
-  machine: StateMachine<S, C, O>,
+  {
+    id,
+    machine,
+    isStillNamed,
+  }: {
+    readonly id: JournalId;
+    readonly machine: StateMachine<S, C, O>;
+    readonly isStillNamed: () => Promise<boolean>;
+  },
   pointer: SnapshotPointer,
   context: SnapshotContext,
 ): Promise<FoldedState<S, C, O> | undefined> {
   const where = `journal ${id} snapshot ${pointer.snapshotSeq}`;
-  const bytes = await context.objects.journalObject(pointer.object, where);
+  const bytes = await context.objects.journalObject(pointer.object, where, isStillNamed);
   if (bytes === undefined) return undefined;
   const folded = new FoldedState(id, machine);
   try {

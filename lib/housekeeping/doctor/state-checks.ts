@@ -1,6 +1,11 @@
 import type { ClusterState } from "#lib/cluster/cluster-state.ts";
-import type { LogState, PartitionState, WriteAheadEntry } from "#lib/log/log-state.ts";
+import type { LogSegment, LogState, PartitionState, WriteAheadEntry } from "#lib/log/log-state.ts";
 import { partitionKey } from "#lib/log/log-state.ts";
+import { isLost, segmentKey } from "#lib/log/segments.ts";
+import { parseSegmentKey } from "#lib/storage/object-keys.ts";
+import { OFFSET_INDEX_ENTRY_BYTES } from "#lib/storage/segments/offset-index.ts";
+import { TIME_INDEX_ENTRY_BYTES } from "#lib/storage/segments/time-index.ts";
+import { ABORTED_TRANSACTION_BYTES } from "#lib/storage/segments/transaction-index.ts";
 import { DecodeError } from "#lib/util/byte-reader.ts";
 import type { Finding } from "./finding.ts";
 import { entryBatches } from "./state-entries.ts";
@@ -11,23 +16,54 @@ const REPORT_BUG = "this state should not be: keep a copy of the data directory 
 
 /** Offsets without gap and overlap from the log start to the log end. */
 export function checkNoGaps(partition: PartitionState): readonly string[] {
-  const { entries, logStartOffset, logEndOffset } = partition;
+  const { segments, entries, logStartOffset, logEndOffset } = partition;
   const problems: string[] = [];
   if (logStartOffset > logEndOffset) problems.push(`log start ${logStartOffset} lies beyond log end ${logEndOffset}`);
   let next: number | undefined;
+  const follow = (name: string, { baseOffset, nextOffset }: WriteAheadEntry | LogSegment): void => {
+    if (next === undefined && baseOffset > logStartOffset) {
+      problems.push(`the first ${name} begins at offset ${baseOffset}, the log at ${logStartOffset}`);
+    }
+    if (next !== undefined && baseOffset !== next) {
+      const what = baseOffset > next ? "a gap" : "an overlap";
+      problems.push(`${what}: the ${name} at offset ${baseOffset} comes behind what ends at ${next}`);
+    }
+    if (nextOffset <= logStartOffset) {
+      problems.push(`the ${name} at offset ${baseOffset} ends at ${nextOffset}, the log begins at ${logStartOffset}`);
+    }
+    next = nextOffset;
+  };
+  for (const segment of segments) {
+    follow("segment", segment);
+    problems.push(...checkSegmentFacts(segment, partition.partitionIndex));
+  }
   for (const entry of entries) {
-    if (next === undefined && entry.baseOffset > logStartOffset) {
-      problems.push(`the first entry begins at offset ${entry.baseOffset}, the log at ${logStartOffset}`);
-    }
-    if (next !== undefined && entry.baseOffset !== next) {
-      const what = entry.baseOffset > next ? "a gap" : "an overlap";
-      problems.push(`${what}: an entry begins at offset ${entry.baseOffset}, the one before ends at ${next}`);
-    }
+    follow("entry", entry);
     problems.push(...checkEntrySizes(entry));
-    next = entry.nextOffset;
   }
   const end = next ?? logStartOffset;
-  if (end !== logEndOffset) problems.push(`the entries end at offset ${end}, the log at ${logEndOffset}`);
+  if (end !== logEndOffset) problems.push(`the records end at offset ${end}, the log at ${logEndOffset}`);
+  return problems;
+}
+
+/** What a state, or a command that brings it, says of a segment and cannot be so. */
+export function checkSegmentFacts(segment: LogSegment, partitionIndex: number): readonly string[] {
+  const { baseOffset, nextOffset, byteLength, indexByteLength, timeIndexByteLength, txnIndexByteLength } = segment;
+  const name = `the segment at offset ${baseOffset}`;
+  const problems: string[] = [];
+  if (nextOffset <= baseOffset) problems.push(`${name} ends at ${nextOffset}`);
+  if (isLost(segment)) return problems;
+  const key = segmentKey(segment, "log");
+  if (parseSegmentKey(key)?.partitionIndex !== partitionIndex) problems.push(`${name} is ${key}, no key of its own`);
+  if (byteLength === 0) problems.push(`${name} is empty`);
+  const lengths: readonly (readonly [string, number, number])[] = [
+    ["index", indexByteLength, OFFSET_INDEX_ENTRY_BYTES],
+    ["timeindex", timeIndexByteLength, TIME_INDEX_ENTRY_BYTES],
+    ["txnindex", txnIndexByteLength, ABORTED_TRANSACTION_BYTES],
+  ];
+  for (const [suffix, bytes, entryBytes] of lengths) {
+    if (bytes % entryBytes !== 0) problems.push(`${name} has a .${suffix} of ${bytes} bytes, entries of ${entryBytes}`);
+  }
   return problems;
 }
 

@@ -1,10 +1,11 @@
 import type { ClusterState } from "#lib/cluster/cluster-state.ts";
 import { describeError } from "#lib/runtime/logger.ts";
-import { MARKER_KEY } from "#lib/storage/object-keys.ts";
+import { MARKER_KEY, uploadEpochOf } from "#lib/storage/object-keys.ts";
 import { encodeStoreMarker, parseStoreMarker } from "#lib/storage/store-marker.ts";
 import { type ObjectKey, type StoreId, uuidToBytes } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
-import type { Findings } from "./finding.ts";
+import { STRANGERS_TOLD_MAX } from "#lib/util/limits.ts";
+import type { Findings, Note } from "./finding.ts";
 import type { DoctorPorts, ObjectSource } from "./ports.ts";
 import type { StorePresence } from "./store-presence.ts";
 
@@ -49,7 +50,7 @@ export async function checkMarkers(
   }
 }
 
-/** Counts what lies in the stores and is named by no record. */
+/** Counts what lies in the stores and is named by no record, and tells what is none of ours. */
 export async function countOrphans(
   { ports, presence, findings, signal }: ExamContext,
   isNamed: (key: ObjectKey) => boolean,
@@ -61,8 +62,11 @@ export async function countOrphans(
         const listing = await store.list({ prefix: "", startAfter, limit: LIST_LIMIT }, signal);
         for (const { key, byteLength } of listing.objects) {
           if (key === MARKER_KEY || isNamed(key)) continue;
-          findings.tally.orphans++;
-          findings.tally.orphanBytes += byteLength;
+          if (uploadEpochOf(key) === undefined) noteStranger(id, key, findings);
+          else {
+            findings.tally.orphans++;
+            findings.tally.orphanBytes += byteLength;
+          }
         }
         startAfter = listing.objects.at(-1)?.key ?? "";
         isTruncated = listing.isTruncated && listing.objects.length > 0;
@@ -74,4 +78,18 @@ export async function countOrphans(
       }
     }
   }
+}
+
+/** So many are named; the rest would say no more. */
+function noteStranger(storeId: StoreId, key: ObjectKey, findings: Findings): void {
+  findings.tally.strangers++;
+  if (findings.tally.strangers <= STRANGERS_TOLD_MAX) findings.note(strangerNote(storeId, key));
+}
+
+export function strangerNote(storeId: StoreId, key: ObjectKey): Note {
+  return {
+    kind: "stranger",
+    where: `store ${storeId} object ${key}`,
+    what: "Millrace did not write it and does not touch it",
+  };
 }
