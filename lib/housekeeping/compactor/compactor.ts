@@ -67,6 +67,7 @@ export class Compactor implements Worker {
       if (!run.isForced && clock.monotonicMs() < (this.#failedUntilMs.get(journalNumber) ?? 0)) continue;
       try {
         const journal = await journals.journal(journalNumber, run.signal);
+        if (!leads(journal.state)) continue;
         await this.#look(journal, run);
         if (leads(journal.state)) count += await this.#compact(journal, run);
       } catch (error) {

@@ -1,13 +1,15 @@
 import type { Clock, ScheduledCall } from "#lib/runtime/clock.ts";
+import { timeLimit } from "#lib/runtime/deadline.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { StoreUnavailableError } from "#lib/storage/object-store.ts";
 import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import type { StoreHealth } from "#lib/storage/store-health.ts";
+import { transferMs } from "#lib/storage/transfer-time.ts";
 import { assert } from "#lib/util/assert.ts";
 import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
-import { WORKER_LATE_COPY_MS_MAX } from "#lib/util/limits.ts";
+import { STORE_PUT_MS_MAX, WORKER_LATE_COPY_MS_MAX } from "#lib/util/limits.ts";
 
 export interface CopyPorts {
   readonly writer: ReplicatedWriter;
@@ -47,8 +49,9 @@ export async function putEverywhere(
   const trusted = placement.filter((id) => ports.health?.isSuspect(id) !== true);
   const stores = trusted.length >= needed ? trusted : placement;
   const own = sharedAbortController();
-  const giveUp = (): void => own.abort(signal.reason);
-  signal.addEventListener("abort", giveUp, { once: true });
+  // A store that hangs must not keep all that is due behind it from being done.
+  using limit = timeLimit(ports.clock, STORE_PUT_MS_MAX + transferMs(sizeOf(objects)), signal);
+  limit.signal.addEventListener("abort", () => own.abort(limit.signal.reason), { once: true });
   const copies: StoreId[] = [];
   const failures: unknown[] = [];
   let late: ScheduledCall | undefined;
@@ -67,7 +70,6 @@ export async function putEverywhere(
     await Promise.all(stores.map(upload));
   } finally {
     late?.cancel();
-    signal.removeEventListener("abort", giveUp);
   }
   if (copies.length >= needed) return copies.sort((a, b) => a - b);
   signal.throwIfAborted();
@@ -77,4 +79,10 @@ export async function putEverywhere(
     reason: "io",
     cause: first,
   });
+}
+
+function sizeOf(objects: readonly NewObject[]): number {
+  let byteLength = 0;
+  for (const { chunks } of objects) for (const chunk of chunks) byteLength += chunk.byteLength;
+  return byteLength;
 }
