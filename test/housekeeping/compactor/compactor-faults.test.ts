@@ -102,6 +102,27 @@ test("with one of two stores away segments are made with one copy once the ISR s
   await expectUnharmed(world, records);
 });
 
+test("a segment that has too few copies by the time of its command is left for another run, without a word", async () => {
+  const world = await filled();
+  const records = await recordsOf(world);
+  const alterIsr = (expectedIsrEpoch: number, isr: readonly number[]) =>
+    world.process.propose(world.topic, 0, { kind: "alter-isr", expectedIsrEpoch, isr });
+  await world.world.run(alterIsr(0, [0]));
+  let isAltered = false;
+  const worker = world.worker({
+    storeFaults: ({ store, operation }) => {
+      if (operation !== "putIfAbsent") return undefined;
+      if (!isAltered) void alterIsr(1, [0, 1]);
+      isAltered = true;
+      return { kind: "slow", delayMs: store === 0 ? 50 : HOUR_MS };
+    },
+  });
+  expect(await worker.run(true)).toBe(0);
+  expect(worker.warnings.filter((line) => line.includes("refused"))).toEqual([]);
+  await expectUnharmed(world, records);
+  expect(await world.worker().run(true)).toBe(2);
+});
+
 test("a store has a segment only if it has all files of it", async () => {
   const world = await filled();
   await world.world.run(world.process.propose(world.topic, 0, { kind: "alter-isr", expectedIsrEpoch: 0, isr: [0] }));
