@@ -111,8 +111,11 @@ export class GarbageWorker implements Worker {
     const floors = journals.map(({ state }) => state.retireFloor);
     const highest = Math.max(...floors);
     if (isForced) {
-      this.#forcedEpoch ??= Math.max(hour, highest + 1);
-      return { epoch: this.#forcedEpoch, lastEpoch: this.#forcedEpoch, agedBeforeMs: Number.NEGATIVE_INFINITY };
+      // What runs began in an earlier hour and nobody went on with is over.
+      const isOver = this.#forcedEpoch === undefined || this.#forcedEpoch < hour;
+      const forcedEpoch = isOver ? Math.max(hour, highest + 1) : defined(this.#forcedEpoch);
+      this.#forcedEpoch = forcedEpoch;
+      return { epoch: forcedEpoch, lastEpoch: forcedEpoch, agedBeforeMs: Number.NEGATIVE_INFINITY };
     }
     // What all journals have retired already needs no further one.
     const epoch = Math.max(hour - GARBAGE_AGE_HOURS, Math.min(...floors));

@@ -304,6 +304,18 @@ test("two collectors at once delete the same, and nothing else", async () => {
   for (const store of [0, 1]) expect(world.keys(store)).toEqual([live]);
 });
 
+test("runs by hand go on where the last ones of the same hour did, and begin anew in a later one", async () => {
+  const { world, live } = await started();
+  const run = { isForced: true, signal: new AbortController().signal };
+  const { worker } = world.collector();
+  expect(await world.run(worker.runOnce(run))).toBe(1);
+  await world.clock.advance(HOUR_MS);
+  world.upload(4);
+  expect(await world.run(worker.runOnce(run))).toBe(1);
+  expect(await world.run(worker.runOnce(run))).toBe(0);
+  expect(world.keys()).toEqual([live]);
+});
+
 test("a collector that is killed anywhere leaves what the next one can finish", async () => {
   let count = 0;
   for (let dies = 0; ; dies++) {
