@@ -317,8 +317,9 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     default: "1073741824",
     valid: { kind: "at-least", min: 1_048_576 },
     synonyms: [{ name: "log.segment.bytes" }],
-    effect: "later",
-    documentation: "The most bytes in one log segment. Retention and cleaning work segment by segment.",
+    effect: "acts",
+    documentation:
+      "The most bytes in one log segment; more than 128 MiB count as 128 MiB. Retention and cleaning work segment by segment.",
   },
   {
     name: "segment.index.bytes",
@@ -344,9 +345,9 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     default: "604800000",
     valid: { kind: "at-least", min: 1 },
     synonyms: [{ name: "log.roll.ms" }, { name: "log.roll.hours", factor: HOUR_MS }],
-    effect: "later",
+    effect: "acts",
     documentation:
-      "Milliseconds after which a log segment is closed even if it is not full, so that retention can reach it.",
+      "Milliseconds after which records become a log segment even if it is not full; more than a day counts as a day.",
   },
   {
     name: "unclean.leader.election.enable",
