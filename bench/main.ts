@@ -14,6 +14,7 @@ import { recordSuite } from "./micro/record.ts";
 import { sqliteJournalSuite } from "./micro/sqlite-journal.ts";
 import { replicasSuite } from "./replicas/suite.ts";
 import { s3Suite } from "./s3/suite.ts";
+import { segmentsSuite } from "./segments/suite.ts";
 import { describeMachine } from "./support/machine.ts";
 import type { BenchContext, BenchSuite } from "./support/suite.ts";
 import { formatJson, formatTable } from "./support/table.ts";
@@ -32,6 +33,7 @@ const SUITES: readonly BenchSuite[] = [
   s3Suite,
   replicasSuite,
   costSuite,
+  segmentsSuite,
 ];
 
 const HELP = `npm run bench -- SUITE... [options]
@@ -39,6 +41,8 @@ const HELP = `npm run bench -- SUITE... [options]
   --small        little work, one repeat: shows that it runs, its figures mean nothing
   --row NAME     only rows whose name contains NAME; repeatable
   --repeats N    samples of each figure (default 5, with --small 1)
+  --gb N         segments: size of the partition that is read
+  --partitions N segments: number of the many partitions
 
 `;
 
@@ -49,6 +53,8 @@ const { values: options, positionals } = parseArgs({
     small: { type: "boolean", default: false },
     row: { type: "string", multiple: true, default: [] },
     repeats: { type: "string" },
+    gb: { type: "string" },
+    partitions: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -56,7 +62,10 @@ const { values: options, positionals } = parseArgs({
 async function main(): Promise<number> {
   const chosen = SUITES.filter(({ name }) => positionals.includes(name));
   const repeats = Number(options.repeats ?? (options.small ? 1 : 5));
-  const isUnderstood = chosen.length === positionals.length && Number.isInteger(repeats) && repeats > 0;
+  const gigabytes = options.gb === undefined ? undefined : Number(options.gb);
+  const partitions = options.partitions === undefined ? undefined : Number(options.partitions);
+  const isSized = (gigabytes ?? 1) > 0 && Number.isInteger(partitions ?? 1) && (partitions ?? 1) > 0;
+  const isUnderstood = chosen.length === positionals.length && Number.isInteger(repeats) && repeats > 0 && isSized;
   if (options.help || positionals.length === 0 || !isUnderstood) {
     const suites = SUITES.map(({ name, what }) => `  ${name.padEnd(16)} ${what}\n`);
     (options.help ? process.stdout : process.stderr).write(`${HELP}${suites.join("")}`);
@@ -65,6 +74,8 @@ async function main(): Promise<number> {
   const context: BenchContext = {
     isSmall: options.small,
     repeats,
+    gigabytes,
+    partitions,
     wants: (row) => options.row.length === 0 || options.row.some((wanted) => row.includes(wanted)),
     say: (line) => process.stderr.write(`${line}\n`),
   };

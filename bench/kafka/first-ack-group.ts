@@ -67,7 +67,8 @@ async function startOnce({ command }: Starter): Promise<number> {
   }
 }
 
-async function firstAck(port: number, endMs: number): Promise<void> {
+/** Resolves when a record is acknowledged to a client that tries until then; fails as its last try did. */
+export async function firstAck(port: number, endMs: number): Promise<void> {
   for (;;) {
     try {
       await using client = openClient({ host: "127.0.0.1", port });
