@@ -292,6 +292,8 @@ export const WORKER_RETRY_MS_MIN = 60_000;
 export const WORKER_RETRY_MS_MAX = 60 * 60_000;
 /** Keys that the cleaner knows at once, in 96 MiB at most: dirty segments with more are cleaned part by part. */
 export const CLEANER_KEYS_MAX = 3_000_000;
+/** Records that the cleaner looks at before it lets requests in between: some milliseconds. */
+export const CLEANER_RECORDS_PER_TURN = 1_000;
 /** The cleaner reads segments in steps of it. */
 export const CLEANER_READ_BYTES = 4 * MIB;
 /** How long a worker waits for copies beyond those that it needs; the replicator brings them then. */

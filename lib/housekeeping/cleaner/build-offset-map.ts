@@ -9,11 +9,13 @@ import type { Offset } from "#lib/util/branded.ts";
 import { CleanedTransactions } from "./cleaned-transactions.ts";
 import type { OffsetMap } from "./offset-map.ts";
 import { readSegment, type SegmentBatch } from "./segment-steps.ts";
+import type { Turns } from "./turns.ts";
 
 export interface MapSources {
   readonly objects: RangeReader;
   /** Named by the transaction indexes of all segments. */
   readonly aborted: readonly AbortedTransaction[];
+  readonly turns: Turns;
   readonly signal: AbortSignal;
 }
 
@@ -65,11 +67,15 @@ class Mapping {
   }
 
   async read(segments: readonly LogSegment[]): Promise<void> {
+    const { turns } = this.#sources;
     for (const segment of segments) {
       if (this.#isFull && this.firstOpenOffset >= this.#endOffset) return;
       if (!isLost(segment)) {
         for await (const { batches, borrowed } of readSegment(segment, this.#sources)) {
-          for (const batch of batches) this.#add(batch);
+          for (const batch of batches) {
+            this.#add(batch);
+            if (turns.add(batch.header.recordCount)) await turns.end();
+          }
           borrowed.release();
         }
       }

@@ -14,6 +14,7 @@ import { planCleaning } from "./cleaning-plan.ts";
 import { CompactionLag } from "./compaction-lag.ts";
 import { OffsetMap } from "./offset-map.ts";
 import { type CleaningResult, type CleaningTask, PartitionCleaner } from "./partition-cleaner.ts";
+import { Turns } from "./turns.ts";
 
 export interface CleanerParts extends Omit<WorkerParts, "entries" | "segments"> {
   readonly telemetry?: Telemetry | undefined;
@@ -33,6 +34,7 @@ export class Cleaner implements Worker {
   readonly #map: OffsetMap;
   readonly #lag: CompactionLag;
   readonly #retries: PartitionRetries;
+  readonly #turns: Turns;
 
   constructor(parts: CleanerParts) {
     this.#parts = parts;
@@ -40,6 +42,7 @@ export class Cleaner implements Worker {
     this.#map = new OffsetMap(parts.keysMax ?? CLEANER_KEYS_MAX);
     this.#lag = new CompactionLag(parts.objects);
     this.#retries = new PartitionRetries(parts.clock);
+    this.#turns = new Turns(parts.clock);
   }
 
   /** Answers how many segments it has put in the place of others. */
@@ -86,7 +89,7 @@ export class Cleaner implements Worker {
     this.#map.clear();
     try {
       const result = await new PartitionCleaner(
-        { objects, segments: this.#segments, map: this.#map },
+        { objects, segments: this.#segments, map: this.#map, turns: this.#turns },
         task,
         signal,
       ).run();

@@ -9,6 +9,7 @@ import type { Borrowed } from "#lib/util/borrowed.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import type { BatchCleaner } from "./batch-cleaner.ts";
 import { readSegment, type SegmentBatch } from "./segment-steps.ts";
+import type { Turns } from "./turns.ts";
 
 export interface GroupInput {
   /** Not empty; they follow one another. */
@@ -29,21 +30,31 @@ export interface CleanedGroup {
   readonly openTransactions: OpenTransactions;
 }
 
+export interface GroupSource {
+  readonly objects: RangeReader;
+  /** Gets what is to be given back when the files have been written. */
+  readonly borrowed: Borrowed;
+  readonly turns: Turns;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Makes one segment of a group, in memory. Batches that stay whole are views of what was read: `borrowed` gets what is to
- * be given back when the files have been written. Fails as `readSegment` and `readRecords` do.
+ * Makes one segment of a group, in memory. Batches that stay whole are views of what was read. Fails as `readSegment` and `readRecords` do.
  */
 export async function cleanGroup(
   { group, endOffset, openTransactions }: GroupInput,
   batches: BatchCleaner,
-  from: { readonly objects: RangeReader; readonly borrowed: Borrowed; readonly signal: AbortSignal },
+  from: GroupSource,
 ): Promise<CleanedGroup> {
   const cleanedEnd = Math.min(endOffset, defined(group.at(-1)).nextOffset);
   const output = new GroupOutput(defined(group[0]).baseOffset, cleanedEnd, openTransactions);
   for (const segment of group) {
     for await (const step of readSegment(segment, from)) {
       let isKept = false;
-      for (const batch of step.batches) isKept = output.add(batch, batches) || isKept;
+      for (const batch of step.batches) {
+        isKept = output.add(batch, batches) || isKept;
+        if (from.turns.add(batch.header.recordCount)) await from.turns.end();
+      }
       if (isKept) from.borrowed.add(() => step.borrowed.release());
       else step.borrowed.release();
     }

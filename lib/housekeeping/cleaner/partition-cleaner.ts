@@ -22,6 +22,7 @@ import { CleanedTransactions } from "./cleaned-transactions.ts";
 import { type CleaningPlan, type CleaningSettings, groupSegments } from "./cleaning-plan.ts";
 import { type CleanedGroup, cleanGroup } from "./group-cleaner.ts";
 import type { OffsetMap } from "./offset-map.ts";
+import type { Turns } from "./turns.ts";
 
 /** One batch has more keys than the cleaner can know. */
 export class TooManyKeysError extends LogError {
@@ -34,6 +35,7 @@ export interface PartitionCleanerPorts {
   readonly segments: SegmentWriter;
   /** Empty, and emptied by whoever passes it on. */
   readonly map: OffsetMap;
+  readonly turns: Turns;
 }
 
 export interface CleaningTask {
@@ -75,12 +77,12 @@ export class PartitionCleaner {
 
   async run(): Promise<CleaningResult> {
     const { journal, plan, settings } = this.#task;
-    const { objects, map } = this.#ports;
+    const { objects, map, turns } = this.#ports;
     const signal = this.#signal;
     const segments = [...plan.clean, ...plan.dirty];
     const nowMs = journal.nowMs();
     const aborted = await this.#readAborted(segments);
-    const endOffset = await buildOffsetMap(map, plan.dirty, { objects, aborted, signal });
+    const endOffset = await buildOffsetMap(map, plan.dirty, { objects, aborted, turns, signal });
     if (endOffset === defined(plan.dirty[0]).baseOffset) {
       if (map.size < map.keysMax) return NOTHING;
       throw new TooManyKeysError(`the batch at offset ${endOffset} has more than ${map.keysMax} keys`);
@@ -122,8 +124,8 @@ export class PartitionCleaner {
     if (!this.#isThere(group)) return undefined;
     const borrowed = new Borrowed();
     try {
-      const { objects } = this.#ports;
-      const result = await cleanGroup(input, batches, { objects, borrowed, signal: this.#signal });
+      const { objects, turns } = this.#ports;
+      const result = await cleanGroup(input, batches, { objects, borrowed, turns, signal: this.#signal });
       const { openTransactions } = result;
       if (result.isUnchanged && group.every(({ isCleaned }) => isCleaned) && group.length === 1) {
         return openTransactions;

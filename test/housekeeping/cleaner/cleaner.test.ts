@@ -258,3 +258,23 @@ test("times and headers of LogAppendTime batches stay", async () => {
   const [batch] = await world.batches();
   expect(readBatchHeader(defined(batch))).toMatchObject({ timestampType: "LogAppendTime", maxTimestamp: NOON + 77 });
 });
+
+test("requests come in between: a turn of the event loop ends after some thousand records", async () => {
+  const world = new CleanerWorld();
+  for (let index = 0; index < 4; index++) {
+    const texts = Array.from({ length: 1_500 }, (_, at) => `k${at}=${index}`).join(" ");
+    await world.addSegment([keyed(index * 1_500, texts)]);
+  }
+  const { clock } = world.world;
+  const endOfTurn = clock.endOfTurn.bind(clock);
+  let turnCount = 0;
+  const cleaning = world.cleaner.runOnce({ isForced: true, signal: new AbortController().signal });
+  clock.endOfTurn = () => {
+    turnCount++;
+    return endOfTurn();
+  };
+  await cleaning;
+  // Four batches, looked at twice.
+  expect(turnCount).toBeGreaterThanOrEqual(8);
+  expect(await world.records()).toHaveLength(1_500);
+});
