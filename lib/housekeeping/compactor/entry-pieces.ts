@@ -24,22 +24,28 @@ export interface EntryPiece {
  * whichever partitions they are of. At most `COMPACTION_READ_BYTES_MAX` are under way; the pieces come in any order.
  */
 export class EntryPieces {
-  readonly #parts: Pick<WorkerParts, "entries" | "objects">;
+  readonly #parts: Pick<WorkerParts, "entries" | "objects" | "clock">;
   readonly #budget = new ByteBudget(COMPACTION_READ_BYTES_MAX);
 
-  constructor(parts: Pick<WorkerParts, "entries" | "objects">) {
+  constructor(parts: Pick<WorkerParts, "entries" | "objects" | "clock">) {
     this.#parts = parts;
   }
 
   /** Resolves when each piece was taken or has failed. Rejects only if aborted. */
   async read(journal: JournalId, pieces: readonly EntryPiece[], signal: AbortSignal): Promise<void> {
     const groups = byPlace(pieces).values();
+    let unyieldedBytes = 0;
     const lane = async (): Promise<void> => {
       for (const group of groups) {
         signal.throwIfAborted();
         const byteLength = group.reduce((sum, { entry }) => sum + entry.byteLength, 0);
         using _grant = await this.#budget.acquire(byteLength, signal);
         await this.#readGroup(journal, group, signal);
+        unyieldedBytes += byteLength;
+        if (unyieldedBytes < BLOCK_BYTES) continue;
+        // What is in memory is summed and copied without a wait: everybody else gets a turn now and then.
+        unyieldedBytes = 0;
+        await this.#parts.clock.endOfTurn();
       }
     };
     await Promise.all(Array.from({ length: COMPACTION_READS_AT_ONCE_MAX }, lane));
