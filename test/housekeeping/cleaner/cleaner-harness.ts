@@ -4,7 +4,7 @@ import type { CleaningSettings } from "#lib/housekeeping/cleaner/cleaning-plan.t
 import { SegmentWriter } from "#lib/housekeeping/workers/segment-writer.ts";
 import { type LogSegment, type PartitionState, partitionKey } from "#lib/log/log-state.ts";
 import { journalOfPartition, type TopicPlacement } from "#lib/log/partition-directory.ts";
-import { entryInput, isLost, segmentKey } from "#lib/log/segments.ts";
+import { entryInput, isLost, segmentInput, segmentKey } from "#lib/log/segments.ts";
 import { readBatchHeader, splitBatches } from "#lib/record/record-batch.ts";
 import { readRecords } from "#lib/record/record-reader.ts";
 import { RangeReader } from "#lib/storage/range-reader.ts";
@@ -99,6 +99,20 @@ export class CleanerWorld {
     const outcome = await world.run(replaceInputs(process, topic, { partitionIndex, inputs, segments }));
     if (outcome.kind !== "done") throw new Error(`the segment is ${outcome.kind}`);
     this.puts.length = 0;
+  }
+
+  /** Puts the same bytes in a place of their own, as another worker may at any time. Not to be awaited but by the clock. */
+  async rewrite(segment: LogSegment): Promise<void> {
+    const { process, topic } = this;
+    const range = { position: 0, byteLength: segment.byteLength };
+    const store = this.#stores.store(defined(segment.copies[0]));
+    const builder = new SegmentBuilder({ baseOffset: segment.baseOffset });
+    builder.add([await store.getRange(segmentKey(segment, "log"), range, NEVER)]);
+    const { state } = defined(process.journals.opened(journalOfPartition(topic, 0)));
+    const { appendedAtMs, isCleaned } = segment;
+    const copy = { files: builder.finish(), topic: "places", partitionIndex: 0, appendedAtMs, isCleaned };
+    const segments = [await this.#segments.write(copy, { state, settings: this.partition() }, NEVER)];
+    await replaceInputs(process, topic, { inputs: [segmentInput(segment)], segments });
   }
 
   partition(partitionIndex = 0): PartitionState {

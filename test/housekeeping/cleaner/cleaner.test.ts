@@ -240,6 +240,30 @@ test("a log that has changed meanwhile is left as it is", async () => {
   expect(await world.records()).toEqual(["a=4@3"]);
 });
 
+test("nothing behind a segment that has changed meanwhile is cleaned: its older records would stay for ever", async () => {
+  let isHooked = false;
+  let rewriting: Promise<void> | undefined;
+  const world: CleanerWorld = new CleanerWorld({
+    settings: { segmentBytes: 130 },
+    storeFaults: ({ operation }) => {
+      if (!isHooked || operation !== "putIfAbsent") return undefined;
+      isHooked = false;
+      rewriting = world.rewrite(defined(world.segments[0]));
+      // Meanwhile the cleaner uploads what it made of it.
+      return { kind: "slow", delayMs: 1_000 };
+    },
+  });
+  await world.addSegment([keyed(0, "a=1 b=1 c=1 d=1")]);
+  await world.run();
+  await world.addSegment([keyed(4, "a=2 b=2 e=1 f=1 e=2")]);
+  isHooked = true;
+  expect(await world.run()).toBe(0);
+  await world.world.run(defined(rewriting));
+  expect(world.segments.map(({ isCleaned }) => isCleaned)).toEqual([true, false]);
+  expect(await world.run()).toBe(2);
+  expect(await world.records()).toEqual(["c=1@2", "d=1@3", "a=2@4", "b=2@5", "f=1@7", "e=2@8"]);
+});
+
 test("entries are not touched, and a key's last record among them does not count yet", async () => {
   const world = new CleanerWorld();
   await world.addSegment([keyed(0, "a=1 b=1 a=2")]);
