@@ -26,6 +26,7 @@ export function runOnSchedule(
   let schedule = new BackOffSchedule(clock, options);
   return async (call, context) => {
     clock.thaw();
+    const beganAtMs = clock.monotonicMs();
     const isForced = call.force === true;
     if (isForced) schedule = new BackOffSchedule(clock, options);
     const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS));
@@ -36,7 +37,10 @@ export function runOnSchedule(
         await broker.chores.settle(Math.min(LATE_COPY_MS_MAX, context.getRemainingTimeInMillis() / 2));
         return found;
       });
-      runtime.logger.debug("scheduled call", { kind: run.kind, nextInMs: run.nextInMs });
+      const isChange = run.kind === "ran" && run.found > 0;
+      if (isChange)
+        runtime.logger.info("scheduled run", { found: run.found, tookMs: Math.round(clock.monotonicMs() - beganAtMs) });
+      else runtime.logger.debug("scheduled call", { kind: run.kind, nextInMs: run.nextInMs });
       return run;
     } catch (error) {
       runtime.logger.error("scheduled run failed", { error: describeError(error) });
