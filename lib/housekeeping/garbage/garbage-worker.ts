@@ -111,9 +111,9 @@ export class GarbageWorker implements Worker {
     const floors = journals.map(({ state }) => state.retireFloor);
     const highest = Math.max(...floors);
     if (isForced) {
-      // What runs began in an earlier hour and nobody went on with is over.
-      const isOver = this.#forcedEpoch === undefined || this.#forcedEpoch < hour;
-      const forcedEpoch = isOver ? Math.max(hour, highest + 1) : defined(this.#forcedEpoch);
+      const begunEpoch = this.#forcedEpoch;
+      // The last runs may have been broken off long ago, or others have gone further since.
+      const forcedEpoch = begunEpoch === undefined ? Math.max(hour, highest + 1) : Math.max(begunEpoch, hour, highest);
       this.#forcedEpoch = forcedEpoch;
       return { epoch: forcedEpoch, lastEpoch: forcedEpoch, agedBeforeMs: Number.NEGATIVE_INFINITY };
     }

@@ -75,6 +75,8 @@ export class StoreSweep {
    */
   async next(aim: SweepAim, signal: AbortSignal): Promise<readonly SweptObject[]> {
     const found: SweptObject[] = [];
+    // A step by hand that finds nothing has seen all: one that was broken off before may have left off in the middle.
+    let isBehindStart = this.#prefixIndex > 0 || this.#startAfter !== "";
     for (let listedCount = 0; aim.isForced || listedCount < GARBAGE_LISTED_KEYS_MAX; ) {
       const prefix = defined(PREFIXES[this.#prefixIndex]);
       const page = await this.#list(prefix, signal).catch((error: unknown) => {
@@ -89,7 +91,8 @@ export class StoreSweep {
       this.#prefixIndex++;
       if (this.#prefixIndex < PREFIXES.length) continue;
       this.#endRound(found.length);
-      return found;
+      if (!aim.isForced || !isBehindStart || found.length > 0) return found;
+      isBehindStart = false;
     }
     this.#foundCount += found.length;
     return found;

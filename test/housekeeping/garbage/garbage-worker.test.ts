@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { UnknownJournalsError } from "#lib/housekeeping/garbage/garbage-worker.ts";
 import { logJournalId } from "#lib/log/log-journals.ts";
 import { placeIdOf, segmentFiles, segmentInput } from "#lib/log/segments.ts";
-import { segmentFileKey } from "#lib/storage/object-keys.ts";
+import { segmentDirectory, segmentFileKey } from "#lib/storage/object-keys.ts";
 import { defined } from "#lib/util/assert.ts";
 import { objectKey } from "#lib/util/branded.ts";
 import { topicOf } from "../../log/append-harness.ts";
@@ -313,6 +313,28 @@ test("runs by hand go on where the last ones of the same hour did, and begin ane
   world.upload(4);
   expect(await world.run(worker.runOnce(run))).toBe(1);
   expect(await world.run(worker.runOnce(run))).toBe(0);
+  expect(world.keys()).toEqual([live]);
+});
+
+test("a run by hand sees everything, although the last one was broken off in the middle", async () => {
+  const { world, live } = await started();
+  await world.run(world.collector().worker.runOnce({ isForced: true, signal: new AbortController().signal }));
+  let isAway = true;
+  const { worker } = world.collector({
+    storeFaults: ({ operation, key }) =>
+      isAway && operation === "list" && key === "wal/" ? { kind: "unavailable" } : undefined,
+  });
+  const run = { isForced: true, signal: new AbortController().signal };
+  expect(await world.run(worker.runOnce(run))).toBe(0);
+  isAway = false;
+  const directory = segmentDirectory({
+    uploadEpoch: world.hour,
+    attemptId: "a".repeat(32),
+    topic: "t",
+    partitionIndex: 0,
+  });
+  world.put(segmentFileKey(directory, 0, "log"));
+  expect(await world.run(worker.runOnce(run))).toBe(1);
   expect(world.keys()).toEqual([live]);
 });
 
