@@ -1,10 +1,12 @@
 import { LockedError, ProcessLock } from "#lib/adapters/local/process-lock.ts";
 import { assembleBroker, type Broker } from "#lib/broker/assemble-broker.ts";
 import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
+import type { Logger } from "#lib/runtime/logger.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 import { JOURNAL_POLL_MS, RUNS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 import { CommandFailure } from "./cli/usage-error.ts";
 import { openEmbeddedStores } from "./embedded-stores.ts";
+import { keptConfigs } from "./kept-configs.ts";
 import { openJournalFile } from "./open-journal-file.ts";
 
 /** Small: what a command reads, it reads once. */
@@ -19,8 +21,12 @@ export interface DataDirBroker {
  * A broker without doors on a data directory, for a command that runs beside its brokers or without any. It registers
  * nowhere, leads nothing and does only what it is told. Whoever disposes of `opened` stops it.
  */
-export async function openDataDirBroker(dataDir: string, opened: AsyncDisposableStack): Promise<DataDirBroker> {
-  const shared = await openJournalFile(dataDir, opened);
+export async function openDataDirBroker(
+  dataDir: string,
+  logger: Logger,
+  opened: AsyncDisposableStack,
+): Promise<DataDirBroker> {
+  const shared = { ...(await openJournalFile(dataDir, opened)), logger };
   const { signal } = new AbortController();
   const slot = opened.use(acquireSlot(dataDir));
   const embedded = opened.use(await openEmbeddedStores({ ...shared, dataDir, owner: slot.owner, signal }));
@@ -28,7 +34,7 @@ export async function openDataDirBroker(dataDir: string, opened: AsyncDisposable
     { ...shared, stores: embedded.stores },
     {
       identity: { brokerId: 0, rack: null },
-      startConfigs: new Map(),
+      startConfigs: keptConfigs(dataDir),
       append: DEFAULT_APPEND_SETTINGS,
       tailCacheBytesMax: CACHE_BYTES_MAX,
       blockCacheBytesMax: CACHE_BYTES_MAX,

@@ -3,6 +3,9 @@ import type { StoreId } from "#lib/util/branded.ts";
 /** The one file of all journals in a data directory; stores lie beside it as `store-0`, `store-1` and so on. */
 export const JOURNAL_FILE = "journal.sqlite";
 
+/** The broker configs of the last start of a broker here. */
+export const START_CONFIGS_FILE = "start-configs.json";
+
 export function storeFolder(storeId: StoreId): string {
   return `store-${storeId}`;
 }

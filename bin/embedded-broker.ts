@@ -11,6 +11,7 @@ import type { Logger } from "#lib/runtime/logger.ts";
 import { EMBEDDED_UPLOADS_IN_FLIGHT_MAX, JOURNAL_POLL_MS, STORE_CLOSE_MS_MAX } from "#lib/util/limits.ts";
 import { JOURNAL_FILE } from "./data-dir.ts";
 import { checkJournalIsThere, openEmbeddedStores } from "./embedded-stores.ts";
+import { keepConfigs } from "./kept-configs.ts";
 import { meteredPorts } from "./metered-ports.ts";
 import { startConfigs } from "./start-configs.ts";
 import { type ServedBroker, servedBroker, startSettings } from "./start-settings.ts";
@@ -23,6 +24,7 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   await using opened = new AsyncDisposableStack();
   makeDataDirectory(settings.dataDir);
   opened.use(ProcessLock.acquire(settings.dataDir, settings.brokerId));
+  keepConfigs({ dataDir: settings.dataDir, brokerId: settings.brokerId, configs: settings.brokerConfigs }, logger);
   const clock = new SystemClock();
   const random = new SystemRandom();
   await checkJournalIsThere(settings.dataDir);
@@ -47,8 +49,8 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   );
   const broker = await startBroker(
     {
-      ...meteredPorts({ journal, clock }),
-      ...{ stores: embedded.stores, random, logger },
+      ...meteredPorts({ journal, stores: embedded.stores, clock }),
+      ...{ random, logger },
       isProvenDead: (id) => ProcessLock.isFree(dataDir, id),
     },
     startSettings(settings, {

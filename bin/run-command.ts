@@ -2,6 +2,8 @@ import { Argument, Command } from "commander";
 import { WORKER_NAMES, type WorkerName } from "#lib/housekeeping/workers/worker.ts";
 import { endWithReader } from "./cli/output.ts";
 import { Progress } from "./cli/progress.ts";
+import { CommandFailure } from "./cli/usage-error.ts";
+import { Warnings } from "./cli/warnings.ts";
 
 interface RunOptions {
   readonly dataDir: string;
@@ -30,7 +32,10 @@ export function runCommand(): Command {
     .addHelpText(
       "after",
       `\n${workers}\n\nAny number may run at once, and be killed at any moment: what is half done is done again or is garbage.` +
-        "\n--now never deletes what a writer may still refer to; a flush that is under way meanwhile is sent again by its client.",
+        "\n--now never deletes what somebody may still refer to. While records come it goes on, for there is more to do." +
+        "\nRecords are kept as long as the topics say, else the broker configs: those set while brokers run, and those that" +
+        "\nthe last `millrace serve` on this directory was started with. With --now the cleaner cleans segments only: run the" +
+        "\ncompactor before it. Exit status 0: done; 1: something is left undone, and stderr says why.",
     )
     .action(runWorker);
 }
@@ -39,19 +44,25 @@ async function runWorker(name: WorkerName, options: RunOptions): Promise<void> {
   endWithReader();
   const { openDataDirBroker } = await import("./data-dir-broker.ts");
   await using opened = new AsyncDisposableStack();
-  const { broker } = await openDataDirBroker(options.dataDir, opened);
+  const warnings = new Warnings();
+  const { broker } = await openDataDirBroker(options.dataDir, warnings, opened);
   const isForced = options.now === true;
   const { signal } = new AbortController();
   let changes = 0;
   let runs = 0;
+  let warned = 0;
   {
     using _progress = new Progress(() => `${name}: ${changes} changes in ${runs} runs`);
-    for (let changed = 1; changed > 0; runs++) {
-      changed = await broker.chores.work(name, { isForced, signal });
+    for (let isOver = false; !isOver; runs++) {
+      const warnedBefore = warnings.count;
+      const changed = await broker.chores.work(name, { isForced, signal });
       changes += changed;
-      if (!isForced) changed = 0;
+      isOver = changed === 0 || !isForced;
+      // What an earlier run could not do, this one has done or warned of again.
+      warned = changed === 0 ? warnings.count - warnedBefore : 0;
     }
   }
   const text = options.json === true ? JSON.stringify({ worker: name, changes, runs }) : `${name}: ${changes} changes`;
   process.stdout.write(`${text}\n`);
+  if (warned > 0) throw new CommandFailure(`the ${name} has left something undone: see the warnings above`);
 }

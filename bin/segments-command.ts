@@ -1,16 +1,23 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { Command } from "commander";
-import { checkSegment } from "#lib/housekeeping/segment-check.ts";
+import { formatNote } from "#lib/housekeeping/doctor/finding.ts";
 import { isLost, segmentKey } from "#lib/log/segments.ts";
+import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { endWithReader, Output } from "./cli/output.ts";
 import { Progress } from "./cli/progress.ts";
 import { dumpIndex, dumpLog } from "./cli/segment-dump.ts";
-import { type ListedPartition, listPartitions, segmentsOf } from "./cli/segment-list.ts";
-import { findStrangers } from "./cli/segment-strangers.ts";
+import { type ListedPartition, type ListedSegment, listPartitions, segmentsOf } from "./cli/segment-list.ts";
+import { SegmentVerifier } from "./cli/segment-verify.ts";
 import { formatBytes, formatTable, formatTime } from "./cli/table.ts";
 import { CommandFailure, UsageError } from "./cli/usage-error.ts";
 import type { DataDirBroker } from "./data-dir-broker.ts";
+
+interface OpenedPlace extends Pick<DataDirBroker, "stores"> {
+  readonly partitions: readonly ListedPartition[];
+  /** As they are now. */
+  readonly list: () => Promise<readonly ListedPartition[]>;
+}
 
 interface PlaceOptions {
   readonly dataDir: string;
@@ -127,7 +134,8 @@ function verifyCommand(): Command {
     .addHelpText(
       "after",
       "\nReads only. One line a finding on stdout, a summary last; exit status 1 if there is any finding." +
-        "\nObjects that Millrace did not write are told, and never touched by anything. See also: millrace doctor",
+        "\nObjects that Millrace did not write are told in lines STRANGER; they are no findings, and nothing touches them." +
+        "\nWhat is not compacted yet is not looked at: see millrace doctor.",
     )
     .action(verify);
 }
@@ -135,47 +143,46 @@ function verifyCommand(): Command {
 async function verify(options: PlaceOptions): Promise<void> {
   endWithReader();
   await using opened = new AsyncDisposableStack();
-  const { partitions, stores } = await open(options, opened);
-  const { signal } = new AbortController();
+  const { partitions, stores, list } = await open(options, opened);
   const output = new Output();
-  const tell = (kind: string, where: string, what: string): void => {
-    const line = options.json === true ? JSON.stringify({ kind, where, what }) : `FINDING ${kind} ${where}: ${what}`;
-    void output.write(`${line}\n`);
-  };
-  const tally = { segments: 0, objects: 0, bytes: 0, findings: 0 };
+  const isJson = options.json === true;
+  const verifier = new SegmentVerifier({
+    stores,
+    isLive: async (sought) => segmentsOf(await list()).some((segment) => isSame(segment, sought)),
+    onFinding: (finding) =>
+      void output.write(
+        isJson ? `${JSON.stringify(finding)}\n` : `FINDING ${finding.kind} ${finding.where}: ${finding.what}\n`,
+      ),
+    onNote: (note) => void output.write(isJson ? `${JSON.stringify(note)}\n` : `${formatNote(note)}\n`),
+    signal: new AbortController().signal,
+  });
+  const { tally } = verifier;
   {
     using _progress = new Progress(() => `checked ${tally.segments} segments, ${formatBytes(tally.bytes)}`);
-    for (const { topic, partition, segment } of segmentsOf(partitions)) {
-      tally.segments++;
-      for (const storeId of segment.copies) {
-        const of = `of ${topic}-${partition}, offsets ${segment.baseOffset} to ${segment.nextOffset - 1}`;
-        const checked = await checkSegment(stores.store(storeId), segment, signal);
-        tally.objects += checked.objects;
-        tally.bytes += checked.bytes;
-        for (const { key, kind, problem } of checked.faults) {
-          tally.findings++;
-          tell(`segment-${kind}`, `store ${storeId} object ${key}`, `${problem}; ${of}`);
-        }
-      }
-    }
+    for (const segment of segmentsOf(partitions)) await verifier.verify(segment);
+    if (options.topic === undefined) await verifier.findStrangers();
   }
-  const strangers = options.topic === undefined ? await findStrangers(stores, signal) : [];
-  for (const { storeId, key } of strangers)
-    tell("stranger", `store ${storeId} object ${key}`, "Millrace did not write it");
-  const summary = { ...tally, strangers: strangers.length };
-  const text = `checked ${tally.segments} segments, ${tally.objects} objects, ${formatBytes(tally.bytes)}, ${strangers.length} strangers, ${tally.findings} findings`;
-  await output.write(options.json === true ? `${JSON.stringify({ summary })}\n` : `${text}\n`);
+  const { segments, objects, bytes, strangers, findings } = tally;
+  const text = `checked ${segments} segments, ${objects} objects, ${formatBytes(bytes)}, ${strangers} strangers, ${findings} findings`;
+  await output.write(isJson ? `${JSON.stringify({ summary: tally })}\n` : `${text}\n`);
   await output.flush();
-  if (tally.findings > 0)
-    throw new CommandFailure(`${tally.findings} ${tally.findings === 1 ? "finding" : "findings"}`);
+  if (findings > 0) throw new CommandFailure(`${findings} ${findings === 1 ? "finding" : "findings"}`);
 }
 
-async function open(
-  { dataDir, topic }: PlaceOptions,
-  opened: AsyncDisposableStack,
-): Promise<Pick<DataDirBroker, "stores"> & { readonly partitions: readonly ListedPartition[] }> {
+function isSame({ topic, partition, segment }: ListedSegment, other: ListedSegment): boolean {
+  const { directory, baseOffset } = other.segment;
+  return (
+    topic === other.topic &&
+    partition === other.partition &&
+    segment.directory === directory &&
+    segment.baseOffset === baseOffset
+  );
+}
+
+async function open({ dataDir, topic }: PlaceOptions, opened: AsyncDisposableStack): Promise<OpenedPlace> {
   const { openDataDirBroker } = await import("./data-dir-broker.ts");
-  const { broker, stores } = await openDataDirBroker(dataDir, opened);
+  const { broker, stores } = await openDataDirBroker(dataDir, SILENT_LOGGER, opened);
   const { signal } = new AbortController();
-  return { stores, partitions: await listPartitions(broker.services, { topic, signal }) };
+  const list = () => listPartitions(broker.services, { topic, signal });
+  return { stores, list, partitions: await list() };
 }

@@ -62,15 +62,20 @@ function batchLine(
   return fields.map(([name, value]) => `${name}: ${value}`).join(" ");
 }
 
-/** A line for each entry of an .index, .timeindex or .txnindex. */
+/**
+ * A line for each entry of an .index, .timeindex or .txnindex. Kafka makes the first two longer than they need to be while
+ * it writes them: after a crash zeroes follow the last entry.
+ */
 export function* dumpIndex(bytes: Uint8Array, kind: string, baseOffset: number): Generator<string> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (kind === "index") {
     for (let at = 0; at + OFFSET_INDEX_ENTRY_BYTES <= bytes.byteLength; at += OFFSET_INDEX_ENTRY_BYTES) {
+      if (at > 0 && view.getInt32(at) === 0) return;
       yield `offset: ${baseOffset + view.getInt32(at)} position: ${view.getInt32(at + 4)}`;
     }
   } else if (kind === "timeindex") {
     for (let at = 0; at + TIME_INDEX_ENTRY_BYTES <= bytes.byteLength; at += TIME_INDEX_ENTRY_BYTES) {
+      if (at > 0 && view.getInt32(at + 8) === 0) return;
       yield `timestamp: ${view.getBigInt64(at)} offset: ${baseOffset + view.getInt32(at + 8)}`;
     }
   } else {
