@@ -3,11 +3,13 @@ import { dropCaches } from "../support/machine.ts";
 import type { Measured } from "../support/statistics.ts";
 import type { BenchContext, BenchSuite } from "../support/suite.ts";
 import type { SegmentRows, SegmentsContext } from "./context.ts";
+import { logGroup } from "./log-group.ts";
 import { partitionsGroup } from "./partitions-group.ts";
+import { produceGroup } from "./produce-group.ts";
 import { checkDisk, Scratch } from "./scratch.ts";
 import { DISK_BYTES, FULL_SEGMENT_SIZES, type SegmentSizes, SMALL_SEGMENT_SIZES } from "./sizes.ts";
 
-const GROUPS: readonly SegmentRows[] = [partitionsGroup];
+const GROUPS: readonly SegmentRows[] = [logGroup, produceGroup, partitionsGroup];
 
 /** Log segments: what they cost to make and to read, and how the broker bears very many partitions. */
 export const segmentsSuite: BenchSuite = {
@@ -33,9 +35,11 @@ export const segmentsSuite: BenchSuite = {
 
 function sizesOf({ isSmall, gigabytes, partitions }: BenchContext): SegmentSizes {
   const sizes = isSmall ? SMALL_SEGMENT_SIZES : FULL_SEGMENT_SIZES;
+  const logBytes = gigabytes === undefined ? sizes.logBytes : gigabytes * 1e9;
   return {
     ...sizes,
-    logBytes: gigabytes === undefined ? sizes.logBytes : gigabytes * 1e9,
+    logBytes,
+    produceBytes: (sizes.produceBytes * logBytes) / sizes.logBytes,
     partitions: partitions ?? sizes.partitions,
   };
 }

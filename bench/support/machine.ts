@@ -22,6 +22,17 @@ export function cpuSeconds(pid: number): number {
   }
 }
 
+/** CPU seconds that processes which this one has started, and which have ended, have taken. */
+export function endedChildrenCpuSeconds(): number {
+  try {
+    const stat = readFileSync("/proc/self/stat", "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields.slice(13, 15).reduce((sum, field) => sum + Number(field), 0) / TICKS_PER_SECOND;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 function childrenOf(pid: number): readonly number[] {
   const tasks = readdirSync(`/proc/${pid}/task`);
   return tasks.flatMap((task) => {

@@ -1,10 +1,10 @@
 import type { Clock } from "#lib/runtime/clock.ts";
-import { JOURNAL_APPEND_SECONDS, JOURNAL_APPENDS } from "#lib/runtime/metrics.ts";
+import { JOURNAL_APPEND_SECONDS, JOURNAL_APPENDS, JOURNAL_READS } from "#lib/runtime/metrics.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 import type { AppendResult, Journal, JournalPage, ReadOptions } from "./journal.ts";
 
-/** Counts and times the appends to another journal; changes nothing. */
+/** Counts and times the appends to another journal, and counts the reads; changes nothing. */
 export class MeteredJournal implements Journal {
   readonly #journal: Journal;
   readonly #clock: Clock;
@@ -31,10 +31,12 @@ export class MeteredJournal implements Journal {
   }
 
   read(journal: JournalId, options: ReadOptions, signal: AbortSignal): Promise<JournalPage> {
+    this.#telemetry.count(JOURNAL_READS, 1, { journal: kindOf(journal) });
     return this.#journal.read(journal, options, signal);
   }
 
   last(journal: JournalId, signal: AbortSignal): Promise<JournalPage> {
+    this.#telemetry.count(JOURNAL_READS, 1, { journal: kindOf(journal) });
     return this.#journal.last(journal, signal);
   }
 

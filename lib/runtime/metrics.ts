@@ -88,6 +88,27 @@ export const JOURNAL_APPEND_SECONDS: HistogramMetric = {
   buckets: SECONDS,
 };
 
+export const JOURNAL_READS: CounterMetric = {
+  kind: "counter",
+  name: "millrace_journal_reads_total",
+  help: "Pages read from journals, by kind of journal.",
+  labels: ["journal"],
+};
+
+export const OBJECT_READS: CounterMetric = {
+  kind: "counter",
+  name: "millrace_object_reads_total",
+  help: "Reads from stores, by kind of object: wal, segments, journals.",
+  labels: ["kind"],
+};
+
+export const OBJECT_READ_BYTES: CounterMetric = {
+  kind: "counter",
+  name: "millrace_object_read_bytes_total",
+  help: "Bytes that these reads have brought, by kind of object.",
+  labels: ["kind"],
+};
+
 export const UNDER_REPLICATED_PARTITIONS: GaugeMetric = {
   kind: "gauge",
   name: "millrace_under_replicated_partitions",
