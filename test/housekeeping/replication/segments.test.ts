@@ -79,6 +79,17 @@ test("a store that comes back empty gets segments, and not what they were made o
   expect(world.keys(2)).toEqual(newKeys);
 });
 
+test("a store that was away and has its segments still is seen to have them: none is read again", async () => {
+  const segment = await compact(0, 1, 2);
+  world.service(2).isDown = true;
+  await leader.appendFor(topic, 10_000);
+  leader.calls.length = 0;
+  world.service(2).isDown = false;
+  await world.clock.advance(10_000);
+  expect(leader.isr()).toEqual([0, 1, 2]);
+  expect(leader.calls.filter(({ key }) => key?.startsWith(segment.directory))).toEqual([]);
+});
+
 test("an object that is replaced before its copy is due is owed no more", async () => {
   leader.faults.set(2, ({ operation }) => (operation === "putIfAbsent" ? { kind: "full" } : undefined));
   await leader.append(topic, "late");
