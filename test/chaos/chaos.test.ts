@@ -3,7 +3,8 @@ import { ZERO_UUID } from "#lib/util/branded.ts";
 import { compareDelivery, findingsOf, type ReadRecord } from "./delivery.ts";
 import { PartitionPauses } from "./pauses.ts";
 import { describeFault, FAULT_KINDS, planOf } from "./plan.ts";
-import { faultTable } from "./report.ts";
+import { faultTable, workerTable } from "./report.ts";
+import { complaintsOf } from "./round.ts";
 import { missingIn } from "./whole-cluster.ts";
 
 describe("a comparison of what was acknowledged with what was read", () => {
@@ -48,32 +49,52 @@ describe("a comparison of what was acknowledged with what was read", () => {
 });
 
 describe("a plan", () => {
-  const settings = { seed: 7, rounds: 10, brokers: 3, stores: 3 };
+  const settings = { seed: 7, rounds: 10, brokers: 3, stores: 3, hasWorkers: true };
 
   test("is the same for the same seed, and another for another", () => {
     expect(planOf(settings)).toEqual(planOf(settings));
     expect(planOf({ ...settings, seed: 8 })).not.toEqual(planOf(settings));
   });
 
-  test("has every kind of fault in any eight rounds, and in none more than one store away", () => {
-    const plan = planOf({ ...settings, rounds: 16 });
-    for (const half of [plan.slice(0, 8), plan.slice(8)]) {
+  test("has every kind of fault in any ten rounds, and in none more than one store away", () => {
+    const plan = planOf({ ...settings, rounds: 20 });
+    for (const half of [plan.slice(0, 10), plan.slice(10)]) {
       expect(new Set(half.map(({ kind }) => kind))).toEqual(new Set(FAULT_KINDS));
     }
-    const killed = { broker: 1, store: 0, both: 1, all: 3 };
-    for (const { kind, brokerIds, storeId } of plan) {
-      expect([new Set(brokerIds).size, storeId !== undefined]).toEqual([
-        killed[kind],
-        kind === "store" || kind === "both",
-      ]);
+    const killed = { broker: 1, store: 0, both: 1, all: 3, worker: 0, halfway: 0, pair: 0, outage: 0 };
+    const run = { broker: 0, store: 0, both: 0, all: 0, worker: 1, halfway: 1, pair: 2, outage: 1 };
+    for (const { kind, brokerIds, storeId, workers } of plan) {
+      const isStoreAway = kind === "store" || kind === "both" || kind === "outage";
+      expect([new Set(brokerIds).size, storeId !== undefined]).toEqual([killed[kind], isStoreAway]);
+      expect(workers).toHaveLength(run[kind]);
     }
   });
 
+  test("gives each worker its turn, and ends the one that would go on as long as records come", () => {
+    const workers = planOf({ ...settings, rounds: 30 }).flatMap((fault) => fault.workers);
+    expect(new Set(workers.map(({ name }) => name))).toEqual(new Set(["cleaner", "compactor", "garbage", "retention"]));
+    expect(workers.filter(({ name, killAfterMs }) => name === "compactor" && killAfterMs === undefined)).toEqual([]);
+    expect(workers.some(({ killAfterMs }) => killAfterMs === undefined)).toBe(true);
+  });
+
+  test("runs no workers where there are none", () => {
+    const plan = planOf({ ...settings, hasWorkers: false, rounds: 12 });
+    expect(plan.flatMap(({ workers }) => workers)).toEqual([]);
+    expect(new Set(plan.map(({ kind }) => kind))).toEqual(new Set(["broker", "store", "both", "all"]));
+  });
+
   test("tells what it is about", () => {
-    const fault = { kind: "both", brokerIds: [1], storeId: 2, awayMs: 1_250, restMs: 0 } as const;
+    const fault = { kind: "both", brokerIds: [1], storeId: 2, workers: [], awayMs: 1_250, restMs: 0 } as const;
     expect(describeFault(fault)).toBe("store 2 away for 1.3 s, broker 1 killed");
     expect(describeFault({ ...fault, brokerIds: [] })).toBe("store 2 away for 1.3 s");
     expect(describeFault({ ...fault, brokerIds: [0, 1, 2], storeId: undefined })).toBe("brokers 0, 1, 2 killed");
+    const workers = [
+      { name: "garbage", killAfterMs: undefined } as const,
+      { name: "cleaner", killAfterMs: 900 } as const,
+    ];
+    expect(describeFault({ ...fault, brokerIds: [], storeId: undefined, workers })).toBe(
+      "garbage run, cleaner run and killed after 0.9 s",
+    );
   });
 
   test("kills only brokers where no store can be made to fail", () => {
@@ -129,7 +150,7 @@ describe("a cluster", () => {
 });
 
 test("the table tells the worst of each kind of fault beside the median", () => {
-  const round = { kind: "broker", longestPauseMs: 1_000, wholeAfterMs: 3_000 } as const;
+  const round = { kind: "broker", longestPauseMs: 1_000, wholeAfterMs: 3_000, workers: [] } as const;
   const table = faultTable([
     { ...round, writesAfterMs: 1_000 },
     { ...round, writesAfterMs: 9_000 },
@@ -137,4 +158,23 @@ test("the table tells the worst of each kind of fault beside the median", () => 
   ]);
   expect(table.split("\n")[1]).toMatch(/^a broker, by kill -9 +3 +2\.0 s \| 9\.0 s +1\.0 s \| 1\.0 s/);
   expect(table).not.toContain("a store");
+});
+
+describe("the workers of a run", () => {
+  const done = { name: "garbage", end: "done", changes: 12, text: "" } as const;
+  const undone = { ...done, end: "undone", changes: 3, text: "store 1 is away" } as const;
+
+  test("are counted by name, with how they ended", () => {
+    const table = workerTable([{ workers: [done, { ...done, end: "killed", changes: 0 }] }, { workers: [undone] }]);
+    expect(table.split("\n")[1]).toMatch(/^garbage +3 +1 +1 +1 +0 +15$/);
+  });
+
+  test("may leave something undone only while a store is away, and never fail", () => {
+    const failed = { ...done, end: "failed" } as const;
+    expect(complaintsOf({ storeId: 1 }, [done, undone])).toEqual([]);
+    expect(complaintsOf({ storeId: undefined }, [done, undone])).toEqual([
+      "the garbage has left something undone: store 1 is away",
+    ]);
+    expect(complaintsOf({ storeId: 1 }, [failed])).toHaveLength(1);
+  });
 });

@@ -6,6 +6,8 @@ import { KafkaClient } from "#lib/client/kafka-client.ts";
 import { assertNoError } from "#lib/client/kafka-error.ts";
 import { Apis } from "#lib/protocol/apis.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { WorkerFault } from "./plan.ts";
+import type { WorkerResult } from "./worker-process.ts";
 
 export interface ClusterBroker {
   readonly id: number;
@@ -25,6 +27,10 @@ export interface ChaosCluster extends AsyncDisposable {
   kill(brokerId: number): Promise<void>;
   /** Makes a store fail: nothing can be written to it or found in it. Resolves with what brings it back as it was. */
   takeAway(storeId: number): () => void;
+  /** Whether `work` works. */
+  readonly hasWorkers: boolean;
+  /** Runs a worker by hand, beside the brokers. Resolves when its process is gone. */
+  work(worker: WorkerFault): Promise<WorkerResult>;
   /** SIGTERM to all. Answers what did not end as it ought to. */
   stop(): Promise<readonly string[]>;
 }
@@ -38,16 +44,19 @@ export interface ReplicatedTopic {
   readonly name: string;
   readonly partitions: number;
   readonly replicationFactor: number;
+  /** By Kafka's names. */
+  readonly configs?: Readonly<Record<string, string>>;
 }
 
 /** More than half of the replicas have to be in sync: Millrace's default, told to Kafka as well. */
 export async function createReplicatedTopic(
   { brokers }: Pick<ChaosCluster, "brokers">,
-  { name, partitions, replicationFactor }: ReplicatedTopic,
+  { name, partitions, replicationFactor, configs: wanted }: ReplicatedTopic,
 ): Promise<void> {
   const ports = { clock: new SystemClock(), random: new SystemRandom() };
   await using client = new KafkaClient({ bootstrap: brokers, clientId: "chaos", ...ports });
-  const configs = [{ name: "min.insync.replicas", value: String(Math.floor(replicationFactor / 2) + 1) }];
+  const all = { "min.insync.replicas": String(Math.floor(replicationFactor / 2) + 1), ...wanted };
+  const configs = Object.entries(all).map(([config, value]) => ({ name: config, value }));
   const topic = { name, numPartitions: partitions, replicationFactor, configs };
   const signal = AbortSignal.timeout(CREATE_MS_MAX);
   await client.retrying(

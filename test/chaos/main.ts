@@ -1,15 +1,15 @@
 import { parseArgs } from "node:util";
 import { provideJava } from "../clients/support/java.ts";
 import { findingsOf } from "./delivery.ts";
-import { deliveryTable, faultTable, seconds } from "./report.ts";
+import { deliveryTable, faultTable, seconds, workerTable } from "./report.ts";
 import { type ChaosSettings, runChaos } from "./run.ts";
 
 const HELP = `npm run chaos -- [options]
-Kills brokers and makes stores fail, one round after the other, under Kafka's idempotent producer and two of its
-consumers, of which one reads along and one reads all again at the end. Status 1 unless every acknowledged record is
-there once, in order and at the offset that was told. Linux, with java, javac and mvn.
+Kills brokers, makes stores fail and runs workers by hand, one round after the other, under Kafka's idempotent producer
+and its consumers: one reads along, one reads all again at the end, and one when all is made into segments. Status 1
+unless every acknowledged record is there once, in order and at the offset that was told. Linux, with java, javac and mvn.
   --rounds N                how many (default 10)
-  --target millrace|kafka   a cluster of Apache Kafka has no stores: only brokers are killed (default millrace)
+  --target millrace|kafka   a cluster of Apache Kafka has no stores or workers: only brokers are killed (default millrace)
   --seed S                  what fails when (default: drawn, and printed)
   --brokers N, --stores N   default 3 each; not more stores than brokers, and with fewer than three none is made to fail
   --rate N                  records a second over 6 partitions, of 200 bytes, one of 61 of 100 kB (default 300)
@@ -49,7 +49,9 @@ async function main(): Promise<number> {
   await provideJava();
   console.log(`${chosen.rounds} rounds on ${chosen.target}, seed ${chosen.seed}`);
   const { rounds, deliveries, failures, longestPauseMs } = await runChaos(chosen, console.log);
-  console.log(`\n${faultTable(rounds)}\n(median | worst)\n\n${deliveryTable(deliveries)}\n`);
+  console.log(`\n${faultTable(rounds)}\n(median | worst)\n`);
+  if (rounds.some(({ workers }) => workers.length > 0)) console.log(`${workerTable(rounds)}\n`);
+  console.log(`${deliveryTable(deliveries)}\n`);
   for (const failure of failures) console.log(`FAIL ${failure}`);
   const findings = [...deliveries].flatMap(([reader, delivery]) =>
     findingsOf(delivery).map((finding) => `${reader}: ${finding}`),

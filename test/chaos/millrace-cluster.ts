@@ -5,7 +5,9 @@ import { lastLines, run, sleep } from "../clients/support/processes.ts";
 import { ROOT } from "../clients/support/provision.ts";
 import { type ChaosCluster, type ClusterBroker, childrenOf } from "./cluster.ts";
 import { NodeCluster } from "./node-cluster.ts";
+import type { WorkerFault } from "./plan.ts";
 import { freePortRange } from "./ports.ts";
+import { runWorker, type WorkerResult } from "./worker-process.ts";
 
 export interface MillraceClusterOptions {
   readonly brokers: number;
@@ -23,7 +25,9 @@ const POLL_MS = 10;
 export class MillraceCluster implements ChaosCluster {
   readonly brokers: readonly ClusterBroker[];
   readonly stores: number;
+  readonly hasWorkers = true;
   readonly #supervisor: Broker;
+  readonly #directory: string;
   readonly #dataDirectory: string;
 
   private constructor(supervisor: Broker, { brokers, stores, directory }: MillraceClusterOptions) {
@@ -31,6 +35,7 @@ export class MillraceCluster implements ChaosCluster {
     this.brokers = Array.from({ length: brokers }, (_, id) => ({ id, host, port: port + id }));
     this.stores = stores;
     this.#supervisor = supervisor;
+    this.#directory = directory;
     this.#dataDirectory = dataDirectoryIn(directory);
   }
 
@@ -63,9 +68,13 @@ export class MillraceCluster implements ChaosCluster {
     };
   }
 
+  work(worker: WorkerFault): Promise<WorkerResult> {
+    return runWorker(worker, { program: PROGRAM, dataDirectory: this.#dataDirectory, directory: this.#directory });
+  }
+
   async stop(): Promise<readonly string[]> {
     const status = await this.#supervisor.stop();
-    const findings = await this.#examine();
+    const findings = [...(await this.#verifySegments()), ...(await this.#examine())];
     return status === 0 ? findings : [`the supervisor ended with ${status}`, ...findings];
   }
 
@@ -78,6 +87,14 @@ export class MillraceCluster implements ChaosCluster {
     const args = [PROGRAM, "doctor", "--data-dir", this.#dataDirectory];
     const { code, stdout, stderr } = await run(process.execPath, args, { timeoutMs: EXAMINE_MS_MAX });
     return code === 0 ? [] : [`doctor (${code}): ${lastLines(stdout + stderr)}`];
+  }
+
+  /** Each byte of the log segments in every store; that there are any is part of it. */
+  async #verifySegments(): Promise<readonly string[]> {
+    const args = [PROGRAM, "segments", "verify", "--json", "--data-dir", this.#dataDirectory];
+    const { code, stdout, stderr } = await run(process.execPath, args, { timeoutMs: EXAMINE_MS_MAX });
+    if (code !== 0) return [`segments verify (${code}): ${lastLines(stdout + stderr)}`];
+    return /"segments":[1-9]/.test(stdout) ? [] : ["no log segments were made"];
   }
 
   async #pidOf(brokerId: number): Promise<number> {

@@ -11,6 +11,7 @@ const ORDERLY_STATUSES = [143, 0];
 export class NodeCluster implements ChaosCluster {
   readonly brokers: readonly ClusterBroker[];
   readonly stores = 0;
+  readonly hasWorkers = false;
   readonly #nodes: readonly Broker[];
   readonly #isRestarting: boolean;
   readonly #restarts = new Set<Promise<void>>();
@@ -57,6 +58,10 @@ export class NodeCluster implements ChaosCluster {
 
   takeAway(): () => void {
     throw new Error("no store of these brokers can be taken away");
+  }
+
+  work(): Promise<never> {
+    throw new Error("these brokers have no workers to be run by hand");
   }
 
   async stop(): Promise<readonly string[]> {

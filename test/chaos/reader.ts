@@ -9,6 +9,8 @@ export interface ReaderSettings {
   readonly partitions: number;
   /** `follow`: until it is stopped; `once`: up to where the logs end when it begins. */
   readonly mode: "follow" | "once";
+  /** Of its log, if there are several of one mode. */
+  readonly name?: string;
   /** Where its log goes. */
   readonly directory: string;
 }
@@ -24,12 +26,12 @@ export class Reader implements AsyncDisposable {
     this.records = this.#records;
   }
 
-  static async start({ bootstrap, topic, partitions, mode, directory }: ReaderSettings): Promise<Reader> {
+  static async start({ bootstrap, topic, partitions, mode, name, directory }: ReaderSettings): Promise<Reader> {
     const reader = new Reader(partitions);
     reader.#process = await JavaProcess.start({
       main: "ChaosReader",
       args: [bootstrap, topic, String(partitions), mode],
-      log: join(directory, `reader-${mode}.log`),
+      log: join(directory, `reader-${name ?? mode}.log`),
       onLine: (line) => reader.#take(line),
     });
     return reader;

@@ -4,11 +4,16 @@ import type { RoundResult } from "./round.ts";
 
 const FAULT_HEADINGS = ["what failed", "rounds", "writes again after", "longest pause", "whole again after"];
 const DELIVERY_COLUMNS = ["acked", "read", "lost", "duplicated", "reordered", "misplaced", "garbled", "gaps"] as const;
+const WORKER_ENDS = ["done", "killed", "undone", "failed"] as const;
 const NAMES = {
   broker: "a broker, by kill -9",
   store: "a store",
   both: "a broker while a store is away",
   all: "all brokers at once",
+  worker: "nothing: a worker is run",
+  halfway: "a worker, by kill -9",
+  pair: "one of two workers, by kill -9",
+  outage: "a store while a worker is run",
 } as const;
 
 /** The rounds by kind of fault: medians and, behind the bar, the worst. */
@@ -28,6 +33,18 @@ function faultRow(name: string, rounds: readonly RoundResult[]): readonly string
     range(rounds.map(({ longestPauseMs }) => longestPauseMs)),
     range(rounds.map(({ wholeAfterMs }) => wholeAfterMs)),
   ];
+}
+
+/** The workers that were run by hand, by name: how many, how they ended, and what those changed that could say so. */
+export function workerTable(results: readonly Pick<RoundResult, "workers">[]): string {
+  const all = results.flatMap(({ workers }) => workers);
+  const rows = [...new Set(all.map(({ name }) => name))].sort().map((name) => {
+    const runs = all.filter((worker) => worker.name === name);
+    const counts = WORKER_ENDS.map((end) => runs.filter((worker) => worker.end === end).length);
+    const changes = runs.reduce((sum, worker) => sum + worker.changes, 0);
+    return [name, ...[runs.length, ...counts, changes].map(String)];
+  });
+  return formatRows([["run by hand", "runs", ...WORKER_ENDS, "changes"], ...rows]);
 }
 
 /** What each reader saw, beside what was acknowledged. */

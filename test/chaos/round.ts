@@ -4,6 +4,7 @@ import type { Load } from "./load.ts";
 import { nowMs, untilNothingIsMissing } from "./moments.ts";
 import type { Fault, FaultKind } from "./plan.ts";
 import { missingOf } from "./whole-cluster.ts";
+import type { WorkerResult } from "./worker-process.ts";
 
 export interface RoundResult {
   readonly kind: FaultKind;
@@ -13,6 +14,7 @@ export interface RoundResult {
   readonly longestPauseMs: number;
   /** From the fault, or from when the store was back, until the cluster was whole. */
   readonly wholeAfterMs: number;
+  readonly workers: readonly WorkerResult[];
 }
 
 export interface RoundContext {
@@ -30,6 +32,7 @@ const LOOK_MS = 250;
 export async function runRound(fault: Fault, { cluster, topic, load }: RoundContext): Promise<RoundResult> {
   const beganMs = load.mark();
   const bringBack = fault.storeId === undefined ? undefined : cluster.takeAway(fault.storeId);
+  const working = Promise.all(fault.workers.map((worker) => cluster.work(worker)));
   let writesMs: number;
   try {
     await Promise.all(fault.brokerIds.map((id) => cluster.kill(id)));
@@ -39,9 +42,19 @@ export async function runRound(fault: Fault, { cluster, topic, load }: RoundCont
     bringBack?.();
   }
   const backMs = bringBack === undefined ? beganMs : nowMs();
-  const wholeMs = await untilWhole({ cluster, topic });
+  const [wholeMs, workers] = await Promise.all([untilWhole({ cluster, topic }), working]);
   const longestPauseMs = load.longestPauseMs(beganMs, nowMs());
-  return { kind: fault.kind, writesAfterMs: writesMs - beganMs, longestPauseMs, wholeAfterMs: wholeMs - backMs };
+  const times = { writesAfterMs: writesMs - beganMs, longestPauseMs, wholeAfterMs: wholeMs - backMs };
+  return { kind: fault.kind, ...times, workers };
+}
+
+/** What workers may not do in such a round: leave something undone though all stores are there, or fail. */
+export function complaintsOf({ storeId }: Pick<Fault, "storeId">, workers: readonly WorkerResult[]): readonly string[] {
+  return workers.flatMap(({ name, end, text }) =>
+    end === "failed" || (end === "undone" && storeId === undefined)
+      ? [`the ${name} has ${end === "failed" ? "failed" : "left something undone"}: ${text}`]
+      : [],
+  );
 }
 
 /** Resolves with the moment in which all replicas are in sync and the preferred leaders lead. */

@@ -11,7 +11,7 @@ import { MillraceCluster } from "./millrace-cluster.ts";
 import { describeFault, planOf } from "./plan.ts";
 import { Reader } from "./reader.ts";
 import { seconds } from "./report.ts";
-import { type RoundResult, runRound, untilWhole, WHOLE_MS_MAX } from "./round.ts";
+import { complaintsOf, type RoundResult, runRound, untilWhole, WHOLE_MS_MAX } from "./round.ts";
 
 export interface ChaosSettings {
   readonly target: Target;
@@ -38,8 +38,16 @@ const REPLICATION_FACTOR_MAX = 3;
 /** Large ones have 100 kB then: five a second, each in an object of its own, among small ones in the journal. */
 const RECORD_BYTES = 200;
 const START_MS_MAX = 60_000;
+/**
+ * So that brokers make segments of what is 10 s old, clean them and have garbage all the time: as each record has a key
+ * of its own, cleaning removes none of them.
+ */
+const WORKED_CONFIGS = { "cleanup.policy": "compact,delete", "segment.ms": "10000" };
 /** What is under way when the last round is over: the producer's requests may wait for their time limit. */
 const STOP_MS_MAX = 150_000;
+
+/** They leave nothing but segments, and nothing that nobody refers to. */
+const LAST_WORKERS = ["compactor", "cleaner", "garbage"] as const;
 
 /** Runs all rounds; one that does not come to its end ends the run. */
 export async function runChaos(settings: ChaosSettings, say: (line: string) => void): Promise<ChaosResult> {
@@ -74,7 +82,8 @@ async function runOn(
   { directory, say }: Surroundings,
 ): Promise<ChaosResult> {
   const replicationFactor = Math.min(REPLICATION_FACTOR_MAX, cluster.stores || cluster.brokers.length);
-  const topic = { name: "chaos", partitions: PARTITIONS, replicationFactor };
+  const configs = cluster.hasWorkers ? WORKED_CONFIGS : {};
+  const topic = { name: "chaos", partitions: PARTITIONS, replicationFactor, configs };
   await createReplicatedTopic(cluster, topic);
   await untilWhole({ cluster, topic });
   const place = { bootstrap: bootstrapOf(cluster), topic: topic.name, partitions: PARTITIONS, directory };
@@ -82,7 +91,7 @@ async function runOn(
   await using follower = await Reader.start({ ...place, mode: "follow" });
   // Fewer than three replicas do not survive the loss of one.
   const stores = replicationFactor < REPLICATION_FACTOR_MAX ? 0 : cluster.stores;
-  const plan = planOf({ seed, rounds, brokers: cluster.brokers.length, stores });
+  const plan = planOf({ seed, rounds, brokers: cluster.brokers.length, stores, hasWorkers: cluster.hasWorkers });
   const results: RoundResult[] = [];
   const failures: string[] = [];
   const deliveries = new Map<string, Delivery>();
@@ -103,6 +112,8 @@ async function runOn(
       const result = await runRound(fault, { cluster, topic, load });
       results.push(result);
       say(`${name}: ${tell(result)}`);
+      for (const text of complaintsOf(fault, result.workers))
+        await attempt(name, () => Promise.reject(new Error(text)));
     });
     if (!isOver) break;
     await sleep(fault.restMs);
@@ -112,14 +123,26 @@ async function runOn(
   failures.push(...load.failures.map((text) => `given up by the producer: ${text}`));
   await attempt("reading along", () => follower.untilCaughtUp(load.partitions, WHOLE_MS_MAX));
   deliveries.set("reading along", compareDelivery(load.partitions, follower.records));
-  await attempt("reading again", async () => {
-    await using again = await Reader.start({ ...place, mode: "once" });
-    try {
-      await again.untilEnded(WHOLE_MS_MAX);
-    } finally {
-      deliveries.set("reading again", compareDelivery(load.partitions, again.records));
+  const readAll = (what: string, mode: string) =>
+    attempt(what, async () => {
+      await using reader = await Reader.start({ ...place, mode: "once", name: mode });
+      try {
+        await reader.untilEnded(WHOLE_MS_MAX);
+      } finally {
+        deliveries.set(what, compareDelivery(load.partitions, reader.records));
+      }
+    });
+  await readAll("reading again", "again");
+  if (cluster.hasWorkers) {
+    for (const name of LAST_WORKERS) {
+      await attempt("the last workers", async () => {
+        const result = await cluster.work({ name, killAfterMs: undefined });
+        const [complaint] = complaintsOf({ storeId: undefined }, [result]);
+        if (complaint !== undefined) throw new Error(complaint);
+      });
     }
-  });
+    await readAll("reading segments", "segments");
+  }
   failures.push(...(await cluster.stop()));
   return { rounds: results, deliveries, failures, longestPauseMs };
 }

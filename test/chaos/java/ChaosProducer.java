@@ -70,7 +70,8 @@ public class ChaosProducer {
     private static void send(KafkaProducer<byte[], byte[]> producer, String topic, int partition, long number, int bytes) {
         long sentMs = nowMs();
         ProducerRecord<byte[], byte[]> record =
-                new ProducerRecord<>(topic, partition, null, ChaosValue.of(partition, number, bytes));
+                new ProducerRecord<>(
+                        topic, partition, ChaosValue.keyOf(partition, number), ChaosValue.of(partition, number, bytes));
         producer.send(record, (metadata, error) -> {
             if (error == null) {
                 say("A " + partition + " " + number + " " + metadata.offset() + " " + sentMs + " " + nowMs());

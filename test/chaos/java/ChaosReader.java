@@ -16,7 +16,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * ended when it began. An offset that is out of range, or a log that was truncated, ends it with status 1.
  *
  * <pre>
- * R partition offset number   a record; its number is -1 if its value is none that was sent to this partition
+ * R partition offset number   a record; its number is -1 if its key and value are none that were sent to this partition
  * </pre>
  *
  * Arguments: bootstrap topic partitions follow|once [config=value ...]
@@ -50,7 +50,7 @@ public class ChaosReader {
             while (!isStopping && !(isOnce && isAt(consumer, ends))) {
                 StringBuilder lines = new StringBuilder();
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-                    long number = ChaosValue.numberOf(record.value(), record.partition());
+                    long number = ChaosValue.numberOf(record);
                     lines.append("R ").append(record.partition()).append(' ').append(record.offset());
                     lines.append(' ').append(number).append('\n');
                 }

@@ -1,19 +1,27 @@
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 
-/** "partition:number:" and dots up to the size, so that a value that was cut or mixed up is seen. */
+/** "partition:number:" and dots up to the size, so that a value that was cut or mixed up is seen; the key has no dots. */
 final class ChaosValue {
     private ChaosValue() {}
 
     static byte[] of(int partition, long number, int bytes) {
-        byte[] head = (partition + ":" + number + ":").getBytes(StandardCharsets.UTF_8);
+        byte[] head = keyOf(partition, number);
         byte[] value = Arrays.copyOf(head, Math.max(head.length, bytes));
         Arrays.fill(value, head.length, value.length, (byte) '.');
         return value;
     }
 
-    /** The record's number, or -1 if this is no value of that partition. */
-    static long numberOf(byte[] value, int partition) {
+    /** No two records have the same. */
+    static byte[] keyOf(int partition, long number) {
+        return (partition + ":" + number + ":").getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** The record's number, or -1 if this is none that was sent to its partition. */
+    static long numberOf(ConsumerRecord<byte[], byte[]> record) {
+        byte[] value = record.value();
+        int partition = record.partition();
         String text = value == null ? "" : new String(value, StandardCharsets.UTF_8);
         String[] parts = text.split(":", 3);
         if (parts.length < 3 || !parts[0].equals(String.valueOf(partition))) {
@@ -21,7 +29,8 @@ final class ChaosValue {
         }
         try {
             long number = Long.parseLong(parts[1]);
-            return Arrays.equals(value, of(partition, number, value.length)) ? number : -1;
+            boolean isWhole = Arrays.equals(value, of(partition, number, value.length));
+            return isWhole && Arrays.equals(record.key(), keyOf(partition, number)) ? number : -1;
         } catch (NumberFormatException garbled) {
             return -1;
         }
