@@ -14,10 +14,10 @@ interface RunOptions {
 const WHAT_THEY_DO: Readonly<Record<WorkerName, string>> = {
   compactor: "make log segments of what is written ahead, and few of many small ones",
   cleaner: "keep the last record of each key (cleanup.policy=compact)",
-  retention: "remove records by retention.ms and retention.bytes, and forget idle producers",
+  retention: "remove records by retention.ms and retention.bytes",
   garbage: "delete objects that nothing refers to",
   replicator: "bring stores what they lack",
-  expirer: "expire members of groups that are silent, and committed offsets",
+  expirer: "expire silent members of groups, committed offsets and idle producers",
 };
 
 /** `millrace run`: one of the scheduled workers, by hand. */
