@@ -260,8 +260,14 @@ export const SEGMENT_BYTES_MAX = 128 * MIB;
 /** Entries of a partition that become a segment once they hold `COMPACTION_BYTES_MIN`, whatever their age. */
 export const COMPACTION_ENTRIES_MIN = 512;
 export const COMPACTION_BYTES_MIN = 8 * MIB;
+/** Entries of a journal, some 500 bytes each in every process that follows it; with more of them fewer in a row are gathered. */
+export const JOURNAL_ENTRIES_MAX = 65_536;
+/** So many small ones of a partition are not gathered however many partitions there are: each would be rewritten too often. */
+export const GATHERED_CRUMBS_MIN = 8;
 /** Younger entries are left to tail readers: the tail cache has them under the name of their write-ahead object. */
 export const COMPACTION_ENTRY_AGE_MS_MIN = 10_000;
+/** An entry that is stamped so far in the future has its time from a clock that was put right since. */
+export const CLOCK_AHEAD_MS_MAX = 5 * 60 * 1000;
 /** The oldest entry of a partition becomes a segment at this age, or at the topic's `segment.ms` if that is less. */
 export const COMPACTION_AGE_MS_MAX = 24 * 60 * 60 * 1000;
 /** Entries and segments that one command may name as its inputs, so that it fits in a journal record. */

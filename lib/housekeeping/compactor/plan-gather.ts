@@ -6,11 +6,13 @@ import {
   COMPACTION_ENTRIES_MIN,
   COMPACTION_INPUTS_MAX,
   GATHERED_BYTES_MAX,
+  GATHERED_CRUMBS_MIN,
   GATHERED_INLINE_AGE_MS,
   GATHERED_OBJECT_AGE_MS,
   GATHERED_SPAN_MS_MAX,
+  JOURNAL_ENTRIES_MAX,
 } from "#lib/util/limits.ts";
-import { countOldEnough, sumBytes } from "./plan-segments.ts";
+import { ageOf, countOldEnough, sumBytes } from "./plan-segments.ts";
 
 // What is scattered and not yet worth a segment of its own: what is left of it, of all partitions of a journal, goes
 // together into new write-ahead objects. One of these reasons has it done, and then it is done for all that is alike, so
@@ -18,7 +20,8 @@ import { countOldEnough, sumBytes } from "./plan-segments.ts";
 //
 //   inlined     something has been inlined for 40 minutes: a record with batches in it cannot be trimmed
 //   leftovers   an object is an hour old, and this journal needs less than half of it
-//   crumbs      a partition has 512 small entries next to small ones: each costs memory in every process
+//   crumbs      a partition has 512 small entries next to small ones, or its share of those that the journal may have in
+//               all: each costs memory in every process
 
 /** An entry this small is one of many: so many of them, and as many bytes, would have become a segment. */
 const CRUMB_BYTES_MAX = COMPACTION_BYTES_MIN / COMPACTION_ENTRIES_MIN;
@@ -40,12 +43,12 @@ export function planGathers(
   { nowMs, canTake }: { readonly nowMs: TimestampMs; readonly canTake: (partition: PartitionState) => boolean },
 ): readonly GatherPlan[] {
   const partitions = [...state.partitions.values()].filter((partition) => partition.entries.length > 0);
-  const leftovers = findLeftovers(partitions);
+  const rules: CandidateRules = { leftovers: findLeftovers(partitions), crumbsMin: crumbsMinOf(partitions), nowMs };
   const candidates: Candidates[] = [];
   let isDue = false;
   for (const partition of partitions) {
     if (!canTake(partition)) continue;
-    const found = findCandidates(partition, leftovers, nowMs);
+    const found = findCandidates(partition, rules);
     isDue ||= found.isDue;
     if (found.indexes.length > 0) candidates.push(found);
   }
@@ -68,6 +71,20 @@ function findLeftovers(partitions: readonly PartitionState[]): ReadonlySet<Objec
   return leftovers;
 }
 
+/** How many crumbs a partition may have: the fewer, the more partitions share what the journal may have. */
+function crumbsMinOf(partitions: readonly PartitionState[]): number {
+  const entryCount = partitions.reduce((count, { entries }) => count + entries.length, 0);
+  if (entryCount <= JOURNAL_ENTRIES_MAX) return COMPACTION_ENTRIES_MIN;
+  const share = Math.floor(JOURNAL_ENTRIES_MAX / partitions.length);
+  return Math.min(Math.max(share, GATHERED_CRUMBS_MIN), COMPACTION_ENTRIES_MIN);
+}
+
+interface CandidateRules {
+  readonly leftovers: ReadonlySet<ObjectKey>;
+  readonly crumbsMin: number;
+  readonly nowMs: TimestampMs;
+}
+
 interface Candidates {
   readonly partition: PartitionState;
   /** Their indexes in the partition's list, ascending. */
@@ -75,17 +92,17 @@ interface Candidates {
   readonly isDue: boolean;
 }
 
-function findCandidates(partition: PartitionState, leftovers: ReadonlySet<ObjectKey>, nowMs: TimestampMs): Candidates {
+function findCandidates(partition: PartitionState, { leftovers, crumbsMin, nowMs }: CandidateRules): Candidates {
   const { entries } = partition;
   const oldEnough = countOldEnough(entries, nowMs);
-  const crumbs = findCrumbs(entries, oldEnough);
-  const hasManyCrumbs = crumbs.size >= COMPACTION_ENTRIES_MIN;
+  const crumbs = findCrumbs(entries, oldEnough, crumbsMin);
+  const hasManyCrumbs = crumbs.size >= crumbsMin;
   const found: number[] = [];
   let isDue = hasManyCrumbs;
   for (let index = 0; index < oldEnough; index++) {
     const entry = entries[index];
     if (entry === undefined || entry.place.kind === "lost") continue;
-    const ageMs = nowMs - entry.appendedAtMs;
+    const ageMs = ageOf(entry, nowMs);
     const isInlined = entry.place.kind === "inline";
     const isLeftover = entry.place.kind === "object" && leftovers.has(entry.place.key);
     const dueAgeMs = isInlined ? GATHERED_INLINE_AGE_MS : GATHERED_OBJECT_AGE_MS;
@@ -99,9 +116,9 @@ function findCandidates(partition: PartitionState, leftovers: ReadonlySet<Object
 }
 
 /** Small entries that stand next to small ones, by index: one alone would be no fewer for being gathered. */
-function findCrumbs(entries: readonly WriteAheadEntry[], count: number): ReadonlySet<number> {
+function findCrumbs(entries: readonly WriteAheadEntry[], count: number, crumbsMin: number): ReadonlySet<number> {
   const crumbs = new Set<number>();
-  if (count < COMPACTION_ENTRIES_MIN) return crumbs;
+  if (count < crumbsMin) return crumbs;
   const isSmall = (index: number): boolean => {
     const entry = entries[index];
     return entry !== undefined && index < count && entry.place.kind !== "lost" && entry.byteLength < CRUMB_BYTES_MAX;

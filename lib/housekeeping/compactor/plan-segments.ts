@@ -3,6 +3,7 @@ import type { LogSegment, PartitionState, WriteAheadEntry } from "#lib/log/log-s
 import { RELATIVE_OFFSET_MAX } from "#lib/storage/segments/offset-index.ts";
 import type { Offset, TimestampMs } from "#lib/util/branded.ts";
 import {
+  CLOCK_AHEAD_MS_MAX,
   COMPACTION_AGE_MS_MAX,
   COMPACTION_BYTES_MIN,
   COMPACTION_ENTRIES_MIN,
@@ -51,14 +52,20 @@ export function dueEntries(
 
 /** How many entries, from the oldest on, are not wanted as they are by readers of the tail any more. */
 export function countOldEnough(entries: readonly WriteAheadEntry[], nowMs: TimestampMs): number {
-  const count = entries.findIndex(({ appendedAtMs }) => nowMs - appendedAtMs < COMPACTION_ENTRY_AGE_MS_MIN);
+  const count = entries.findIndex((entry) => ageOf(entry, nowMs) < COMPACTION_ENTRY_AGE_MS_MIN);
   return count === -1 ? entries.length : count;
+}
+
+/** What a clock that ran ahead has stamped would stay young until the right one comes there: its age is without end. */
+export function ageOf({ appendedAtMs }: Pick<WriteAheadEntry, "appendedAtMs">, nowMs: TimestampMs): number {
+  const ageMs = nowMs - appendedAtMs;
+  return ageMs < -CLOCK_AHEAD_MS_MAX ? Number.POSITIVE_INFINITY : ageMs;
 }
 
 function areDue(entries: readonly WriteAheadEntry[], settings: SegmentSettings, nowMs: TimestampMs): boolean {
   const [oldest] = entries;
   if (oldest === undefined) return false;
-  const ageMs = nowMs - oldest.appendedAtMs;
+  const ageMs = ageOf(oldest, nowMs);
   if (ageMs >= ageMsMax(settings)) return true;
   const byteLength = sumBytes(entries);
   if (byteLength >= segmentBytesMax(settings)) return true;

@@ -5,8 +5,10 @@ import { defined } from "#lib/util/assert.ts";
 import {
   COMPACTION_ENTRIES_MIN,
   COMPACTION_INPUTS_MAX,
+  GATHERED_CRUMBS_MIN,
   GATHERED_INLINE_AGE_MS,
   GATHERED_OBJECT_AGE_MS,
+  JOURNAL_ENTRIES_MAX,
   MIB,
 } from "#lib/util/limits.ts";
 import { HOUR_MS, MINUTE_MS } from "./compactor-world.ts";
@@ -73,6 +75,26 @@ test("many small entries in a row are gathered at any age; large ones, and small
   expect(gathered([quiet(0, ...times(COMPACTION_ENTRIES_MIN, small))])).toEqual([["0:0+512"]]);
   expect(gathered([quiet(0, ...times(COMPACTION_ENTRIES_MIN, [large, small]).flat())])).toEqual([]);
   expect(gathered([quiet(0, large, ...times(600, small), large)])).toEqual([["0:1+600"]]);
+});
+
+test("the more partitions share what a journal may have in entries, the fewer small ones each may have", () => {
+  const small: EntryFields = { byteLength: 1_000, ageMs: 30_000 };
+  const countMax = JOURNAL_ENTRIES_MAX / 256;
+  const partitions = (count: number, entries: number) =>
+    Array.from({ length: count }, (_, index) => quiet(index, ...times(entries, small)));
+  expect(gathered(partitions(256, countMax))).toEqual([]);
+  const all = gathered(partitions(257, countMax)).flat();
+  expect(all).toHaveLength(257);
+  expect(all.slice(0, 2)).toEqual([`0:0+${countMax}`, `1:0+${countMax}`]);
+  // What would be rewritten with every few entries that come is left alone, whatever it takes.
+  expect(gathered(partitions(JOURNAL_ENTRIES_MAX / 4, GATHERED_CRUMBS_MIN - 1))).toEqual([]);
+});
+
+test("what a clock that ran ahead has stamped does not stay where it is until that time comes", () => {
+  const ahead = (place: EntryPlace): EntryFields => ({ place, byteLength: 10, ageMs: -9_000 * HOUR_MS });
+  expect(gathered([quiet(0, ahead(inline(1)), { place: inline(2), ageMs: MINUTE_MS })])).toEqual([["0:0+2"]]);
+  expect(gathered([quiet(0, ahead(objectOf(1, 1_000)))])).toEqual([["0:0+1"]]);
+  expect(gathered([quiet(0, { place: inline(1), ageMs: -MINUTE_MS })])).toEqual([]);
 });
 
 test("an object is closed when it is full, or its command has enough inputs", () => {

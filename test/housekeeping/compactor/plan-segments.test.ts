@@ -54,6 +54,12 @@ test("entries that fill a segment are due, and not more of them than it holds", 
   expect(segmentBytesMax(DEFAULTS)).toBe(SEGMENT_BYTES_MAX);
 });
 
+test("entries from a clock that ran ahead are due at once, and do not hold back those behind them", () => {
+  expect(due([{ ageMs: -9_000 * HOUR_MS }, { ageMs: HOUR_MS }])).toBe(2);
+  expect(due([{ ageMs: DAY_MS }, { ageMs: -9_000 * HOUR_MS }, { ageMs: HOUR_MS }])).toBe(1);
+  expect(due([{ ageMs: -MINUTE_MS }, { ageMs: DAY_MS }])).toBe(0);
+});
+
 test("one entry is due although it is larger than a segment, and is never split", () => {
   expect(due([{ byteLength: 5_000 }, { byteLength: 10 }], { segmentBytes: 1_000 })).toBe(1);
 });
