@@ -30,14 +30,16 @@ export async function buildOffsetMap(
   dirty: readonly LogSegment[],
   sources: MapSources,
 ): Promise<Offset> {
-  const mapping = new Mapping(map, sources, defined(dirty[0], "dirty segment").baseOffset);
+  const { baseOffset } = defined(dirty[0], "dirty segment");
+  const span = { baseOffset, nextOffset: defined(dirty.at(-1)).nextOffset };
+  const mapping = new Mapping(map, sources, span);
   await mapping.read(dirty);
   const { endOffset, firstOpenOffset } = mapping;
   if (firstOpenOffset >= endOffset) return endOffset;
   // Below the first transaction that is open all others are ended, some by markers behind it.
   const stable = dirty.filter(({ nextOffset }) => nextOffset <= firstOpenOffset);
   map.clear();
-  const stableMapping = new Mapping(map, sources, defined(dirty[0]).baseOffset);
+  const stableMapping = new Mapping(map, sources, span);
   await stableMapping.read(stable);
   return stableMapping.endOffset;
 }
@@ -50,7 +52,12 @@ class Mapping {
   #endOffset: Offset;
   #isFull = false;
 
-  constructor(map: OffsetMap, sources: MapSources, baseOffset: Offset) {
+  constructor(
+    map: OffsetMap,
+    sources: MapSources,
+    { baseOffset, nextOffset }: Pick<LogSegment, "baseOffset" | "nextOffset">,
+  ) {
+    map.reserve(nextOffset - baseOffset);
     this.#map = map;
     this.#sources = sources;
     this.#transactions = new CleanedTransactions(sources.aborted);

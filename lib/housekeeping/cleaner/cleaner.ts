@@ -50,7 +50,11 @@ export class Cleaner implements Worker {
     const tasks: CleaningTask[] = [];
     const work = async (journal: LogJournal, own: AbortSignal) => {
       for (const partition of [...journal.state.partitions.values()]) {
-        const task = await this.#taskOf(journal, partition, { isForced, signal: own });
+        const task = await this.#taskOf(journal, partition, { isForced, signal: own }).catch((error: unknown) => {
+          own.throwIfAborted();
+          const topic = this.#parts.cluster.topic(partition.topicId)?.name ?? partition.topicId;
+          this.#reportFailure({ topic, partition }, error);
+        });
         if (task !== undefined) tasks.push(task);
       }
       return { changed: 0, isWhole: true };
@@ -115,7 +119,7 @@ export class Cleaner implements Worker {
     telemetry?.count(SEGMENT_BYTES_WRITTEN, bytesAfter, { worker: this.name });
   }
 
-  #reportFailure({ topic, partition }: CleaningTask, error: unknown): void {
+  #reportFailure({ topic, partition }: Pick<CleaningTask, "topic" | "partition">, error: unknown): void {
     const fields = { topic, partition: partition.partitionIndex, error: describeError(error) };
     // What did not answer may answer the next time, and what was missing may have been replaced. What is damaged stays so
     // until somebody repairs a copy, or gives it up.

@@ -24,6 +24,8 @@ export class CompactionLag {
    * Fails as `RangeReader.read` does.
    */
   async isOver(dirty: readonly LogSegment[], untilMs: TimestampMs, signal: AbortSignal): Promise<boolean> {
+    // Without a bound on the lag, which is the default, nothing is too old, and nothing need be read.
+    if (untilMs <= 0) return false;
     for (const segment of dirty) {
       if (isLost(segment)) continue;
       const isSurely = newestMs(segment) > 0 && newestMs(segment) < untilMs;

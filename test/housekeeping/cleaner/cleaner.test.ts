@@ -196,6 +196,34 @@ test("a lost segment stays a hole between its neighbours", async () => {
   expect(await world.run()).toBe(0);
 });
 
+test("nothing is read of a log that need not be cleaned yet, unless its records may only wait for so long", async () => {
+  const operations: string[] = [];
+  const storeFaults = ({ operation }: { readonly operation: string }) => void operations.push(operation);
+  const readsOf = async (maxCompactionLagMs: number) => {
+    const settings = { minCleanableDirtyRatio: 1, maxCompactionLagMs };
+    const world = new CleanerWorld({ settings, storeFaults });
+    await world.addSegment([keyed(0, "a=1 a=2")]);
+    operations.length = 0;
+    expect(await world.run(false)).toBe(0);
+    return operations.length;
+  };
+  expect(await readsOf(Number.MAX_SAFE_INTEGER)).toBe(0);
+  expect(await readsOf(20 * 365 * DAY_MS)).toBe(1);
+});
+
+test("a log whose age cannot be read does not keep the others of its journal from being cleaned", async () => {
+  const settings = { minCleanableDirtyRatio: 0.9, maxCompactionLagMs: 20 * 365 * DAY_MS };
+  const world = new CleanerWorld({ settings });
+  await world.addSegment([keyed(0, "a=1 b=1 c=1 d=1")]);
+  expect(await world.run()).toBe(1);
+  await world.addSegment([keyed(4, "a=2")]);
+  await world.addSegment([keyed(0, "a=1 a=2")], 2);
+  world.world.storeServices[0].delete(segmentKey(defined(world.segments[1]), "log"));
+  expect(await world.run(false)).toBe(1);
+  expect(await world.records(2)).toEqual(["a=2@1"]);
+  expect(world.process.logger.lines.filter((line) => line.includes("is not cleaned"))).toHaveLength(1);
+});
+
 test("a damaged copy is left for another one", async () => {
   const world = new CleanerWorld({ replicationFactor: 2 });
   await world.addSegment([keyed(0, "a=1 b=1"), keyed(2, "a=2")]);

@@ -28,6 +28,17 @@ test("a full map takes no new key, and newer offsets of those that it has", () =
   expect([map.get(key("a")), map.size, map.put(key("c"), 9)]).toEqual([-1, 0, true]);
 });
 
+test("a table with room for the keys that come does not grow", () => {
+  const map = new OffsetMap(50_000);
+  map.reserve(20_000);
+  const { slots } = map;
+  for (let offset = 0; offset < 20_000; offset++) map.put(key(`key-${offset}`), offset);
+  expect([map.slots, map.size]).toEqual([slots, 20_000]);
+  map.clear();
+  map.reserve(Number.MAX_SAFE_INTEGER);
+  expect(map.slots).toBeLessThan(4 * 50_000);
+});
+
 test("it is a map of keys to offsets", () => {
   const keys = fc.array(fc.uint8Array({ maxLength: 3 }), { maxLength: 3_000, size: "max" });
   fc.assert(
