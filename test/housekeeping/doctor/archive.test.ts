@@ -2,11 +2,12 @@ import { describe, expect, test } from "vitest";
 import { type Finding, Findings } from "#lib/housekeeping/doctor/finding.ts";
 import { JournalWalk } from "#lib/housekeeping/doctor/journal-walk.ts";
 import { ObjectExam } from "#lib/housekeeping/doctor/object-exam.ts";
+import type { ObjectSource } from "#lib/housekeeping/doctor/ports.ts";
 import { StorePresence } from "#lib/housekeeping/doctor/store-presence.ts";
 import { encodePointer } from "#lib/journal/snapshot-shelf.ts";
 import { defined } from "#lib/util/assert.ts";
 import { objectKey } from "#lib/util/branded.ts";
-import { TRIM_DELAY_MS } from "#lib/util/limits.ts";
+import { SNAPSHOT_RECORDS_MIN, TRIM_DELAY_MS } from "#lib/util/limits.ts";
 import { JOURNAL, NEVER, SNAPSHOTS } from "../../journal/support.ts";
 import { counterMachine } from "../../support/counter-machine.ts";
 import { StoredObjectsWorld } from "../stored-objects-world.ts";
@@ -23,7 +24,8 @@ async function withArchive() {
   return { world, state, newest: defined(world.pointers().at(-1)) };
 }
 
-async function examined(world: StoredObjectsWorld) {
+/** `beforeGet` is called before each read of an object. */
+async function examined(world: StoredObjectsWorld, beforeGet: (key: string) => void = () => {}) {
   const found: Finding[] = [];
   const findings = new Findings((finding) => found.push(finding));
   const journal = world.service.connect();
@@ -32,7 +34,16 @@ async function examined(world: StoredObjectsWorld) {
       read: (...call: Parameters<typeof journal.read>) => world.run(journal.read(...call)),
       list: async () => [JOURNAL, SNAPSHOTS],
     },
-    stores: new Map(world.stores.ids.map((id) => [id, world.stores.store(id)])),
+    stores: new Map(
+      world.stores.ids.map((id) => {
+        const store = world.stores.store(id);
+        const get: ObjectSource["get"] = async (key, signal) => {
+          beforeGet(key);
+          return await store.get(key, signal);
+        };
+        return [id, { get, list: store.list.bind(store) }];
+      }),
+    ),
   };
   const presence = await world.run(StorePresence.of(ports, NEVER));
   const objects = new ObjectExam({ ports, presence, findings, signal: NEVER });
@@ -77,4 +88,27 @@ describe("an archive", () => {
     world.service.tamper(SNAPSHOTS, newest.seq, bytes);
     expect((await examined(world)).kinds).toEqual(["snapshot-pointer"]);
   });
+});
+
+test("a snapshot that is trimmed and deleted while doctor reads is no finding, and one whose pointer stands is", async () => {
+  const world = new StoredObjectsWorld();
+  const state = await world.start();
+  for (let count = 0; count < 2; count++) {
+    await world.fill(state, SNAPSHOT_RECORDS_MIN);
+    await world.run(state.takeSnapshot(NEVER));
+  }
+  // A store where nothing is counts as away.
+  for (const service of world.services) service.put(objectKey("marker.json"), Buffer.from("a marker"));
+  const [older, newer] = world.pointers().map((pointer) => defined(pointer));
+  const remove = (pointer = defined(older)) => {
+    for (const service of world.services) service.delete(objectKey(pointer.object.key));
+  };
+  const trimmed = await examined(world, (key) => {
+    if (key !== older?.object.key) return;
+    world.service.trim(SNAPSHOTS, older.seq);
+    remove();
+  });
+  expect(trimmed).toMatchObject({ kinds: [], tally: { snapshots: 1 }, state: state.state });
+  remove(newer);
+  expect(new Set((await examined(world)).kinds)).toEqual(new Set(["object-missing"]));
 });
