@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ZERO_UUID } from "#lib/util/branded.ts";
-import { compareDelivery, findingsOf, type ReadRecord } from "./delivery.ts";
+import { compareDelivery, findingsOf, type ReadRecord, sumDeliveries } from "./delivery.ts";
 import { PartitionPauses } from "./pauses.ts";
 import { describeFault, FAULT_KINDS, planOf } from "./plan.ts";
 import { faultTable, workerTable } from "./report.ts";
@@ -40,6 +40,21 @@ describe("a comparison of what was acknowledged with what was read", () => {
   test("lets a record be there or not whose acknowledgement never came", () => {
     const unsure = [{ offsets: [0, undefined, undefined, 2] }];
     expect(findingsOf(compareDelivery(unsure, [inOrder(0, 1, 3)]))).toEqual([]);
+  });
+
+  test("holds against a reader of the last ones only what had been acknowledged when it began", () => {
+    const last = [{ fromOffset: 2, ackedBefore: 3 }];
+    const seen = (...records: ReadRecord[]) => findingsOf(compareDelivery(sent, [records], last));
+    const [, , third, fourth] = inOrder(0, 1, 2, 3).map((record) => [record]);
+    expect(seen(...(third ?? []))).toEqual([]);
+    expect(seen(...(third ?? []), ...(fourth ?? []))).toEqual([]);
+    expect(seen()).toEqual(["1 lost"]);
+    expect(seen(...(fourth ?? []))).toEqual(["1 lost", "1 gaps"]);
+  });
+
+  test("adds up what several readers saw", () => {
+    const two = [inOrder(0, 1, 2), inOrder(0, 1)].map((records) => compareDelivery(sent, [records]));
+    expect(sumDeliveries(two)).toMatchObject({ acked: 8, read: 5, lost: 3, duplicated: 0 });
   });
 
   test("holds against each partition what was sent to it", () => {
@@ -98,8 +113,10 @@ describe("a plan", () => {
   });
 
   test("kills only brokers where no store can be made to fail", () => {
-    const plan = planOf({ ...settings, stores: 0 });
+    const plan = planOf({ ...settings, stores: 0, hasWorkers: false });
     expect(new Set(plan.map(({ kind }) => kind))).toEqual(new Set(["broker"]));
+    const worked = planOf({ ...settings, stores: 0 });
+    expect(new Set(worked.map(({ kind }) => kind))).toEqual(new Set(["broker", "worker", "halfway", "pair"]));
     expect(plan.map(describeFault)).toContain("broker 0 killed");
   });
 });
@@ -150,7 +167,13 @@ describe("a cluster", () => {
 });
 
 test("the table tells the worst of each kind of fault beside the median", () => {
-  const round = { kind: "broker", longestPauseMs: 1_000, wholeAfterMs: 3_000, workers: [] } as const;
+  const round = {
+    kind: "broker",
+    longestPauseMs: 1_000,
+    wholeAfterMs: 3_000,
+    workers: [],
+    delivery: undefined,
+  } as const;
   const table = faultTable([
     { ...round, writesAfterMs: 1_000 },
     { ...round, writesAfterMs: 9_000 },

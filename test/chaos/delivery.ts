@@ -32,14 +32,33 @@ const FINDINGS = ["lost", "duplicated", "reordered", "misplaced", "garbled", "ga
 export const findingsOf = (delivery: Delivery): readonly string[] =>
   FINDINGS.filter((name) => delivery[name] > 0).map((name) => `${delivery[name]} ${name}`);
 
+/** What a reader was to see of one partition. */
+export interface Stretch {
+  /** Where it began. */
+  readonly fromOffset: number;
+  /** How many of the partition's records had been acknowledged before it looked where the log ends. */
+  readonly ackedBefore: number;
+}
+
+const NOTHING: Delivery = {
+  ...{ acked: 0, read: 0, lost: 0, duplicated: 0 },
+  ...{ reordered: 0, misplaced: 0, garbled: 0, gaps: 0 },
+};
+const EVERYTHING: Stretch = { fromOffset: 0, ackedBefore: Number.POSITIVE_INFINITY };
+
 /** Holds what one reader saw of each partition, in its order, against what was acknowledged. */
-export function compareDelivery(sent: readonly SentPartition[], read: readonly (readonly ReadRecord[])[]): Delivery {
-  const sum = { acked: 0, read: 0, lost: 0, duplicated: 0, reordered: 0, misplaced: 0, garbled: 0, gaps: 0 };
+export function compareDelivery(
+  sent: readonly SentPartition[],
+  read: readonly (readonly ReadRecord[])[],
+  stretches: readonly Stretch[] = [],
+): Delivery {
+  const sum = { ...NOTHING };
   for (const [partition, { offsets }] of sent.entries()) {
+    const { fromOffset, ackedBefore } = stretches[partition] ?? EVERYTHING;
     const records = read[partition] ?? [];
     const seen = new Set<number>();
     let newest = -1;
-    let nextOffset = 0;
+    let nextOffset = fromOffset;
     for (const { offset, number } of records) {
       if (offset !== nextOffset) sum.gaps += 1;
       nextOffset = offset + 1;
@@ -55,10 +74,19 @@ export function compareDelivery(sent: readonly SentPartition[], read: readonly (
     }
     sum.read += records.length;
     for (const [number, offset] of offsets.entries()) {
-      if (offset === undefined) continue;
+      if (offset === undefined || offset < fromOffset || number >= ackedBefore) continue;
       sum.acked += 1;
       if (!seen.has(number)) sum.lost += 1;
     }
+  }
+  return sum;
+}
+
+/** What several readers saw, one after the other. */
+export function sumDeliveries(deliveries: readonly Delivery[]): Delivery {
+  const sum = { ...NOTHING };
+  for (const delivery of deliveries) {
+    for (const name of [...FINDINGS, "acked", "read"] as const) sum[name] += delivery[name];
   }
   return sum;
 }

@@ -47,8 +47,8 @@ const AWAY_MS_MIN = 300;
 const AWAY_MS_MAX = 10_000;
 const REST_MS_MAX = 1_500;
 /** Most of it is the start of the process; a worker that has more time comes to its end, but for the compactor. */
-const KILL_MS_MIN = 900;
-const KILL_MS_MAX = 4_000;
+const KILL_MS_MIN = 1_200;
+const KILL_MS_MAX = 5_000;
 /** While records come, `run compactor --now` has something to do. */
 const ENDLESS: WorkerName = "compactor";
 const ENDLESS_MS = 8_000;
@@ -57,16 +57,17 @@ const DECK: readonly FaultKind[] = [
   ...(["broker", "store", "broker", "store", "both", "all"] as const),
   ...(["worker", "halfway", "pair", "outage"] as const),
 ];
+/** Only where a store can fail; elsewhere brokers are killed one at a time. */
+const OF_STORES: readonly FaultKind[] = ["store", "both", "all", "outage"];
 const OF_WORKERS: readonly FaultKind[] = ["worker", "halfway", "pair", "outage"];
 /** Which they are: as many as there are in a deck of rounds, so that each has its turn. */
 const WORKERS: readonly WorkerName[] = ["compactor", "garbage", "cleaner", "compactor", "garbage", "retention"];
 
 export function planOf({ seed, rounds, brokers, stores, hasWorkers }: PlanSettings): readonly Fault[] {
   const random = new SeededRandom(seed);
-  const kinds = new Deck<FaultKind>(
-    stores === 0 ? ["broker"] : DECK.filter((kind) => hasWorkers || !OF_WORKERS.includes(kind)),
-    random,
-  );
+  const isPossible = (kind: FaultKind) =>
+    (stores > 0 || !OF_STORES.includes(kind)) && (hasWorkers || !OF_WORKERS.includes(kind));
+  const kinds = new Deck<FaultKind>(DECK.filter(isPossible), random);
   const names = new Deck(WORKERS, random);
   const ids = Array.from({ length: brokers }, (_, id) => id);
   return Array.from({ length: rounds }, () => {

@@ -7,8 +7,8 @@ export interface ReaderSettings {
   readonly bootstrap: string;
   readonly topic: string;
   readonly partitions: number;
-  /** `follow`: until it is stopped; `once`: up to where the logs end when it begins. */
-  readonly mode: "follow" | "once";
+  /** `follow`: until it is stopped; `once`: up to where the logs end when it begins; `last:N`: so many offsets up to there. */
+  readonly mode: "follow" | "once" | `last:${number}`;
   /** Of its log, if there are several of one mode. */
   readonly name?: string;
   /** Where its log goes. */
@@ -18,12 +18,17 @@ export interface ReaderSettings {
 /** Kafka's consumer in a JVM of its own, reading all partitions from the beginning. */
 export class Reader implements AsyncDisposable {
   readonly records: readonly (readonly ReadRecord[])[];
+  /** Where it began, by partition. */
+  readonly begins: readonly number[];
   readonly #records: ReadRecord[][];
+  readonly #begins: number[];
   #process: JavaProcess | undefined;
 
   private constructor(partitions: number) {
     this.#records = Array.from({ length: partitions }, () => []);
     this.records = this.#records;
+    this.#begins = Array.from({ length: partitions }, () => 0);
+    this.begins = this.#begins;
   }
 
   static async start({ bootstrap, topic, partitions, mode, name, directory }: ReaderSettings): Promise<Reader> {
@@ -65,6 +70,7 @@ export class Reader implements AsyncDisposable {
   #take(line: string): void {
     const [kind, ...fields] = line.split(" ");
     const [partition = -1, offset = -1, number = -1] = fields.map(Number);
+    if (kind === "B") this.#begins[partition] = offset;
     if (kind === "R") this.#records[partition]?.push({ offset, number });
   }
 }

@@ -1,5 +1,6 @@
 import { sleep } from "../clients/support/processes.ts";
 import type { ChaosCluster, ReplicatedTopic } from "./cluster.ts";
+import type { Delivery } from "./delivery.ts";
 import type { Load } from "./load.ts";
 import { nowMs, untilNothingIsMissing } from "./moments.ts";
 import type { Fault, FaultKind } from "./plan.ts";
@@ -15,12 +16,16 @@ export interface RoundResult {
   /** From the fault, or from when the store was back, until the cluster was whole. */
   readonly wholeAfterMs: number;
   readonly workers: readonly WorkerResult[];
+  /** What a reader saw that began to read when the workers did; undefined if there were none. */
+  readonly delivery: Delivery | undefined;
 }
 
 export interface RoundContext {
   readonly cluster: ChaosCluster;
   readonly topic: ReplicatedTopic;
   readonly load: Load;
+  /** Reads the last minute from a fresh consumer. */
+  readRecent(): Promise<Delivery>;
 }
 
 /** A record is given up by its producer after two minutes (delivery.timeout.ms). */
@@ -29,10 +34,13 @@ export const WHOLE_MS_MAX = 120_000;
 const LOOK_MS = 250;
 
 /** Makes one thing fail and waits until all is well again. Fails with `LateError` if that takes too long. */
-export async function runRound(fault: Fault, { cluster, topic, load }: RoundContext): Promise<RoundResult> {
+export async function runRound(fault: Fault, { cluster, topic, load, readRecent }: RoundContext): Promise<RoundResult> {
   const beganMs = load.mark();
   const bringBack = fault.storeId === undefined ? undefined : cluster.takeAway(fault.storeId);
   const working = Promise.all(fault.workers.map((worker) => cluster.work(worker)));
+  const reading = fault.workers.length === 0 ? Promise.resolve(undefined) : readRecent();
+  // It is waited for at the end.
+  reading.catch(() => {});
   let writesMs: number;
   try {
     await Promise.all(fault.brokerIds.map((id) => cluster.kill(id)));
@@ -42,10 +50,10 @@ export async function runRound(fault: Fault, { cluster, topic, load }: RoundCont
     bringBack?.();
   }
   const backMs = bringBack === undefined ? beganMs : nowMs();
-  const [wholeMs, workers] = await Promise.all([untilWhole({ cluster, topic }), working]);
+  const [wholeMs, workers, delivery] = await Promise.all([untilWhole({ cluster, topic }), working, reading]);
   const longestPauseMs = load.longestPauseMs(beganMs, nowMs());
   const times = { writesAfterMs: writesMs - beganMs, longestPauseMs, wholeAfterMs: wholeMs - backMs };
-  return { kind: fault.kind, ...times, workers };
+  return { kind: fault.kind, ...times, workers, delivery };
 }
 
 /** What workers may not do in such a round: leave something undone though all stores are there, or fail. */

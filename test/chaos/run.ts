@@ -4,12 +4,12 @@ import { join } from "node:path";
 import type { Target } from "../clients/support/broker.ts";
 import { sleep } from "../clients/support/processes.ts";
 import { bootstrapOf, type ChaosCluster, createReplicatedTopic } from "./cluster.ts";
-import { compareDelivery, type Delivery } from "./delivery.ts";
+import { compareDelivery, type Delivery, sumDeliveries } from "./delivery.ts";
 import { startKafkaCluster } from "./kafka-cluster.ts";
 import { Load } from "./load.ts";
 import { MillraceCluster } from "./millrace-cluster.ts";
-import { describeFault, planOf } from "./plan.ts";
-import { Reader } from "./reader.ts";
+import { describeFault, planOf, type WorkerFault } from "./plan.ts";
+import { Reader, type ReaderSettings } from "./reader.ts";
 import { seconds } from "./report.ts";
 import { complaintsOf, type RoundResult, runRound, untilWhole, WHOLE_MS_MAX } from "./round.ts";
 
@@ -43,6 +43,8 @@ const START_MS_MAX = 60_000;
  * of its own, cleaning removes none of them.
  */
 const WORKED_CONFIGS = { "cleanup.policy": "compact,delete", "segment.ms": "10000" };
+/** Of each partition: a minute, in segments and entries. */
+const RECENT_OFFSETS = 3_000;
 /** What is under way when the last round is over: the producer's requests may wait for their time limit. */
 const STOP_MS_MAX = 150_000;
 
@@ -96,24 +98,26 @@ async function runOn(
   const failures: string[] = [];
   const deliveries = new Map<string, Delivery>();
   const beganMs = load.mark();
+  const fail = (what: string, text: string): void => {
+    failures.push(`${what}: ${text}`);
+    say(`FAIL ${failures.at(-1)}`);
+  };
   const attempt = async (what: string, work: () => Promise<void>): Promise<boolean> => {
     try {
       await work();
       return true;
     } catch (error) {
-      failures.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-      say(`FAIL ${failures.at(-1)}`);
+      fail(what, error instanceof Error ? error.message : String(error));
       return false;
     }
   };
   for (const [i, fault] of plan.entries()) {
     const name = `round ${i + 1} of ${rounds}: ${describeFault(fault)}`;
     const isOver = await attempt(name, async () => {
-      const result = await runRound(fault, { cluster, topic, load });
+      const result = await runRound(fault, { cluster, topic, load, readRecent: () => readRecent(place, load) });
       results.push(result);
       say(`${name}: ${tell(result)}`);
-      for (const text of complaintsOf(fault, result.workers))
-        await attempt(name, () => Promise.reject(new Error(text)));
+      for (const text of complaintsOf(fault, result.workers)) fail(name, text);
     });
     if (!isOver) break;
     await sleep(fault.restMs);
@@ -123,28 +127,48 @@ async function runOn(
   failures.push(...load.failures.map((text) => `given up by the producer: ${text}`));
   await attempt("reading along", () => follower.untilCaughtUp(load.partitions, WHOLE_MS_MAX));
   deliveries.set("reading along", compareDelivery(load.partitions, follower.records));
-  const readAll = (what: string, mode: string) =>
-    attempt(what, async () => {
-      await using reader = await Reader.start({ ...place, mode: "once", name: mode });
-      try {
-        await reader.untilEnded(WHOLE_MS_MAX);
-      } finally {
-        deliveries.set(what, compareDelivery(load.partitions, reader.records));
-      }
-    });
+  const recent = results.flatMap(({ delivery }) => delivery ?? []);
+  if (recent.length > 0) deliveries.set(`beside workers, ${recent.length} times`, sumDeliveries(recent));
+  const readAll = (what: string, name: string) =>
+    attempt(what, () => readAgain({ ...place, name }, load, (delivery) => deliveries.set(what, delivery)));
   await readAll("reading again", "again");
   if (cluster.hasWorkers) {
-    for (const name of LAST_WORKERS) {
-      await attempt("the last workers", async () => {
-        const result = await cluster.work({ name, killAfterMs: undefined });
-        const [complaint] = complaintsOf({ storeId: undefined }, [result]);
-        if (complaint !== undefined) throw new Error(complaint);
-      });
-    }
+    for (const name of LAST_WORKERS) await attempt("the last workers", () => workToTheEnd(cluster, name));
     await readAll("reading segments", "segments");
   }
   failures.push(...(await cluster.stop()));
   return { rounds: results, deliveries, failures, longestPauseMs };
+}
+
+type Place = Omit<ReaderSettings, "mode" | "name">;
+
+/** What was acknowledged before has to be there while workers change where it lies. */
+async function readRecent(place: Place, { partitions }: Load): Promise<Delivery> {
+  const acked = partitions.map(({ offsets }) => offsets.length);
+  await using reader = await Reader.start({ ...place, mode: `last:${RECENT_OFFSETS}`, name: "recent" });
+  await reader.untilEnded(WHOLE_MS_MAX);
+  const stretches = acked.map((ackedBefore, i) => ({ ackedBefore, fromOffset: reader.begins[i] ?? 0 }));
+  return compareDelivery(partitions, reader.records, stretches);
+}
+
+/** Everything by a consumer that knows nothing yet. What it saw is told even if it gives up. */
+async function readAgain(
+  place: Place & { readonly name: string },
+  { partitions }: Load,
+  deliver: (delivery: Delivery) => void,
+): Promise<void> {
+  await using reader = await Reader.start({ ...place, mode: "once" });
+  try {
+    await reader.untilEnded(WHOLE_MS_MAX);
+  } finally {
+    deliver(compareDelivery(partitions, reader.records));
+  }
+}
+
+async function workToTheEnd(cluster: ChaosCluster, name: WorkerFault["name"]): Promise<void> {
+  const result = await cluster.work({ name, killAfterMs: undefined });
+  const [complaint] = complaintsOf({ storeId: undefined }, [result]);
+  if (complaint !== undefined) throw new Error(complaint);
 }
 
 function tell({ writesAfterMs, longestPauseMs, wholeAfterMs }: RoundResult): string {

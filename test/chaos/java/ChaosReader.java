@@ -13,13 +13,15 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
  * Reads all partitions from the beginning, without a group: "follow" until its input ends, "once" up to where the logs
- * ended when it began. An offset that is out of range, or a log that was truncated, ends it with status 1.
+ * ended when it began; "last:N" only the last N offsets of each up to there. An offset that is out of range, or a log that
+ * was truncated, ends it with status 1.
  *
  * <pre>
+ * B partition offset          where it begins
  * R partition offset number   a record; its number is -1 if its key and value are none that were sent to this partition
  * </pre>
  *
- * Arguments: bootstrap topic partitions follow|once [config=value ...]
+ * Arguments: bootstrap topic partitions follow|once|last:N [config=value ...]
  */
 public class ChaosReader {
     private static volatile boolean isStopping = false;
@@ -33,7 +35,8 @@ public class ChaosReader {
             String[] config = args[i].split("=", 2);
             configs.put(config[0], config[1]);
         }
-        boolean isOnce = args[3].equals("once");
+        boolean isOnce = !args[3].equals("follow");
+        long last = args[3].startsWith("last:") ? Long.parseLong(args[3].substring(5)) : Long.MAX_VALUE;
         if (!isOnce) {
             waitForEndOfInput();
         }
@@ -47,6 +50,11 @@ public class ChaosReader {
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
             Map<TopicPartition, Long> ends = isOnce ? consumer.endOffsets(partitions) : Map.of();
+            for (Map.Entry<TopicPartition, Long> end : ends.entrySet()) {
+                long begin = Math.max(consumer.position(end.getKey()), end.getValue() - last);
+                consumer.seek(end.getKey(), begin);
+                out.println("B " + end.getKey().partition() + " " + begin);
+            }
             while (!isStopping && !(isOnce && isAt(consumer, ends))) {
                 StringBuilder lines = new StringBuilder();
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
