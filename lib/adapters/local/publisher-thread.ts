@@ -1,8 +1,10 @@
+import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { type Deferred, deferred } from "#lib/runtime/deferred.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { isSharedPages } from "#lib/storage/segment-memory.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
+import { PUBLISH_PIECE_BYTES } from "#lib/util/limits.ts";
 import type { PublisherSettings, PublishRequest, PublishResult } from "./object-publisher.ts";
 
 /** Publishes objects for a store. */
@@ -27,6 +29,8 @@ export interface FromWorker {
 
 interface Waiting {
   readonly request: PublishRequest;
+  /** The chunks are the thread's to have: they were copied piece by piece. */
+  readonly isCopied: boolean;
   readonly signal: AbortSignal;
   readonly onAbort: () => void;
   readonly result: Deferred<PublishResult>;
@@ -44,6 +48,8 @@ export class PublisherThread implements Publisher {
   readonly #settings: PublisherSettings;
   readonly #sent = new Map<number, readonly Waiting[]>();
   readonly #queue = new Set<Waiting>();
+  /** Large requests on their way to the queue. */
+  readonly #copying = new Set<Promise<unknown>>();
   #isSendingSoon = false;
   #isClosed = false;
   #batches = 0;
@@ -56,9 +62,19 @@ export class PublisherThread implements Publisher {
 
   publish(request: PublishRequest, signal: AbortSignal): Promise<PublishResult> {
     if (this.#isClosed) return Promise.resolve(failed("the store is closed"));
+    if (!isLarge(request.chunks)) return this.#enqueue(request, false, signal);
+    const copied = copiedInTurns(request.chunks, signal);
+    const forget = () => void this.#copying.delete(copied);
+    this.#copying.add(copied);
+    copied.then(forget, forget);
+    return copied.then((chunks) => this.#enqueue({ ...request, chunks }, true, signal));
+  }
+
+  #enqueue(request: PublishRequest, isCopied: boolean, signal: AbortSignal): Promise<PublishResult> {
     const result = deferred<PublishResult>();
     const waiting: Waiting = {
       request,
+      isCopied,
       signal,
       result,
       onAbort: () => {
@@ -78,6 +94,7 @@ export class PublisherThread implements Publisher {
   /** Waits for what has come, and takes nothing more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
+    await Promise.allSettled(this.#copying);
     const waiting = [...[...this.#sent.values()].flat(), ...this.#queue];
     await Promise.allSettled(waiting.map(({ result }) => result.promise));
     const worker = this.#worker;
@@ -104,7 +121,9 @@ export class PublisherThread implements Publisher {
     this.#queue.clear();
     for (const { signal, onAbort } of waiting) signal.removeEventListener("abort", onAbort);
     const batch = this.#batches++;
-    const requests = waiting.map(({ request }) => ({ ...request, chunks: sendable(request.chunks) }));
+    const requests = waiting.map(({ request, isCopied }) =>
+      isCopied ? request : { ...request, chunks: sendable(request.chunks) },
+    );
     const owned = requests.flatMap(({ chunks }) => chunks.flatMap(({ buffer }) => ownBuffer(buffer)));
     try {
       this.#worker ??= this.#start();
@@ -160,6 +179,37 @@ function sendable(chunks: readonly Uint8Array[]): readonly Uint8Array<ArrayBuffe
   const [first] = chunks;
   if (first !== undefined && chunks.length === 1 && isSharedPages(first)) return chunks;
   return [joinChunks(chunks)];
+}
+
+/** To copy a segment of 128 MiB in one turn would hold up everybody for a tenth of a second. */
+function isLarge(chunks: readonly Uint8Array[]): boolean {
+  const [first] = chunks;
+  if (first !== undefined && chunks.length === 1 && isSharedPages(first)) return false;
+  return chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0) > 2 * PUBLISH_PIECE_BYTES;
+}
+
+/** Copies of the bytes, a piece in each turn of the event loop. Rejects with the signal's reason. */
+async function copiedInTurns(chunks: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Uint8Array[]> {
+  let left = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+  const pieces: Uint8Array[] = [];
+  let piece = new Uint8Array(Math.min(left, PUBLISH_PIECE_BYTES));
+  let at = 0;
+  for (const chunk of chunks) {
+    for (let from = 0; from < chunk.byteLength; ) {
+      const part = chunk.subarray(from, from + piece.byteLength - at);
+      piece.set(part, at);
+      from += part.byteLength;
+      at += part.byteLength;
+      if (at < piece.byteLength) continue;
+      pieces.push(piece);
+      left -= at;
+      piece = new Uint8Array(Math.min(left, PUBLISH_PIECE_BYTES));
+      at = 0;
+      await setImmediate();
+      signal.throwIfAborted();
+    }
+  }
+  return pieces;
 }
 
 function ownBuffer(buffer: ArrayBufferLike): ArrayBuffer[] {

@@ -14,6 +14,7 @@ import { expect, test } from "vitest";
 import { fingerprintOf } from "#lib/adapters/local/file-port.ts";
 import type { PublishRequest } from "#lib/adapters/local/object-publisher.ts";
 import { PublisherThread } from "#lib/adapters/local/publisher-thread.ts";
+import { MIB } from "#lib/util/limits.ts";
 
 const signal = new AbortController().signal;
 const WRITTEN = { kind: "written" };
@@ -102,6 +103,25 @@ test("disposal waits for what was handed over in the same turn, and nothing is t
   expect(await first).toEqual(WRITTEN);
   expect(await world.publish("b")).toMatchObject({ kind: "failed" });
   expect(world.holds("b")).toBe(false);
+});
+
+test("a large object is copied over several turns, in which its request may be given up", async () => {
+  using world = new World();
+  const chunks = [1, 3 * MIB - 7, 0, 5, 4 * MIB, 9 * MIB + 1].map((byteLength, at) =>
+    Buffer.alloc(byteLength, 65 + at),
+  );
+  const request = (key: string) => ({ ...world.request(key), chunks });
+  expect(await world.thread.publish(request("large"), signal)).toEqual(WRITTEN);
+  expect(readFileSync(join(world.root, "large")).equals(Buffer.concat(chunks))).toBe(true);
+  const giveUp = new AbortController();
+  const given = world.thread.publish(request("given-up"), giveUp.signal);
+  setImmediate(() => giveUp.abort(new Error("enough stores have it")));
+  await expect(given).rejects.toThrow("enough stores have it");
+  const last = world.thread.publish(request("last"), signal);
+  await world.thread[Symbol.asyncDispose]();
+  expect(await last).toEqual(WRITTEN);
+  expect(readdirSync(world.root).toSorted()).toEqual(["large", "last", "marker", "tmp~"]);
+  expect(world.unfinished()).toEqual([]);
 });
 
 test("disposal waits for what waits behind other objects", async () => {
