@@ -10,6 +10,7 @@ import { parseBrokerConfigs } from "#lib/cluster/broker-configs.ts";
 import { type BoundListener, KafkaServer, type ListenerSettings } from "#lib/gateway/kafka-server.ts";
 import type { Journal } from "#lib/journal/journal.ts";
 import { type AppendSettings, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
 import type { LogFields, Logger } from "#lib/runtime/logger.ts";
 import type { ObjectStore } from "#lib/storage/object-store.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
@@ -34,6 +35,8 @@ export interface MemoryBrokerOptions {
   /** Default none. */
   readonly rack?: string;
   readonly append?: Partial<AppendSettings>;
+  /** In place of the host's. */
+  readonly clock?: Clock;
 }
 
 export interface LoggedLine {
@@ -54,7 +57,7 @@ export interface MemoryBroker extends AsyncDisposable {
 }
 
 export async function startMemoryBroker(options: MemoryBrokerOptions = {}): Promise<MemoryBroker> {
-  const clock = new SystemClock();
+  const { clock = new SystemClock() } = options;
   const random = new SystemRandom();
   const log: LoggedLine[] = [];
   const logger = collectingLogger(log);
