@@ -30,6 +30,21 @@ export function copiesNeeded(state: LogState, settings: ReplicaSettings): Copies
   return { withoutMinInsync, withMinInsync: Math.max(settings.minInsyncReplicas, withoutMinInsync) };
 }
 
+/**
+ * How many of the partition's stores must have what takes the place of committed records: as many as a commit with acks=all
+ * needs, for a record that was acknowledged with so many copies must not come to have fewer while stores are away. All of
+ * them at most: `min.insync.replicas` may be set higher.
+ */
+export function copiesToReplace(state: LogState, settings: ReplicaSettings): number {
+  return Math.max(1, Math.min(copiesNeeded(state, settings).withMinInsync, storesOf(state, settings).length));
+}
+
+/** Whether so many stores are in sync. While they are not, nothing need be written that would be refused. */
+export function canReplace(state: LogState, settings: ReplicaSettings): boolean {
+  const stores = storesOf(state, settings);
+  return inSyncCount(state, stores) >= Math.min(settings.minInsyncReplicas, stores.length);
+}
+
 /** How many of the partition's stores have the flush. The journal's own replication counts as all of them. */
 export function copiesOf(source: AppendSource, state: LogState, settings: ReplicaSettings): number {
   if (source.kind === "inline") return settings.replicationFactor;

@@ -2,7 +2,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { uploadEpochOf } from "#lib/storage/object-keys.ts";
 import { defined } from "#lib/util/assert.ts";
 import { PRODUCER_EXPIRY_MS_MIN } from "#lib/util/limits.ts";
-import { copiesNeeded, storesOf } from "./commit-rule.ts";
+import { copiesToReplace, storesOf } from "./commit-rule.ts";
 import { findEntry } from "./entry-index.ts";
 import type {
   ExpireProducersCommand,
@@ -53,7 +53,7 @@ export function foldReplace(state: LogState, command: ReplaceCommand): LogOutcom
     if (tooOld !== undefined) return tooOld;
   }
   if (!covers(segments, inputs)) return NOT_COVERED;
-  const needed = copiesNeeded(state, partition).withoutMinInsync;
+  const needed = copiesToReplace(state, partition);
   const stores = storesOf(state, partition);
   const hasCopies = ({ copies }: LogSegment) => stores.filter((store) => copies.includes(store)).length >= needed;
   if (!segments.every(hasCopies)) return TOO_FEW_COPIES;
@@ -113,7 +113,7 @@ function gatherPart(state: LogState, part: GatherPart, place: WriteAheadObject):
   const partition = state.partitions.get(partitionKey(part.topicId, part.partitionIndex));
   const [first] = part.inputs;
   if (partition === undefined || first === undefined) return false;
-  const needed = copiesNeeded(state, partition).withoutMinInsync;
+  const needed = copiesToReplace(state, partition);
   if (storesOf(state, partition).filter((store) => place.copies.includes(store)).length < needed) return false;
   const { entries } = partition;
   const index = findEntry(entries, first.baseOffset);

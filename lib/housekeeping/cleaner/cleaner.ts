@@ -1,5 +1,7 @@
+import { canReplace } from "#lib/log/commit-rule.ts";
 import type { LogJournal } from "#lib/log/log-journals.ts";
 import { type PartitionState, partitionKey } from "#lib/log/log-state.ts";
+import { abortable } from "#lib/runtime/deadline.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { CLEANED_BYTES, SEGMENT_BYTES_WRITTEN, SEGMENTS_WRITTEN } from "#lib/runtime/metrics.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
@@ -35,6 +37,7 @@ export class Cleaner implements Worker {
   readonly #lag: CompactionLag;
   readonly #retries: PartitionRetries;
   readonly #turns: Turns;
+  #lastRun: Promise<unknown> = Promise.resolve();
 
   constructor(parts: CleanerParts) {
     this.#parts = parts;
@@ -45,8 +48,15 @@ export class Cleaner implements Worker {
     this.#turns = new Turns(parts.clock);
   }
 
-  /** Answers how many segments it has put in the place of others. */
-  async runOnce({ isForced, signal }: WorkerRun): Promise<number> {
+  /** Answers how many segments it has put in the place of others. Runs wait for one another: they share the map. */
+  async runOnce(run: WorkerRun): Promise<number> {
+    const own = this.#lastRun.then(() => this.#run(run));
+    this.#lastRun = own.catch(() => undefined);
+    return abortable(own, run.signal);
+  }
+
+  async #run({ isForced, signal }: WorkerRun): Promise<number> {
+    signal.throwIfAborted();
     const tasks: CleaningTask[] = [];
     const work = async (journal: LogJournal, own: AbortSignal) => {
       for (const partition of [...journal.state.partitions.values()]) {
@@ -79,6 +89,7 @@ export class Cleaner implements Worker {
     const nowMs = journal.nowMs();
     const plan = planCleaning(partition.segments, { settings, nowMs, isForced });
     if (plan.dirty.length === 0) return undefined;
+    if (!canReplace(journal.state, partition)) return undefined;
     if (!isForced && this.#retries.isResting(nameOf(partition))) return undefined;
     const isDue =
       isForced ||

@@ -1,4 +1,4 @@
-import { copiesNeeded, storesOf } from "#lib/log/commit-rule.ts";
+import { copiesToReplace, storesOf } from "#lib/log/commit-rule.ts";
 import type { LogJournal } from "#lib/log/log-journals.ts";
 import { type LogSegment, type LogState, type PartitionState, partitionKey } from "#lib/log/log-state.ts";
 import { findSegment, isLost, segmentInput, segmentKey } from "#lib/log/segments.ts";
@@ -188,5 +188,5 @@ function canStay(
   const epoch = uploadEpochOf(segmentKey(segment, "log"));
   if (epoch === undefined || epoch <= state.retireFloor) return false;
   const copyCount = storesOf(state, settings).filter((store) => copies.includes(store)).length;
-  return copyCount >= copiesNeeded(state, settings).withoutMinInsync;
+  return copyCount >= copiesToReplace(state, settings);
 }

@@ -1,3 +1,4 @@
+import { canReplace } from "#lib/log/commit-rule.ts";
 import { MissingEntryError, refersTo } from "#lib/log/entry-reader.ts";
 import type { LogJournal } from "#lib/log/log-journals.ts";
 import { type PartitionState, partitionKey } from "#lib/log/log-state.ts";
@@ -130,7 +131,8 @@ export class Compactor implements Worker {
     return inputs && { partition, topic: topic.name, inputs };
   }
 
-  #isFree(partition: PartitionState, { failed, lostRaces, isForced }: JournalRun): boolean {
+  #isFree(partition: PartitionState, { journal, failed, lostRaces, isForced }: JournalRun): boolean {
+    if (!canReplace(journal.state, partition)) return false;
     const key = keyOf(partition);
     if (failed.has(key) || (lostRaces.get(key) ?? 0) >= LOST_RACES_MAX) return false;
     return isForced || !this.#retries.isResting(key);

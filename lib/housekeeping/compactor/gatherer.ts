@@ -1,4 +1,4 @@
-import { copiesNeeded, storesOf } from "#lib/log/commit-rule.ts";
+import { copiesToReplace, storesOf } from "#lib/log/commit-rule.ts";
 import type { LogJournal } from "#lib/log/log-journals.ts";
 import type { PartitionState } from "#lib/log/log-state.ts";
 import { uploadEpoch } from "#lib/log/upload-epoch.ts";
@@ -48,7 +48,8 @@ export class Gatherer {
       {
         objects: [{ key, chunks: sealed.chunks }],
         placement: storesOf(state, partition),
-        needed: copiesNeeded(state, partition).withoutMinInsync,
+        // The partitions have the same stores, but need not ask for as many of them.
+        needed: Math.max(...plan.runs.map((run) => copiesToReplace(state, run.partition))),
       },
       this.#parts,
       signal,

@@ -1,4 +1,4 @@
-import { copiesNeeded, type ReplicaSettings, storesOf } from "#lib/log/commit-rule.ts";
+import { copiesToReplace, type ReplicaSettings, storesOf } from "#lib/log/commit-rule.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { LogSegment, LogState } from "#lib/log/log-state.ts";
 import { uploadEpoch } from "#lib/log/upload-epoch.ts";
@@ -60,7 +60,7 @@ export class SegmentWriter {
       ...(files.txnIndex.byteLength > 0 ? [file("txnindex", [files.txnIndex])] : []),
     ];
     const placement = storesOf(state, settings);
-    const needed = copiesNeeded(state, settings).withoutMinInsync;
+    const needed = copiesToReplace(state, settings);
     const copies = await putEverywhere({ objects, placement, needed }, this.#ports, signal);
     return {
       baseOffset,
