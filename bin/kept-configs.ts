@@ -1,15 +1,12 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
-import { parseBrokerConfigs } from "#lib/cluster/broker-configs.ts";
+import { BrokerConfigError, parseBrokerConfigs } from "#lib/cluster/broker-configs.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import { CommandFailure } from "./cli/usage-error.ts";
 import { START_CONFIGS_FILE } from "./data-dir.ts";
 
 // What a topic does not set, the configs of its brokers decide: how long records are kept, among others. So a command that
 // works on a data directory by itself goes by those of the broker that was started there last.
-
-const KeptConfigs = z.record(z.string(), z.string());
 
 /** Writes down the configs that a broker is started with. A disk that is full or away keeps no broker from starting. */
 export function keepConfigs({ dataDir, brokerId, configs }: Kept, logger: Logger): void {
@@ -40,11 +37,19 @@ export function keptConfigs(dataDir: string): ReadonlyMap<string, string> {
   const text = readIfThere(path);
   if (text === undefined) return new Map();
   try {
-    return parseBrokerConfigs(Object.entries(KeptConfigs.parse(JSON.parse(text))));
+    return parseBrokerConfigs(entriesOf(JSON.parse(text)));
   } catch (error) {
     const what = `${path} does not hold broker configs (${describeError(error)})`;
     throw new CommandFailure(`${what}: start a broker on ${dataDir}, which writes it again`, { cause: error });
   }
+}
+
+function entriesOf(parsed: unknown): readonly (readonly [name: string, value: string])[] {
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw new BrokerConfigError("no object");
+  return Object.entries(parsed).map(([name, value]: [string, unknown]) => {
+    if (typeof value !== "string") throw new BrokerConfigError(`${name} has no string for its value`);
+    return [name, value] as const;
+  });
 }
 
 function readIfThere(path: string): string | undefined {
