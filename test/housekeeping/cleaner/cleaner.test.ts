@@ -292,6 +292,15 @@ test("nothing behind a segment that has changed meanwhile is cleaned: its older 
   expect(await world.records()).toEqual(["c=1@2", "d=1@3", "a=2@4", "b=2@5", "f=1@7", "e=2@8"]);
 });
 
+test("two runs at once of one cleaner do not mix up the keys of two logs", async () => {
+  const world = new CleanerWorld();
+  await world.addSegment([keyed(0, "a=1 b=1"), keyed(2, "b=2")]);
+  await world.addSegment([keyed(0, "c=1 c=2 c=3 c=4"), keyed(4, "a=5 b=5")], 1);
+  await Promise.all([world.run(), world.run(false), world.run()]);
+  expect(await world.records()).toEqual(["a=1@0", "b=2@2"]);
+  expect(await world.records(1)).toEqual(["c=4@3", "a=5@4", "b=5@5"]);
+});
+
 test("entries are not touched, and a key's last record among them does not count yet", async () => {
   const world = new CleanerWorld();
   await world.addSegment([keyed(0, "a=1 b=1 a=2")]);
