@@ -87,7 +87,8 @@ describe("a plan", () => {
 
   test("gives each worker its turn, and ends the one that would go on as long as records come", () => {
     const workers = planOf({ ...settings, rounds: 30 }).flatMap((fault) => fault.workers);
-    expect(new Set(workers.map(({ name }) => name))).toEqual(new Set(["cleaner", "compactor", "garbage", "retention"]));
+    const names = new Set(workers.map(({ name }) => name));
+    expect(names).toEqual(new Set(["cleaner", "compactor", "garbage", "replicator", "retention"]));
     expect(workers.filter(({ name, killAfterMs }) => name === "compactor" && killAfterMs === undefined)).toEqual([]);
     expect(workers.some(({ killAfterMs }) => killAfterMs === undefined)).toBe(true);
   });

@@ -60,8 +60,11 @@ const DECK: readonly FaultKind[] = [
 /** Only where a store can fail; elsewhere brokers are killed one at a time. */
 const OF_STORES: readonly FaultKind[] = ["store", "both", "all", "outage"];
 const OF_WORKERS: readonly FaultKind[] = ["worker", "halfway", "pair", "outage"];
-/** Which they are: as many as there are in a deck of rounds, so that each has its turn. */
-const WORKERS: readonly WorkerName[] = ["compactor", "garbage", "cleaner", "compactor", "garbage", "retention"];
+/** Which they are, each in its turn: those oftener that have the most to do. */
+const WORKERS: readonly WorkerName[] = [
+  ...(["compactor", "garbage", "cleaner"] as const),
+  ...(["compactor", "garbage", "replicator", "retention"] as const),
+];
 
 export function planOf({ seed, rounds, brokers, stores, hasWorkers }: PlanSettings): readonly Fault[] {
   const random = new SeededRandom(seed);
