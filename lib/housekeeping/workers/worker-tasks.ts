@@ -32,6 +32,8 @@ export type WorkerMakers = ReadonlyMap<WorkerName, () => Worker>;
 export class WorkerTasks {
   readonly #makers: WorkerMakers;
   readonly #made = new Map<WorkerName, Worker>();
+  /** The last run of each worker; settles when it has ended, whichever way. */
+  readonly #lastRuns = new Map<WorkerName, Promise<unknown>>();
   readonly #ports: WorkerTasksPorts;
 
   constructor(makers: WorkerMakers, ports: WorkerTasksPorts) {
@@ -39,10 +41,25 @@ export class WorkerTasks {
     this.#ports = ports;
   }
 
-  /** Answers as the worker does. Fails as it does, and with `UnknownWorkerError`. */
+  /**
+   * Answers as the worker does. Fails as it does, and with `UnknownWorkerError`. Runs of one worker come one after the other,
+   * whoever asks for them: what it keeps in memory, as the cleaner its map of keys, is of one run.
+   */
   async runOnce(name: WorkerName, run: WorkerRun): Promise<number> {
-    const { clock, telemetry } = this.#ports;
     const worker = this.#worker(name);
+    const before = this.#lastRuns.get(name);
+    const running = before === undefined ? this.#run(worker, run) : before.then(() => this.#run(worker, run));
+    this.#lastRuns.set(
+      name,
+      running.catch(() => {}),
+    );
+    return await running;
+  }
+
+  async #run(worker: Worker, run: WorkerRun): Promise<number> {
+    const { clock, telemetry } = this.#ports;
+    const { name } = worker;
+    run.signal.throwIfAborted();
     const beganAtMs = clock.monotonicMs();
     let result = "failed";
     try {
@@ -58,11 +75,11 @@ export class WorkerTasks {
 
   /** Runs each of these on its period until `signal` aborts; resolves then. */
   async run(periods: ReadonlyMap<WorkerName, WorkerPeriod>, signal: AbortSignal): Promise<void> {
-    await Promise.all([...periods].map(([name, period]) => this.#run(name, period, signal)));
+    await Promise.all([...periods].map(([name, period]) => this.#runByPeriod(name, period, signal)));
   }
 
   /** The first run comes after a random part of the period, for brokers start together. */
-  async #run(name: WorkerName, { periodMs, idlePeriodMsMax = periodMs }: WorkerPeriod, signal: AbortSignal) {
+  async #runByPeriod(name: WorkerName, { periodMs, idlePeriodMsMax = periodMs }: WorkerPeriod, signal: AbortSignal) {
     const { clock, random, logger, telemetry } = this.#ports;
     this.#worker(name);
     let endedWellAtMs = clock.monotonicMs();

@@ -80,6 +80,19 @@ test("a worker is made when it is first asked for, and one that is not there is 
   await expect(tasks.runOnce("cleaner", { isForced: true, signal: never })).rejects.toThrow(UnknownWorkerError);
 });
 
+test("runs of one worker come one after the other, whoever asks and however they end; other workers do not wait", async () => {
+  const clock = new ManualClock();
+  const cleaner = new Scripted("cleaner", clock, [new Error("away"), 4]);
+  const compactor = new Scripted("compactor", clock, [1]);
+  const { tasks } = tasksOf(cleaner, compactor);
+  const run = { isForced: false, signal: never };
+  const runs = (["cleaner", "cleaner", "compactor", "cleaner"] as const).map((name) => tasks.runOnce(name, run));
+  const results = await clock.run(Promise.allSettled(runs));
+  expect(results.map((each) => (each.status === "fulfilled" ? each.value : "failed"))).toEqual(["failed", 4, 1, 4]);
+  expect(cleaner.runsAtMs.map((atMs, at) => atMs - (cleaner.runsAtMs[at - 1] ?? atMs))).toEqual([0, 10, 10]);
+  expect(compactor.runsAtMs).toEqual(cleaner.runsAtMs.slice(0, 1));
+});
+
 function running(results: readonly (number | Error)[], idlePeriodMsMax?: number) {
   const clock = new ManualClock();
   const figures = new Figures();
