@@ -83,6 +83,7 @@ export function newBrokerChores(parts: {
       if (name === "replicator") {
         await journals.openAll(signal);
         await chores.catchUp("opened", signal);
+        if (run.isForced) replication.listAll();
         return chores.replicate(signal);
       }
       if (name === "expirer") return (await chores.expire(signal)) + (await chores.expireProducers(run));

@@ -142,7 +142,7 @@ export class OffsetSearch implements OffsetLister {
 
 /** A search by time needs it only where it finds nothing: what is appended later does not come before what is found. */
 function needsStrongRead(spec: OffsetSpec): boolean {
-  return spec.kind === "latest" || spec.kind === "max-timestamp";
+  return spec.kind !== "at-time";
 }
 
 function isNone(found: FoundOffset | undefined): boolean {

@@ -56,6 +56,14 @@ test("earliest and latest are the log's ends, without a timestamp", async () => 
   expect(await ask({ kind: "latest", readCommitted: true })).toEqual([4, -1]);
 });
 
+test("the earliest offset is the newest log start, also for a process that knows an older one", async () => {
+  const { world, topic, writer, reader, ask } = await written([[{ times: [10, 20, 30] }]]);
+  expect(await ask(EARLIEST, reader)).toEqual([0, -1]);
+  const advance = { kind: "advance-log-start", topicId: topic.topicId, partitionIndex: 0, logStartOffset: 2 } as const;
+  await world.run(writer.propose(topic, 0, advance));
+  expect(await ask(EARLIEST, reader)).toEqual([2, -1]);
+});
+
 test("an empty log begins and ends at 0 and has no record by time", async () => {
   const { ask, atTime } = await written([]);
   expect(await ask(EARLIEST)).toEqual([0, -1]);

@@ -107,6 +107,12 @@ export class Replication implements ReplicationStatus {
     }
   }
 
+  /** Whatever is known of the stores, each is to be listed against all that the journals refer to, at the next pass. */
+  listAll(): void {
+    const { tracker, clock } = this.#options;
+    for (const id of tracker.storeIds) tracker.owedTo(id).requestListing("opened", clock.monotonicMs());
+  }
+
   /** What a schedule calls where nothing runs all the time. Resolves to the number of copies and changes. */
   async runOnce(signal: AbortSignal): Promise<number> {
     const { stores, health, clock, journals } = this.#options;

@@ -159,3 +159,16 @@ test("a process on a schedule looks for the copies of a young segment, and for t
   await world.clock.run(later.replication.runOnce(never));
   expect(later.calls).toEqual([]);
 });
+
+test("who asks for a look at everything gets what somebody has removed long after it was written", async () => {
+  const segment = await compact(0, 1, 2);
+  leader.stopping.abort();
+  await world.clock.advance(COPIES_IN_DOUBT_MS + 60_000);
+  world.service(2).delete(segmentKey(segment, "log"));
+  const byHand = await world.start(8, { isOnDemand: true });
+  await world.clock.run(byHand.replication.runOnce(never));
+  expect(world.segmentKeys(2)).not.toEqual(world.segmentKeys(0));
+  byHand.replication.listAll();
+  await world.clock.run(byHand.replication.runOnce(never));
+  expect(world.segmentKeys(2)).toEqual(world.segmentKeys(0));
+});
