@@ -8,8 +8,8 @@ import { startOurs } from "./ours.ts";
 
 const PARTITIONS = 6;
 
-const NAME = "produce 1 KiB, 6 partitions, with compactor, against without workers";
-const BEHIND = "bytes not compacted yet at the end, with compactor";
+const NAME = "produce 1 KiB, 6 partitions, with all workers, against none";
+const BEHIND = "not compacted yet at the end, with all workers";
 
 /** What the compactor takes from producers. Each sample has a broker of its own, for the log grows with each. */
 export const produceGroup: SegmentRows = {

@@ -2,7 +2,12 @@ import type { Clock } from "#lib/runtime/clock.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
-import { HOUSEKEEPING_PERIOD_MS, IDLE_JOURNAL_TENDED_MS } from "#lib/util/limits.ts";
+import {
+  BUSY_JOURNALS_PERIOD_MS,
+  HOUSEKEEPING_PERIOD_MS,
+  IDLE_JOURNAL_TENDED_MS,
+  SNAPSHOT_RECORDS_MIN,
+} from "#lib/util/limits.ts";
 import { runPeriodically } from "./periodic-task.ts";
 
 /** What a journal's state offers to its housekeeper (docs/ARCHITECTURE.md J5 and J6). */
@@ -27,6 +32,9 @@ export class JournalHousekeeper {
   readonly #journals: TendedJournal[] = [];
   /** How far each journal was, and when, when it was last tended without an error. */
   readonly #tended = new Map<TendedJournal, { readonly seq: JournalSeq; readonly atMs: number }>();
+  /** How far each journal was when a snapshot of it was last thought of. */
+  readonly #snapshotSeqs = new Map<TendedJournal, JournalSeq>();
+  #round: Promise<void> | undefined;
 
   constructor({ clock, logger }: { readonly clock: Clock; readonly logger: Logger }) {
     this.#clock = clock;
@@ -43,16 +51,34 @@ export class JournalHousekeeper {
   }
 
   /**
-   * Tends all journals once a minute until `signal` aborts; resolves then. The first time is a random moment of the first
-   * minute: brokers that start together would each take the same snapshots, and one that never lives for a minute, none.
+   * Tends all journals once a minute, and takes snapshots of busy ones more often, until `signal` aborts; resolves then.
+   * The first time is a random moment of the first period: brokers that start together would each take the same snapshots,
+   * and one that never lives for a minute, none.
    */
   async run(random: Random, signal: AbortSignal): Promise<void> {
-    const work = (): Promise<void> => this.tendAll(signal);
-    const firstMs = random.below(HOUSEKEEPING_PERIOD_MS);
-    await runPeriodically(
-      { name: "journals", periodMs: HOUSEKEEPING_PERIOD_MS, firstMs, work },
-      { clock: this.#clock, logger: this.#logger, signal },
-    );
+    const parts = { clock: this.#clock, logger: this.#logger, signal };
+    const every = (name: string, periodMs: number, work: () => Promise<void>): Promise<void> =>
+      runPeriodically({ name, periodMs, firstMs: random.below(periodMs), work: () => this.#alone(work) }, parts);
+    await Promise.all([
+      every("journals", HOUSEKEEPING_PERIOD_MS, () => this.tendAll(signal)),
+      every("busy journals", BUSY_JOURNALS_PERIOD_MS, () => this.tendBusy(signal)),
+    ]);
+  }
+
+  /**
+   * Takes a snapshot, if one is due, of each journal that has got enough records for one: what stands behind the last
+   * snapshot is what a restart has to fold, and in a minute that can be much.
+   */
+  async tendBusy(signal: AbortSignal): Promise<void> {
+    for (const journal of this.#journals) {
+      if (journal.seq - (this.#snapshotSeqs.get(journal) ?? 0) < SNAPSHOT_RECORDS_MIN) continue;
+      try {
+        await this.#takeSnapshot(journal, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#warn(journal, error);
+      }
+    }
   }
 
   /**
@@ -88,12 +114,34 @@ export class JournalHousekeeper {
   async #tend(journal: TendedJournal, signal: AbortSignal): Promise<void> {
     const { seq } = journal;
     try {
-      await journal.takeSnapshot(signal);
+      await this.#takeSnapshot(journal, signal);
       await journal.trim(signal);
       this.#tended.set(journal, { seq, atMs: this.#clock.monotonicMs() });
     } catch (error) {
       signal.throwIfAborted();
-      this.#logger.warn("a journal is not tended", { journal: journal.id, error: describeError(error) });
+      this.#warn(journal, error);
     }
+  }
+
+  async #takeSnapshot(journal: TendedJournal, signal: AbortSignal): Promise<void> {
+    const { seq } = journal;
+    await journal.takeSnapshot(signal);
+    this.#snapshotSeqs.set(journal, seq);
+  }
+
+  /** Two rounds at once would take the same snapshots. */
+  async #alone(work: () => Promise<void>): Promise<void> {
+    while (this.#round !== undefined) await this.#round.catch(() => undefined);
+    const round = work();
+    this.#round = round;
+    try {
+      await round;
+    } finally {
+      this.#round = undefined;
+    }
+  }
+
+  #warn(journal: TendedJournal, error: unknown): void {
+    this.#logger.warn("a journal is not tended", { journal: journal.id, error: describeError(error) });
   }
 }

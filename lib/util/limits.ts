@@ -53,6 +53,8 @@ export const LOG_JOURNALS_DEFAULT = 12;
 export const GROUP_JOURNALS_DEFAULT = 4;
 /** How often a gateway tends its journals. */
 export const HOUSEKEEPING_PERIOD_MS = 60_000;
+/** How often a gateway looks for journals that have got so much that a snapshot may be due. */
+export const BUSY_JOURNALS_PERIOD_MS = 5_000;
 /** A scheduled worker that keeps finding nothing looks this seldom in the end. */
 export const HOUSEKEEPING_PERIOD_MS_MAX = 16 * 60_000;
 /** How often the workers of a gateway run; the garbage collector less often while it finds nothing. */

@@ -2,7 +2,12 @@ import { expect, test } from "vitest";
 import { JournalHousekeeper, type TendedJournal } from "#lib/housekeeping/journal-housekeeper.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { journalId } from "#lib/util/branded.ts";
-import { HOUSEKEEPING_PERIOD_MS, IDLE_JOURNAL_TENDED_MS } from "#lib/util/limits.ts";
+import {
+  BUSY_JOURNALS_PERIOD_MS,
+  HOUSEKEEPING_PERIOD_MS,
+  IDLE_JOURNAL_TENDED_MS,
+  SNAPSHOT_RECORDS_MIN,
+} from "#lib/util/limits.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
@@ -112,4 +117,33 @@ test("brokers that start together tend at different times, each within the first
     expect(firsts[at]).toBeLessThan(HOUSEKEEPING_PERIOD_MS);
     expect(second - first).toBe(HOUSEKEEPING_PERIOD_MS);
   }
+});
+
+test("a busy journal gets a snapshot as soon as one may be due, and the others wait for their minute", async () => {
+  const clock = new ManualClock();
+  const stop = new AbortController();
+  const done: string[] = [];
+  const housekeeper = new JournalHousekeeper({ clock, logger: SILENT_LOGGER });
+  const busy = { ...tended("log-0", done), seq: 0 };
+  housekeeper.add(busy);
+  housekeeper.add({ ...tended("log-1", done), seq: SNAPSHOT_RECORDS_MIN - 1 });
+  const running = housekeeper.run(new SeededRandom(1), stop.signal);
+  await clock.advance(HOUSEKEEPING_PERIOD_MS);
+  done.length = 0;
+  busy.seq += SNAPSHOT_RECORDS_MIN;
+  await clock.advance(BUSY_JOURNALS_PERIOD_MS);
+  expect(done).toEqual(["log-0 snapshot"]);
+  await clock.advance(2 * BUSY_JOURNALS_PERIOD_MS);
+  expect(done).toEqual(["log-0 snapshot"]);
+  stop.abort();
+  await running;
+});
+
+test("a busy journal that fails is tried again, and does not keep the others from their snapshots", async () => {
+  const done: string[] = [];
+  const housekeeper = new JournalHousekeeper({ clock: new ManualClock(), logger: SILENT_LOGGER });
+  housekeeper.add({ ...tended("log-0", done, new Error("away")), seq: SNAPSHOT_RECORDS_MIN });
+  housekeeper.add({ ...tended("log-1", done), seq: SNAPSHOT_RECORDS_MIN });
+  await housekeeper.tendBusy(new AbortController().signal);
+  expect(done).toEqual(["log-1 snapshot"]);
 });
