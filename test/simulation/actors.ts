@@ -16,9 +16,10 @@ import type { World } from "./world.ts";
 /** Makes a topic, trying until some process says that it stands. */
 export async function createTopic(world: World, name: string, partitionCount: number): Promise<void> {
   const random = world.fork();
-  const { replicationFactor, replicas } = world.profile;
+  const { replicationFactor, replicas, workers } = world.profile;
   const minInsync = replicas?.minInsyncReplicas;
-  const configs = new Map(minInsync === undefined ? [] : [["min.insync.replicas", String(minInsync)]]);
+  const configs = new Map(workers?.topicConfigs(random));
+  if (minInsync !== undefined) configs.set("min.insync.replicas", String(minInsync));
   for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, 600_000)) {
     const done = await administer(world, random, async (broker, signal) => {
       const topic = { name, partitionCount, replicationFactor, configs };

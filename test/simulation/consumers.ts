@@ -1,5 +1,6 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { readBatchHeader, splitBatches } from "#lib/record/record-batch.ts";
+import { readRecords } from "#lib/record/record-reader.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import type { Offset, TopicId } from "#lib/util/branded.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";
@@ -15,7 +16,8 @@ export function seenBatches(records: readonly Uint8Array[]): readonly SeenBatch[
   if (tailBytes > 0) throw new Error(`${tailBytes} bytes follow the last whole batch`);
   return batches.map((batch) => {
     const { baseOffset, lastOffsetDelta } = readBatchHeader(batch);
-    return { name: nameOfBatch(batch), baseOffset, nextOffset: baseOffset + lastOffsetDelta + 1 };
+    const offsets = [...readRecords(batch)].map(({ offset }) => offset);
+    return { name: nameOfBatch(batch), baseOffset, nextOffset: baseOffset + lastOffsetDelta + 1, offsets };
   });
 }
 
@@ -55,6 +57,9 @@ export class Consumer {
       else if (this.#random.chance(0.05)) await this.#askOffset(connection, "earliest");
       else await this.#fetch(connection);
       if (this.#random.chance(0.05)) this.#position = 0;
+      if (profile.workers !== undefined && this.#random.chance(profile.workers.rewindRate)) {
+        this.#position = this.#random.below(this.#position + 1);
+      }
     }
   }
 

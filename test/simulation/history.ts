@@ -51,6 +51,8 @@ export interface SeenBatch {
   readonly name: string;
   readonly baseOffset: Offset;
   readonly nextOffset: Offset;
+  /** Of its records. */
+  readonly offsets: readonly Offset[];
 }
 
 export interface OffsetSeen extends Span {

@@ -5,6 +5,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { TopicId } from "#lib/util/branded.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
+import { NO_RECORDS } from "./batches.ts";
 import type { AppendAttempt, History, Span } from "./history.ts";
 import type { SimBroker } from "./sim-broker.ts";
 import type { PartitionMark, TruePartition, Truth } from "./truth.ts";
@@ -122,12 +123,15 @@ export function checkNothingShownEarly({ fetches }: History, truth: Truth): Prob
     const key = partitionKey(topicId, partitionIndex);
     const partition = truth.partitions.get(key);
     const [first] = batches;
-    if (first !== undefined && (first.baseOffset > fetchOffset || first.nextOffset <= fetchOffset)) {
+    // Of a compacted log it is `checkNoMiss` that says what may be absent.
+    const mayMiss = truth.topics.get(topicId)?.isCompacted === true && truth.workers !== undefined;
+    if (!mayMiss && first !== undefined && (first.baseOffset > fetchOffset || first.nextOffset <= fetchOffset)) {
       problems.push(`checkNothingShownEarly: ${client} asked ${key} for ${fetchOffset} and got ${first.baseOffset}`);
     }
     for (const [index, { name, baseOffset, nextOffset }] of batches.entries()) {
       const before = batches[index - 1];
-      if (before !== undefined && before.nextOffset !== baseOffset) {
+      if (mayMiss && name === NO_RECORDS) continue;
+      if (!mayMiss && before !== undefined && before.nextOffset !== baseOffset) {
         problems.push(`checkNothingShownEarly: ${client} got a hole before ${key}@${baseOffset}`);
       }
       const own = partition?.batches.find((each) => each.baseOffset === baseOffset);
@@ -138,6 +142,34 @@ export function checkNothingShownEarly({ fetches }: History, truth: Truth): Prob
     const logEndOffset = partition === undefined ? 0 : (markAt(partition, endMs)?.logEndOffset ?? 0);
     if (highWatermark > logEndOffset) {
       problems.push(`checkNothingShownEarly: ${client} was told that ${key} ends at ${highWatermark}`);
+    }
+  }
+  return problems;
+}
+
+/** Who is answered without an error gets all that is retained from where he asked, but what a compacted log need not keep. */
+export function checkNoMiss({ fetches }: History, truth: Truth): Problems {
+  const problems: string[] = [];
+  for (const seen of fetches) {
+    const { client, topicId, partitionIndex, fetchOffset, batches, highWatermark, endMs, error } = seen;
+    const key = partitionKey(topicId, partitionIndex);
+    const partition = truth.partitions.get(key);
+    if (error !== ErrorCode.NONE || partition === undefined) continue;
+    if ((partition.droppedAtMs ?? Number.POSITIVE_INFINITY) <= endMs) continue;
+    const logStartOffset = markAt(partition, endMs)?.logStartOffset ?? 0;
+    // Whoever waits is told of what a look that may be a little old has shown.
+    const isEmpty = batches.length === 0 && highWatermark > fetchOffset;
+    if (isEmpty && fetchOffset >= logStartOffset) {
+      problems.push(
+        `checkNoMiss: ${client} was told of nothing at ${key}@${fetchOffset}, which ended at ${highWatermark}`,
+      );
+    }
+    if (truth.workers === undefined || truth.topics.get(topicId)?.isCompacted !== true) continue;
+    const offsets = new Set(batches.flatMap((batch) => batch.offsets));
+    const toOffset = batches.at(-1)?.nextOffset ?? fetchOffset;
+    for (let offset = Math.max(fetchOffset, logStartOffset); offset < toOffset; offset++) {
+      if (offsets.has(offset) || truth.workers.isSuperseded(partition, offset, endMs)) continue;
+      problems.push(`checkNoMiss: ${client} did not get the last record of its key at ${key}@${offset}`);
     }
   }
   return problems;
@@ -274,6 +306,7 @@ export function checkHistory(history: History, truth: Truth): Problems {
     ...checkProducerOrder(history, truth),
     ...checkIdempotence(history, truth),
     ...checkNothingShownEarly(history, truth),
+    ...checkNoMiss(history, truth),
     ...checkNoTrue(history, truth),
     ...checkNoRevival(truth),
   ];

@@ -10,6 +10,9 @@ import { PLANTED_REPLICA_BUGS } from "./replicas/planted-replica-bugs.ts";
 import PLANTED_REPLICA_SEEDS from "./replicas/planted-replica-seeds.json" with { type: "json" };
 import { drawReplicaProfile } from "./replicas/replica-profile.ts";
 import { runSchedule } from "./schedule.ts";
+import { PLANTED_WORKER_BUGS } from "./workers/planted-worker-bugs.ts";
+import PLANTED_WORKER_SEEDS from "./workers/planted-worker-seeds.json" with { type: "json" };
+import { drawWorkerProfile } from "./workers/worker-profile.ts";
 
 function options() {
   try {
@@ -38,6 +41,7 @@ const RUNS: Readonly<Record<WorldName, Run>> = {
   log: runSchedule,
   groups: runGroupSchedule,
   replicas: (seed, options) => runSchedule(seed, { ...options, draw: drawReplicaProfile }),
+  workers: (seed, options) => runSchedule(seed, { ...options, draw: drawWorkerProfile }),
 };
 
 let seed = Number(values.from);
@@ -153,6 +157,17 @@ const PLANTED: readonly PlantedWorld[] = [
       }),
     seeds: PLANTED_REPLICA_SEEDS,
     file: "replicas/planted-replica-seeds.json",
+  },
+  {
+    names: [...PLANTED_WORKER_BUGS.keys()],
+    run: (name, from) =>
+      runSchedule(from, {
+        draw: drawWorkerProfile,
+        decorations: PLANTED_WORKER_BUGS.get(name)?.() ?? {},
+        stopsEarly: true,
+      }),
+    seeds: PLANTED_WORKER_SEEDS,
+    file: "workers/planted-worker-seeds.json",
   },
 ];
 

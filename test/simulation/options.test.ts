@@ -2,7 +2,11 @@ import { expect, test } from "vitest";
 import { simulationOptions } from "./options.ts";
 
 test("the simulation runs 2,000 seeds of every world unless told otherwise", () => {
-  expect(simulationOptions([])).toMatchObject({ seeds: "2000", from: "1", worlds: ["log", "groups", "replicas"] });
+  expect(simulationOptions([])).toMatchObject({
+    seeds: "2000",
+    from: "1",
+    worlds: ["log", "groups", "replicas", "workers"],
+  });
   expect(simulationOptions(["--world", "groups", "--from", "7"])).toMatchObject({ from: "7", worlds: ["groups"] });
 });
 

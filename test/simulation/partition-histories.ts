@@ -1,6 +1,7 @@
 import { partitionKey } from "#lib/log/log-state.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { TopicId } from "#lib/util/branded.ts";
+import { NO_RECORDS } from "./batches.ts";
 import type { AppendAttempt, History } from "./history.ts";
 import { checkLinearizable, type LogOperation } from "./linearizability.ts";
 
@@ -26,6 +27,8 @@ export function partitionHistories(
   for (const { topicId, partitionIndex, startMs, endMs, batches, error } of history.fetches) {
     if (error !== ErrorCode.NONE) continue;
     for (const { name, baseOffset, nextOffset } of batches) {
+      // All that the cleaner has left of some batch: it says of no append that it was there.
+      if (name === NO_RECORDS) continue;
       // What stands in a log stays there, so the first who saw it says it all.
       const place = `${partitionKey(topicId, partitionIndex)} ${name}@${baseOffset}-${nextOffset}`;
       if ((firstReads.get(place)?.read.endMs ?? Number.POSITIVE_INFINITY) <= endMs) continue;

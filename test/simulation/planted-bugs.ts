@@ -5,6 +5,7 @@ import { JournalUnavailableError } from "#lib/journal/journal.ts";
 import type { LaneSlot } from "#lib/journal/replicated-state-api.ts";
 import type { LogCommand, LogOutcome } from "#lib/log/log-command.ts";
 import type { LogJournal } from "#lib/log/log-journals.ts";
+import type { LogState } from "#lib/log/log-state.ts";
 import { logStateMachine } from "#lib/log/log-state-machine.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
@@ -238,16 +239,21 @@ export class DelegatingLogJournal implements LogJournal {
   readonly #journal: LogJournal;
   readonly #bugs: JournalBugs;
 
-  constructor(journal: LogJournal, bugs: JournalBugs) {
+  constructor(journal: LogJournal, bugs: JournalBugs = {}) {
     this.#journal = journal;
     this.#bugs = bugs;
+  }
+
+  /** As it is without the bug. */
+  protected get honest(): LogJournal {
+    return this.#journal;
   }
 
   get id() {
     return this.#journal.id;
   }
 
-  get state() {
+  get state(): LogState {
     return this.#journal.state;
   }
 
@@ -279,7 +285,7 @@ export class DelegatingLogJournal implements LogJournal {
     return this.#bugs.around?.(command) ?? command;
   }
 
-  catchUp(signal: AbortSignal) {
+  catchUp(signal: AbortSignal): Promise<void> {
     return this.#journal.catchUp(signal);
   }
 

@@ -41,12 +41,16 @@ class ProducerClient {
 
   newBatch(number: number, producer?: BatchProducer): Outgoing {
     const { random, world } = this;
+    const { workers } = world.profile;
+    const recordCount = 1 + random.below(3);
+    const keys = workers && Array.from({ length: recordCount }, () => `k:${random.below(workers.keyCount)}`);
     const batch = namedBatch(
       `${this.options.name}.${number}`,
       {
-        recordCount: 1 + random.below(3),
+        recordCount,
         paddingBytes: random.chance(0.2) ? random.below(3_000) : random.below(60),
         timestampMs: world.scheduler.nowMs,
+        ...(keys === undefined ? {} : { keys }),
       },
       producer,
     );

@@ -1,6 +1,7 @@
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { type FaultRates, NO_FAULTS } from "./network.ts";
 import type { ReplicaProfile } from "./replicas/replica-profile.ts";
+import type { WorkerProfile } from "./workers/worker-profile.ts";
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -44,6 +45,8 @@ export interface Profile {
   readonly hasLargeCommands: boolean;
   /** Left out where the world is not about stores. */
   readonly replicas?: ReplicaProfile;
+  /** Left out where no workers run. */
+  readonly workers?: WorkerProfile;
   /** How long a client thinks before its next request. */
   thinkMs(random: SeededRandom): number;
   freezeMs(random: SeededRandom): number;
@@ -178,8 +181,9 @@ export function describeProfile(profile: Profile): string {
   const shown = Object.entries(profile).filter(([, value]) => typeof value === "number" || typeof value === "boolean");
   const faults = (each: FaultRates) =>
     JSON.stringify(Object.fromEntries(Object.entries(each).filter(([, rate]) => rate > 0)));
-  const { replicas } = profile;
+  const { replicas, workers } = profile;
   if (replicas !== undefined) shown.push(["replicas", JSON.stringify(replicas)]);
+  if (workers !== undefined) shown.push(["workers", JSON.stringify(workers)]);
   const rest = `journalRates=${faults(profile.journalRates)} storeRates=${faults(profile.storeRates)}`;
   return `${shown.map(([key, value]) => `${key}=${value}`).join(" ")} ${rest}`;
 }

@@ -1,4 +1,5 @@
 import { CLUSTER_JOURNAL_ID } from "#lib/cluster/cluster-state-machine.ts";
+import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import {
@@ -11,6 +12,7 @@ import {
   startChaos,
 } from "./actors.ts";
 import { NO_RECORDS } from "./batches.ts";
+import type { Connection } from "./connection.ts";
 import { Consumer, seenBatches } from "./consumers.ts";
 import { type Decorations, SOUND } from "./decorations.ts";
 import { checkFixpoint, checkHistory } from "./invariants.ts";
@@ -21,8 +23,10 @@ import { describeProfile, drawProfile, type Profile } from "./profile.ts";
 import { giveUp, standsForLost } from "./replicas/give-up.ts";
 import { checkSettled } from "./replicas/settled.ts";
 import { checkSurvival, checkWhole, takeAway } from "./replicas/survival.ts";
-import { fetch, listOffset } from "./services.ts";
+import { fetch, listOffset, type Named } from "./services.ts";
 import type { SimBroker } from "./sim-broker.ts";
+import type { TruePartition } from "./truth.ts";
+import { bringToRest, runWorkers } from "./workers/worker-actors.ts";
 import { World } from "./world.ts";
 
 export interface ScheduleResult {
@@ -136,6 +140,7 @@ async function runClients(world: World, isDone: () => boolean): Promise<void> {
   startChaos(world, isDone);
   void runHousekeeper(world, topicNames, isDone);
   void runInspector(world, isDone);
+  if (profile.workers !== undefined) runWorkers(world, profile.workers, isDone);
   for (let index = 0; index < profile.consumerCount; index++) {
     const topicName = topicNames[random.below(topicNames.length)] ?? "";
     const consumer = new Consumer(world, { name: `c${index}`, topicName, partitionIndex: random.below(2) });
@@ -170,6 +175,7 @@ async function examineEnd(world: World): Promise<void> {
     await runUntil(world, giveUp(world));
     takeAway(world);
   }
+  if (world.profile.workers !== undefined) await runUntil(world, bringToRest(world, world.profile.workers));
   const before = new Set(world.brokers);
   world.startBroker();
   await scheduler.run(() => world.brokers.some((broker) => !before.has(broker)));
@@ -197,13 +203,15 @@ async function readAll(world: World, witness: SimBroker): Promise<void> {
     if (latest.kind !== "answer" || latest.value.found.offset !== logEndOffset) {
       history.problems.push(`checkNoLostAck: in the end ${key} does not end at ${logEndOffset}`);
     }
+    if (truth.workers !== undefined) await readEach(world, connection, partition, named);
     let at = logStartOffset;
     while (at < logEndOffset) {
       const startMs = scheduler.elapsedMs;
       const reply = await connection.call(fetch(named, at, { bytesMax: 1_000_000, waitMsMax: 0 }), 300_000);
       const fetched = reply.kind === "answer" ? reply.value.fetched : undefined;
       const seen = seenBatches(fetched?.records ?? []);
-      if (fetched !== undefined && !seen.some(({ name }) => name === NO_RECORDS)) {
+      const { isCompacted } = topic;
+      if (fetched !== undefined && (isCompacted || !seen.some(({ name }) => name === NO_RECORDS))) {
         const { error, highWatermark } = fetched;
         const span = { startMs, endMs: scheduler.elapsedMs };
         const client = "the witness";
@@ -219,6 +227,7 @@ async function readAll(world: World, witness: SimBroker): Promise<void> {
         });
       }
       for (const { name, baseOffset, nextOffset } of seen) {
+        if (name === NO_RECORDS && isCompacted && truth.workers !== undefined) continue;
         if (name === NO_RECORDS && standsForLost(world, partition, baseOffset, nextOffset)) continue;
         const own = batches.find((batch) => batch.baseOffset === baseOffset);
         if (own?.name !== name || own.nextOffset !== nextOffset) {
@@ -232,5 +241,33 @@ async function readAll(world: World, witness: SimBroker): Promise<void> {
       }
       at = next;
     }
+  }
+}
+
+/** Begins to read at each batch: in segments that takes the index. Whoever got something else is found in the history. */
+async function readEach(
+  { history, truth, scheduler }: World,
+  connection: Connection,
+  { key, topicId, partitionIndex, batches, marks }: TruePartition,
+  named: Named,
+): Promise<void> {
+  const client = "the witness";
+  const isCompacted = truth.topics.get(topicId)?.isCompacted === true;
+  for (const { baseOffset: fetchOffset } of batches) {
+    if (fetchOffset < (marks.at(-1)?.logStartOffset ?? 0)) continue;
+    const startMs = scheduler.elapsedMs;
+    const reply = await connection.call(fetch(named, fetchOffset, { bytesMax: 1, waitMsMax: 0 }), 300_000);
+    const fetched = reply.kind === "answer" ? reply.value.fetched : undefined;
+    const seen = seenBatches(fetched?.records ?? []);
+    if (fetched === undefined || fetched.error !== ErrorCode.NONE || seen.length === 0) {
+      history.problems.push(`checkNoMiss: in the end ${key} cannot be read from ${fetchOffset}: ${fetched?.error}`);
+      continue;
+    }
+    if (!isCompacted && seen[0]?.baseOffset !== fetchOffset) {
+      history.problems.push(`checkNoMiss: in the end ${key} has no batch at ${fetchOffset}`);
+    }
+    const { error, highWatermark } = fetched;
+    const asked = { client, topicId, partitionIndex, fetchOffset };
+    history.fetches.push({ ...asked, error, highWatermark, batches: seen, startMs, endMs: scheduler.elapsedMs });
   }
 }

@@ -14,6 +14,7 @@ import type { GroupJournalState } from "#lib/coordinator/group-state.ts";
 import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
 import { LostRecords } from "#lib/housekeeping/lost-records.ts";
 import { CopyTracker } from "#lib/housekeeping/replication/copy-tracker.ts";
+import type { WorkerRun } from "#lib/housekeeping/workers/worker.ts";
 import type { Journal } from "#lib/journal/journal.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { AppendPath, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
@@ -33,10 +34,10 @@ import { watchStores } from "#lib/storage/watched-store.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { BrokerId, JournalId, StoreId } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
-import { MIB } from "#lib/util/limits.ts";
 import type { Decorations } from "./decorations.ts";
 import type { Host } from "./host.ts";
 import { takePart } from "./replicas/sim-member.ts";
+import { type SimWorkerName, SimWorkers } from "./workers/sim-workers.ts";
 
 export type LogReplica = ReplicatedState<LogState, LogCommand, LogOutcome>;
 export type ClusterReplica = ReplicatedState<ClusterState, ClusterCommand, ClusterOutcome>;
@@ -44,6 +45,7 @@ export type GroupReplica = ReplicatedState<GroupJournalState, GroupCommand, Grou
 type AnyReplica = LogReplica | ClusterReplica | GroupReplica;
 
 const GROUP_JOURNAL_COUNT = 1;
+const OWN_MISTAKE = /AssertionError|TypeError|RangeError|Refused|Corrupt|DecodeError|UnknownJournals/;
 
 export interface SimBrokerOptions {
   readonly host: Host;
@@ -58,6 +60,7 @@ export interface SimBrokerOptions {
   readonly lingerMs: number;
   readonly snapshotRecordsMin: number;
   readonly tailCacheBytesMax: number;
+  readonly blockCacheBytesMax: number;
   /** Of the broker, as given at its start. */
   readonly startConfigs: ReadonlyMap<string, string>;
   /** Left out where processes are no brokers of a cluster. */
@@ -83,6 +86,7 @@ export class SimBroker {
   #fetcher: Fetcher | undefined;
   #offsets: OffsetLister | undefined;
   #topicAdmin: TopicAdmin | undefined;
+  #workers: SimWorkers | undefined;
   readonly #producerIds: ProducerIds;
   readonly #stop = new AbortController();
   readonly #ports;
@@ -147,7 +151,7 @@ export class SimBroker {
       { ...ports, health: this.health, onCopyLost: (lost) => this.#watched.tracker.noteLost(lost) },
       {
         tailCacheBytesMax: options.tailCacheBytesMax,
-        blockCacheBytesMax: MIB,
+        blockCacheBytesMax: options.blockCacheBytesMax,
         journalPollMs: 100,
       },
     );
@@ -168,7 +172,18 @@ export class SimBroker {
     this.#view = view;
     this.#directory = directory;
     this.#appender = options.decorations.appender?.(appender) ?? appender;
-    this.#fetcher = readers.services.fetcher;
+    const { fetcher } = readers.services;
+    this.#fetcher = options.decorations.fetcher?.(fetcher, this.host) ?? fetcher;
+    this.#workers = new SimWorkers({
+      ...ports,
+      health: this.health,
+      tailCache: readers.recent,
+      writer: this.#writer,
+      cluster: view,
+      journalIds: () => [...this.replicas.keys()],
+      journalsOf: (name) => options.decorations.workerJournals?.(name, this.logJournals, this.host) ?? this.logJournals,
+      logger: { ...this.#logger, warn: (message, fields) => this.#noteWarning(message, fields) },
+    });
     this.#offsets = readers.services.offsets;
     this.#topicAdmin = new TopicAdmin({
       cluster: view,
@@ -254,6 +269,20 @@ export class SimBroker {
   /** Whether one of its journals has stopped for good, as at a feature level that it does not understand. */
   get isStopped(): boolean {
     return this.#isStopped;
+  }
+
+  /** One run of a worker, with what this process remembers of earlier ones or, if `isNew`, without. */
+  work(name: SimWorkerName, run: WorkerRun & { readonly isNew: boolean }): Promise<number> {
+    return defined(this.#workers).run(name, run);
+  }
+
+  noteWorkerError(message: string, error: unknown): void {
+    this.#noteWarning(message, { error: describeError(error) });
+  }
+
+  /** Workers only warn; what neither a fault of a service nor a race explains is an error all the same. */
+  #noteWarning(message: string, fields: LogFields = {}): void {
+    if (OWN_MISTAKE.test(String(fields["error"]))) this.options.onError(message, fields);
   }
 
   /** One round of the housekeeper: a snapshot where one is due, then what it made superfluous is removed. */

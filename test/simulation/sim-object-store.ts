@@ -17,6 +17,8 @@ export interface StoreWorld {
   readonly troubles: Troubles;
   /** What any store ever held, by key. */
   readonly archive: Map<ObjectKey, Uint8Array>;
+  /** Called in the instant in which objects are deleted, before they are. */
+  readonly onDelete?: (keys: readonly ObjectKey[]) => void;
   /** What this store held and lost, and when. */
   readonly lost: Map<ObjectKey, number>;
 }
@@ -84,6 +86,7 @@ export class SimObjectStore implements ObjectStore {
 
   deleteAll(keys: readonly ObjectKey[], signal: AbortSignal): Promise<ReadonlySet<ObjectKey>> {
     return this.#call("deleteAll", keys[0] ?? "", signal, () => {
+      this.#store.onDelete?.(keys);
       for (const key of keys) this.#store.service.delete(key);
       return new Set(keys);
     });

@@ -28,6 +28,7 @@ import { nameOfBatch } from "./batches.ts";
 import { ReplicaTruth, type SessionTimes } from "./replicas/replica-truth.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { StoreWorld } from "./sim-object-store.ts";
+import { WorkerTruth } from "./workers/worker-truth.ts";
 
 /** From an instant on. */
 export interface PartitionMark {
@@ -44,6 +45,8 @@ export interface TrueBatch {
   readonly place: TruePlace;
   /** How many stores had to have it. */
   readonly copies: number;
+  /** As they were appended. */
+  readonly bytes: Uint8Array;
 }
 
 export type TruePlace =
@@ -66,6 +69,8 @@ export interface TrueTopic {
   readonly createdAtMs: number;
   /** When it was marked for deletion: from then on nobody may find it. */
   deletedAtMs: number | undefined;
+  /** Whether its records may go when others of their key come. */
+  readonly isCompacted: boolean;
   readonly growths: { readonly atMs: number; readonly partitionCount: number }[];
 }
 
@@ -79,6 +84,8 @@ export class Truth {
   readonly #stores: readonly StoreWorld[];
   /** What is known of brokers, leaders and ISRs. */
   readonly replicas: ReplicaTruth;
+  /** What is known of what workers do; left out where none run. */
+  readonly workers: WorkerTruth | undefined;
   readonly #cluster: FoldedState<ClusterState, ClusterCommand, ClusterOutcome>;
   readonly #logs = new Map<JournalId, FoldedState<LogState, LogCommand, LogOutcome>>();
   readonly #groups = new Map<JournalId, FoldedState<GroupJournalState, GroupCommand, GroupOutcome>>();
@@ -88,13 +95,21 @@ export class Truth {
 
   constructor(
     scheduler: Scheduler,
-    parts: { readonly stores: readonly StoreWorld[]; readonly machine: LogStateMachine; readonly times: SessionTimes },
+    parts: {
+      readonly stores: readonly StoreWorld[];
+      readonly machine: LogStateMachine;
+      readonly times: SessionTimes;
+      readonly hasWorkers: boolean;
+    },
   ) {
     const { stores, machine, times } = parts;
     this.#scheduler = scheduler;
     this.#stores = stores;
     this.#machine = machine;
     this.replicas = new ReplicaTruth(scheduler, { stores, problems: this.problems, times });
+    const { partitions, problems } = this;
+    const workerParts = { stores, problems, partitions, logJournals: () => this.logJournals() };
+    this.workers = parts.hasWorkers ? new WorkerTruth(workerParts) : undefined;
     this.#cluster = new FoldedState(CLUSTER_JOURNAL_ID, this.#watchedCluster());
   }
 
@@ -145,7 +160,9 @@ export class Truth {
     for (const topic of folded.state.topics.values()) {
       let known = this.topics.get(topic.topicId);
       if (known === undefined) {
-        known = { topicId: topic.topicId, name: topic.name, createdAtMs: atMs, deletedAtMs: undefined, growths: [] };
+        const { topicId, name, configs } = topic;
+        const isCompacted = configs.get("cleanup.policy")?.includes("compact") === true;
+        known = { topicId, name, createdAtMs: atMs, deletedAtMs: undefined, isCompacted, growths: [] };
         this.topics.set(topic.topicId, known);
       }
       if (known.growths.at(-1)?.partitionCount !== topic.partitionCount) {
@@ -198,6 +215,9 @@ export class Truth {
         const outcome = this.#machine.fold(state, command, context);
         this.replicas.noteLog(journal, { command, outcome, ...context }, { leader, isr, isrEpoch }, state);
         this.#noteCommand(journal, state, { command, outcome, seq: context.seq });
+        if (this.workers === undefined) return outcome;
+        this.workers.noteLog(journal, state, command, outcome);
+        if (WORK.has(command.kind)) this.#scheduler.trace(`${journal} ${command.kind}: ${JSON.stringify(outcome)}`);
         return outcome;
       },
     };
@@ -224,6 +244,9 @@ export class Truth {
       }
       if (known.droppedAtMs !== undefined) this.problems.push(`checkNoRevival: ${key} is open again after its drop`);
       const last = known.marks.at(-1);
+      if (last !== undefined && last.logStartOffset > logStartOffset) {
+        this.problems.push(`checkLogStart: ${key} began at ${last.logStartOffset}, now at ${logStartOffset}`);
+      }
       if (last?.logStartOffset !== logStartOffset || last.logEndOffset !== logEndOffset) {
         known.marks.push({ atMs, logStartOffset, logEndOffset });
       }
@@ -249,10 +272,12 @@ export class Truth {
         const copies = batch.requireMinInsync ? withMinInsync : withoutMinInsync;
         if (place.kind === "object") this.#checkCopies(place.key, copies);
         if (bytes === undefined || known === undefined) continue;
-        const name = nameOfBatch(splitBatches(bytes.subarray(begin, position)).batches[0]);
+        const stored = bytes.subarray(begin, position);
+        const name = nameOfBatch(splitBatches(stored).batches[0]);
         const nextOffset = own.baseOffset + batch.offsetCount;
         const committedAtMs = this.#scheduler.elapsedMs;
-        known.batches.push({ name, baseOffset: own.baseOffset, nextOffset, committedAtMs, place, copies });
+        const { baseOffset } = own;
+        known.batches.push({ name, baseOffset, nextOffset, committedAtMs, place, copies, bytes: stored });
       }
     }
   }
@@ -278,6 +303,14 @@ export class Truth {
   }
 }
 
+const WORK: ReadonlySet<LogCommand["kind"]> = new Set([
+  "replace",
+  "gather",
+  "retire",
+  "advance-log-start",
+  "expire-producers",
+]);
+
 interface Appended {
   readonly command: AppendCommand;
   readonly outcome: LogOutcome & { readonly kind: "appended" };
@@ -289,10 +322,11 @@ function touched(state: LogState, command: LogCommand) {
   if (command.kind === "open") {
     for (const index of new Set(command.partitionIndexes)) keys.push(partitionKey(command.topicId, index));
   }
-  if (command.kind === "append") {
+  if (command.kind === "append" || command.kind === "gather") {
     for (const part of command.parts) keys.push(partitionKey(part.topicId, part.partitionIndex));
   }
-  if (command.kind === "advance-log-start") keys.push(partitionKey(command.topicId, command.partitionIndex));
+  if (command.kind === "advance-log-start" || command.kind === "replace")
+    keys.push(partitionKey(command.topicId, command.partitionIndex));
   return keys.flatMap((key) => {
     const partition = state.partitions.get(key);
     return partition === undefined ? [] : [partition];

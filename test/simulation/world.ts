@@ -2,6 +2,9 @@ import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-servic
 import { MemoryObjectService } from "#lib/adapters/memory/memory-object-store.ts";
 import { type LogStateMachine, logStateMachine } from "#lib/log/log-state-machine.ts";
 import { describeError, type LogFields } from "#lib/runtime/logger.ts";
+import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
+import { journalId } from "#lib/util/branded.ts";
+import { MIB } from "#lib/util/limits.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { Connection } from "./connection.ts";
 import type { Decorations } from "./decorations.ts";
@@ -70,15 +73,19 @@ export class World {
     this.#deathsLeft = profile.deathsMax;
     const clock = trueClock(this.scheduler);
     const archive: StoreWorld["archive"] = new Map();
-    this.stores = Array.from({ length: profile.storeCount }, (_, id) => ({
-      id,
-      service: new MemoryObjectService(clock),
-      isFull: false,
-      lossRate: 0,
-      troubles: newTroubles(),
-      archive,
-      lost: new Map(),
-    }));
+    this.stores = Array.from(
+      { length: profile.storeCount },
+      (_, id): StoreWorld => ({
+        id,
+        service: new MemoryObjectService(clock),
+        isFull: false,
+        lossRate: 0,
+        troubles: newTroubles(),
+        archive,
+        lost: new Map(),
+        ...(profile.workers === undefined ? {} : { onDelete: (keys) => this.#noteDeleted(id, keys) }),
+      }),
+    );
     if (profile.replicas !== undefined) for (const store of this.stores) markStore(store);
     this.calm = new Calm(this.scheduler);
     this.losses = new Losses(this.scheduler, this.calm, {
@@ -94,6 +101,7 @@ export class World {
       stores: this.stores,
       machine: profile.hasOldProcess ? levelTwo(this.#logMachine) : this.#logMachine,
       times: profile.replicas ?? { sessionMs: 0, heartbeatMs: 0 },
+      hasWorkers: profile.workers !== undefined,
     });
     const options = { checksTrimMark: profile.checksTrimMark };
     this.journals = {
@@ -132,7 +140,10 @@ export class World {
     const storeFaults = this.#newFaults(profile.storeRates);
     const logMachine = profile.hasOldProcess && !isOld ? levelTwo(this.#logMachine) : this.#logMachine;
     const storeOf = (store: StoreWorld) => {
-      if (replicas === undefined) return new SimObjectStore(store, host, storeFaults);
+      if (replicas === undefined) {
+        const own = new SimObjectStore(store, host, storeFaults);
+        return this.#decorations.store?.(own, host) ?? own;
+      }
       return provenStore(new SimObjectStore(store, host, storeFaults, STORE_ANSWER_MS_MAX), store.id);
     };
     const broker = new SimBroker({
@@ -147,6 +158,7 @@ export class World {
       lingerMs: profile.lingerMs,
       snapshotRecordsMin: profile.snapshotRecordsMin,
       tailCacheBytesMax: profile.tailCacheBytesMax,
+      blockCacheBytesMax: profile.workers?.blockCacheBytesMax ?? MIB,
       startConfigs: replicas === undefined ? new Map() : startConfigsOf(replicas),
       ...(replicas === undefined ? {} : { membership: { replacesDead: replicas.hasLocks } }),
       decorations: this.#decorations,
@@ -224,6 +236,10 @@ export class World {
     for (const host of this.#hosts) host.thaw();
     if (this.profile.replicas !== undefined) for (const store of this.stores) markStore(store);
     this.calm.endAll();
+  }
+
+  #noteDeleted(store: StoreId, keys: readonly ObjectKey[]): void {
+    this.truth.workers?.noteDeleted(store, keys, (id) => this.journals.service.last(journalId(`${id}/snapshots`)));
   }
 
   /** What a process believes when it has just woken up is what it is most likely to be wrong about. */
