@@ -1,8 +1,9 @@
 import { Argument, Command } from "commander";
-import { WORKER_NAMES, type WorkerName } from "#lib/housekeeping/workers/worker.ts";
+import { type SeriesEnds, WORKER_NAMES, type WorkerName } from "#lib/housekeeping/workers/worker.ts";
+import { nearestName } from "./cli/nearest.ts";
 import { endWithReader } from "./cli/output.ts";
 import { Progress } from "./cli/progress.ts";
-import { CommandFailure } from "./cli/usage-error.ts";
+import { CommandFailure, UsageError } from "./cli/usage-error.ts";
 import { Warnings } from "./cli/warnings.ts";
 
 interface RunOptions {
@@ -25,19 +26,27 @@ export function runCommand(): Command {
   const workers = WORKER_NAMES.map((name) => `  ${name.padEnd(11)} ${WHAT_THEY_DO[name]}`).join("\n");
   return new Command("run")
     .description("run one of the scheduled workers on a data directory, once")
-    .addArgument(new Argument("<WORKER>", "which one").choices([...WORKER_NAMES]))
+    .addArgument(new Argument("<WORKER>", "which one").argParser(workerNamed))
     .requiredOption("--data-dir <DIR>", "the brokers' data directory; they may be running")
     .option("--now", "ignore ages, sizes and schedules, and go on until nothing is left to do")
     .option("--json", "the result as one JSON object")
     .addHelpText(
       "after",
       `\n${workers}\n\nAny number may run at once, and be killed at any moment: what is half done is done again or is garbage.` +
-        "\n--now never deletes what somebody may still refer to. While records come it goes on, for there is more to do." +
+        "\n--now never deletes what somebody may still refer to. What comes after the compactor has begun it leaves." +
         "\nRecords are kept as long as the topics say, else the broker configs: those set while brokers run, and those that" +
         "\nthe last `millrace serve` on this directory was started with. With --now the cleaner cleans segments only: run the" +
         "\ncompactor before it. Exit status 0: done; 1: something is left undone, and stderr says why.",
     )
     .action(runWorker);
+}
+
+function workerNamed(typed: string): WorkerName {
+  const found = WORKER_NAMES.find((name) => name === typed);
+  if (found !== undefined) return found;
+  const nearest = nearestName(typed, WORKER_NAMES);
+  const meant = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  throw new UsageError(`there is no worker ${typed}${meant || "."} There are ${WORKER_NAMES.join(", ")}`);
 }
 
 async function runWorker(name: WorkerName, options: RunOptions): Promise<void> {
@@ -48,6 +57,7 @@ async function runWorker(name: WorkerName, options: RunOptions): Promise<void> {
   const { broker } = await openDataDirBroker(options.dataDir, warnings, opened);
   const isForced = options.now === true;
   const { signal } = new AbortController();
+  const ends: SeriesEnds = new Map();
   let changes = 0;
   let runs = 0;
   let warned = 0;
@@ -55,7 +65,7 @@ async function runWorker(name: WorkerName, options: RunOptions): Promise<void> {
     using _progress = new Progress(() => `${name}: ${changes} changes in ${runs} runs`);
     for (let isOver = false; !isOver; runs++) {
       const warnedBefore = warnings.count;
-      const changed = await broker.chores.work(name, { isForced, signal });
+      const changed = await broker.chores.work(name, { isForced, ends, signal });
       changes += changed;
       isOver = changed === 0 || !isForced;
       // What an earlier run could not do, this one has done or warned of again.
