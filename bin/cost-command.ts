@@ -1,15 +1,13 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { Command } from "commander";
 import { AWS_PRICES, GB, MONTH_MS } from "#lib/housekeeping/cost/aws-prices.ts";
 import { priceRequests } from "#lib/housekeeping/cost/price-requests.ts";
 import type { LedgerLine, RequestKind } from "#lib/runtime/ledger.ts";
+import { checkDataDir } from "./check-data-dir.ts";
 import { addUrlOptions } from "./cli/client.ts";
 import { estimateDataDir } from "./cli/data-dir-cost.ts";
 import { callHttp } from "./cli/http-api.ts";
 import { formatBytes, formatDuration, formatTable } from "./cli/table.ts";
-import { CommandFailure, UsageError } from "./cli/usage-error.ts";
-import { JOURNAL_FILE } from "./data-dir.ts";
+import { UsageError } from "./cli/usage-error.ts";
 
 interface CostOptions {
   readonly url?: string;
@@ -85,9 +83,7 @@ async function showProcess(api: { readonly url: string; readonly key: string | u
 }
 
 async function showDataDir(dataDir: string, isJson: boolean): Promise<void> {
-  if (!existsSync(join(dataDir, JOURNAL_FILE))) {
-    throw new CommandFailure(`${dataDir} is no data directory: start a broker with it once`);
-  }
+  checkDataDir(dataDir);
   const estimate = await estimateDataDir(dataDir);
   const { s3, dynamodb } = AWS_PRICES;
   const monthUsd = (estimate.objectBytes / GB) * s3.gbMonth + (estimate.recordBytes / GB) * dynamodb.gbMonth;

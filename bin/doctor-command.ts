@@ -1,10 +1,12 @@
-import { stat } from "node:fs/promises";
+import { readdirSync, statSync } from "node:fs";
 import { Command } from "commander";
 import { Findings, formatFinding, formatNote, type Tally } from "#lib/housekeeping/doctor/finding.ts";
+import { checkDataDir } from "./check-data-dir.ts";
 import { endWithReader, Output } from "./cli/output.ts";
 import { Progress } from "./cli/progress.ts";
 import { formatBytes } from "./cli/table.ts";
-import { CommandFailure, UsageError } from "./cli/usage-error.ts";
+import { CommandFailure } from "./cli/usage-error.ts";
+import { storeIdOf } from "./data-dir.ts";
 import { examineDataDir } from "./examine-data-dir.ts";
 
 /** `millrace doctor`: every invariant that the bytes of a data directory can show. */
@@ -25,8 +27,8 @@ export function doctorCommand(): Command {
 
 async function doctor(options: { readonly dataDir: string; readonly json?: boolean }): Promise<void> {
   const { dataDir } = options;
-  const found = await stat(dataDir).catch(() => undefined);
-  if (found?.isDirectory() !== true) throw new UsageError(`--data-dir ${dataDir} is not a directory`);
+  // Stores without their journal file are damage, which doctor is there to tell.
+  if (!hasStores(dataDir)) checkDataDir(dataDir);
   endWithReader();
   const output = new Output();
   const isJson = options.json === true;
@@ -44,6 +46,11 @@ async function doctor(options: { readonly dataDir: string; readonly json?: boole
   await output.flush();
   const count = findings.tally.findings;
   if (count > 0) throw new CommandFailure(`${count} ${count === 1 ? "finding" : "findings"}`);
+}
+
+function hasStores(dataDir: string): boolean {
+  const isDirectory = statSync(dataDir, { throwIfNoEntry: false })?.isDirectory() === true;
+  return isDirectory && readdirSync(dataDir).some((name) => storeIdOf(name) !== undefined);
 }
 
 function summaryOf(tally: Tally): string {

@@ -4,6 +4,7 @@ import { SqliteJournalReader } from "#lib/adapters/local/sqlite-journal-reader.t
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { journalId } from "#lib/util/branded.ts";
 import { JOURNAL_PAGE_BYTES_MAX, JOURNAL_PAGE_RECORDS_MAX } from "#lib/util/limits.ts";
+import { checkDataDir } from "./check-data-dir.ts";
 import { formatRecordView, viewRecord } from "./cli/journal-view.ts";
 import { endWithReader, Output } from "./cli/output.ts";
 import { parseInteger } from "./cli/parse.ts";
@@ -84,5 +85,6 @@ async function show(name: string, options: ShowOptions): Promise<void> {
 }
 
 function openJournals(dataDir: string): SqliteJournalReader {
+  checkDataDir(dataDir);
   return new SqliteJournalReader(join(dataDir, JOURNAL_FILE), new SystemClock());
 }

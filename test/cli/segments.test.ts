@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestCluster, timeFor } from "./support.ts";
@@ -115,20 +115,43 @@ test("two compactors at once lose nothing and leave one segment of each record",
 });
 
 test("what cannot be meant is refused, and says what could be", timeFor(6), async () => {
-  const [unknown, missing, topic, file] = await Promise.all([
+  const [unknown, misspelt, topic, file] = await Promise.all([
     cluster.run(["run", "sweeper", ...place]),
-    cluster.run(["run", "compactor", "--data-dir", join(cluster.folder, "nowhere")]),
+    cluster.run(["run", "compator", ...place]),
     cluster.run(["segments", "list", ...place, "--topic", "nope"]),
     cluster.run(["segments", "dump", "README.md"]),
   ]);
   expect(unknown.status).toBe(2);
   expect(unknown.stderr).toContain("compactor, cleaner, retention, garbage, replicator, expirer");
-  expect(missing.status).toBe(1);
-  expect(missing.stderr).toContain("is no data directory: start a broker with it once");
+  expect(misspelt.status).toBe(2);
+  expect(misspelt.stderr).toContain(
+    "there is no worker compator; did you mean compactor? There are compactor, cleaner, retention, ",
+  );
   expect(topic.status).toBe(1);
   expect(topic.stderr).toContain("there is no topic nope");
   expect(file.status).toBe(2);
   expect(file.stderr).toContain("not named as a segment's file");
+});
+
+test("a place without a data directory is named in the same words by every command", timeFor(10), async () => {
+  const toName = "name the --data-dir of your broker; npm start uses ./data";
+  const nowhere = join(cluster.folder, "nowhere");
+  const commands = [["run", "compactor"], ["segments", "list"], ["doctor"], ["journals", "list"]];
+  const refused = (dataDir: string) =>
+    Promise.all(commands.map((command) => cluster.run([...command, "--data-dir", dataDir])));
+  for (const { status, stderr } of await refused(nowhere)) {
+    expect(status).toBe(2);
+    expect(stderr).toContain(`error: ${nowhere} does not exist: ${toName}\n`);
+  }
+  for (const { status, stderr } of await refused(cluster.folder)) {
+    expect(status).toBe(2);
+    expect(stderr).toContain(`error: ${cluster.folder} is no data directory (it has no journal.sqlite): ${toName}\n`);
+  }
+  // Stores without their journal file are damage, not a mistyped path.
+  const damaged = join(cluster.folder, "damaged");
+  await mkdir(join(damaged, "store-0"), { recursive: true });
+  const examined = await cluster.run(["doctor", "--data-dir", damaged]);
+  expect(examined).toMatchObject({ status: 1, stdout: expect.stringContaining("FINDING journal-") });
 });
 
 test("every worker runs without a broker too, by the configs of the last one", timeFor(14), async () => {
