@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Reads a topic from the log segments in a store, without Millrace: Python 3 and its standard library.
+"""Reads a topic from the log segments in a store, without Millrace: Python 3 and its standard library; for zstd
+Python 3.14, else the module zstandard or the program zstd.
 
     read_topic.py PATH... --topic TOPIC [--partition P] [--from OFFSET] [--live FILE] [--verify]
 
@@ -12,7 +13,8 @@ partitions and offsets:
 Keys and values that are not UTF-8 come as {"base64": "..."}. What it cannot know without the journals is said in
 docs/FORMATS.md, section 11: the newest records are not in segments yet; and segments that nothing refers to any more
 stay until garbage is collected. Of segments that overlap, the newest is read. Who can name the live ones puts their
-keys in a file for --live (what `millrace segments list` prints will do), and only those are read.
+keys in a file for --live, and only those are read: what `millrace segments list` prints will do, and so will what
+`millrace segments list --json` prints.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import json
 import os
 import re
 import struct
+import subprocess
 import sys
 import zlib
 
@@ -169,12 +172,33 @@ def decompress(batch, section):
     where = f"{batch.path}: offset {batch.base_offset}"
     if codec != 4:
         raise BadSegment(f"{where} is compressed with codec {codec}, which does not exist")
+    return read_zstd(section, where)
+
+
+def read_zstd(data, where):
     try:
         from compression import zstd
+
+        return zstd.decompress(data)
     except ImportError:
+        pass
+    try:
+        import zstandard
+
+        return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+    except ImportError:
+        pass
+    try:
+        ended = subprocess.run(["zstd", "-d", "-c", "-q"], input=data, capture_output=True)
+    except OSError:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        raise BadSegment(f"{where} is compressed with zstd, which Python reads from 3.14 on; this is {python}") from None
-    return zstd.decompress(section)
+        raise BadSegment(
+            f"{where} is compressed with zstd, which Python reads from 3.14 on; this is {python}, "
+            "and there is neither the module zstandard nor the program zstd"
+        ) from None
+    if ended.returncode != 0:
+        raise BadSegment(f"{where}: {ended.stderr.decode(errors='replace').strip()}")
+    return ended.stdout
 
 
 def read_snappy(data):

@@ -19,6 +19,13 @@ const HOUR = 497_000;
 const hasPython = spawnSync("python3", ["--version"]).status === 0;
 if (!hasPython) console.log("skipped: docs/readers/read_topic.py: no python3 on this machine");
 
+const hasZstd =
+  hasPython &&
+  (spawnSync("zstd", ["--version"]).status === 0 ||
+    ["from compression import zstd", "import zstandard"].some(
+      (line) => spawnSync("python3", ["-c", line]).status === 0,
+    ));
+
 const roots: string[] = [];
 afterAll(() => {
   for (const root of roots) rmSync(root, { recursive: true, force: true });
@@ -112,6 +119,15 @@ describe.skipIf(!hasPython)("a reader that shares no code with us", () => {
       dataBatch(4 * index, { timestamps: [T], codec, valueBytes: 0 }),
       mixedBatch(4 * index + 1, codec),
     ]);
+    write(root, batches);
+    const { status, stderr, records } = read(root);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(records).toEqual(recordsOf(batches));
+  });
+
+  test.skipIf(!hasZstd)("decompresses zstd by what the machine has for it", () => {
+    const root = newRoot();
+    const batches = [dataBatch(0, { timestamps: [T], codec: "zstd", valueBytes: 0 }), mixedBatch(1, "zstd")];
     write(root, batches);
     const { status, stderr, records } = read(root);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
