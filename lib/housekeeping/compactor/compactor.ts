@@ -4,7 +4,7 @@ import type { LogJournal } from "#lib/log/log-journals.ts";
 import { type PartitionState, partitionKey } from "#lib/log/log-state.ts";
 import { MissingSegmentError, namesSegment } from "#lib/log/segment-reader.ts";
 import { describeError } from "#lib/runtime/logger.ts";
-import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
+import type { JournalId, JournalSeq, Offset } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import {
   COMPACTION_ROUNDS_MAX,
@@ -14,7 +14,7 @@ import {
   WORKER_VIEW_MS_MAX,
 } from "#lib/util/limits.ts";
 import { PartitionRetries } from "../workers/partition-retries.ts";
-import type { Worker, WorkerRun } from "../workers/worker.ts";
+import type { SeriesEnds, Worker, WorkerRun } from "../workers/worker.ts";
 import type { WorkerParts } from "../workers/worker-parts.ts";
 import { EntryPieces } from "./entry-pieces.ts";
 import { Gatherer } from "./gatherer.ts";
@@ -26,8 +26,10 @@ import { SegmentMaker, type SegmentPlan } from "./segment-maker.ts";
 const LOST_RACES_MAX = 2;
 
 /** What one run has met in one journal. */
-interface JournalRun extends WorkerRun {
+interface JournalRun extends Omit<WorkerRun, "ends"> {
   readonly journal: LogJournal;
+  /** If forced: where the logs ended when the series began. What has come since is left to another one. */
+  readonly ends: ReadonlyMap<string, Offset> | undefined;
   /** How often each partition was moved under our hands, by `partitionKey`. */
   readonly lostRaces: Map<string, number>;
   /** Failed in this run. */
@@ -86,11 +88,13 @@ export class Compactor implements Worker {
     else if (this.#parts.clock.monotonicMs() - journal.asOfMs > WORKER_VIEW_MS_MAX) await journal.catchUp(signal);
   }
 
-  async #compact(journal: LogJournal, { isForced, signal }: WorkerRun): Promise<number> {
+  async #compact(journal: LogJournal, { isForced, signal, ends: known }: WorkerRun): Promise<number> {
     const { clock } = this.#parts;
     const rest = this.#resting.get(journal.id);
     if (!isForced && rest?.seq === journal.seq && clock.monotonicMs() < rest.untilMs) return 0;
-    const run = { isForced, signal, journal, lostRaces: new Map(), failed: new Set<string>(), isSilenceTold: false };
+    const ends = isForced ? endsOf(journal, known) : undefined;
+    const failed = new Set<string>();
+    const run: JournalRun = { isForced, signal, journal, ends, lostRaces: new Map(), failed, isSilenceTold: false };
     let count = 0;
     for (let round = 0; round < COMPACTION_ROUNDS_MAX; round++) {
       const plans = this.#plan(run);
@@ -98,7 +102,7 @@ export class Compactor implements Worker {
       count += await this.#make(plans, run);
     }
     if (!isForced) count += await this.#gather(run);
-    if (count === 0 && run.failed.size === 0) {
+    if (count === 0 && failed.size === 0) {
       this.#resting.set(journal.id, { seq: journal.seq, untilMs: clock.monotonicMs() + WORKER_VIEW_MS_MAX });
     }
     return count;
@@ -127,7 +131,8 @@ export class Compactor implements Worker {
     if (!this.#isFree(partition, run)) return undefined;
     const topic = this.#parts.cluster.topic(partition.topicId);
     if (topic === undefined) return undefined;
-    const inputs = inputsOf(partition, topic.settings, time);
+    const end = run.ends && (run.ends.get(keyOf(partition)) ?? 0);
+    const inputs = inputsOf(partition, topic.settings, { ...time, end });
     return inputs && { partition, topic: topic.name, inputs };
   }
 
@@ -214,6 +219,16 @@ function inputsOf(
   if (entries !== undefined) return { kind: "entries", entries };
   const segments = dueSegments(partition, settings, time);
   return segments && { kind: "segments", segments };
+}
+
+/** Takes them down in `known` if this is the first run of its series. */
+function endsOf(journal: LogJournal, known: SeriesEnds | undefined): ReadonlyMap<string, Offset> {
+  const first = known?.get(journal.id);
+  if (first !== undefined) return first;
+  const partitions = [...journal.state.partitions];
+  const ends = new Map(partitions.map(([key, { logEndOffset }]) => [key, logEndOffset]));
+  known?.set(journal.id, ends);
+  return ends;
 }
 
 function keyOf({ topicId, partitionIndex }: PartitionState): string {

@@ -31,6 +31,8 @@ export interface PlanTime {
   readonly nowMs: TimestampMs;
   /** Ages and sizes do not count. */
   readonly isForced: boolean;
+  /** If forced: what ends behind it is left alone. */
+  readonly end?: Offset | undefined;
 }
 
 /** Inputs, next to each other, that become one segment. */
@@ -44,10 +46,14 @@ export function dueEntries(
   settings: SegmentSettings,
   time: PlanTime,
 ): readonly WriteAheadEntry[] | undefined {
-  const oldEnough = time.isForced ? entries.length : countOldEnough(entries, time.nowMs);
+  const oldEnough = time.isForced ? countUpTo(entries, time.end) : countOldEnough(entries, time.nowMs);
   if (oldEnough === 0) return undefined;
   const isDue = time.isForced || areDue(entries.slice(0, oldEnough), settings, time.nowMs);
   return isDue ? entries.slice(0, segmentEnd(entries, oldEnough, settings)) : undefined;
+}
+
+function countUpTo(entries: readonly WriteAheadEntry[], end: Offset = Number.POSITIVE_INFINITY): number {
+  return entries.findLastIndex(({ nextOffset }) => nextOffset <= end) + 1;
 }
 
 /** How many entries, from the oldest on, are not wanted as they are by readers of the tail any more. */
@@ -93,7 +99,7 @@ function segmentEnd(entries: readonly WriteAheadEntry[], endMax: number, setting
 export function dueSegments(
   { segments }: PartitionState,
   settings: SegmentSettings,
-  { isForced }: Pick<PlanTime, "isForced">,
+  { isForced, end: endMax = Number.POSITIVE_INFINITY }: Pick<PlanTime, "isForced" | "end">,
 ): readonly LogSegment[] | undefined {
   const countMin = isForced ? 2 : MERGED_SEGMENTS_MIN;
   const bytesMax = mergedBytesMax(settings);
@@ -102,7 +108,8 @@ export function dueSegments(
     let end = first;
     for (; end < segments.length && end - first < MERGED_INPUTS_MAX; end++) {
       const segment = segments[end];
-      if (segment === undefined || segment.isCleaned || !run.takes(segment, bytesMax)) break;
+      if (segment === undefined || segment.isCleaned || segment.nextOffset > endMax) break;
+      if (!run.takes(segment, bytesMax)) break;
     }
     // With one that has more than half of the bytes, the others would have it rewritten again and again.
     const isWorthIt = isForced || 2 * run.largestBytes <= run.byteLength;

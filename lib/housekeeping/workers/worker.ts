@@ -1,3 +1,5 @@
+import type { JournalId, Offset } from "#lib/util/branded.ts";
+
 export type WorkerName = "compactor" | "cleaner" | "retention" | "garbage" | "replicator" | "expirer";
 
 export const WORKER_NAMES: readonly WorkerName[] = [
@@ -18,9 +20,17 @@ export const PERIODIC_WORKERS = [
   "expirer",
 ] as const satisfies readonly WorkerName[];
 
+/** Where each journal's logs ended when a series of runs came to it first, by `partitionKey`. */
+export type SeriesEnds = Map<JournalId, ReadonlyMap<string, Offset>>;
+
 export interface WorkerRun {
   /** By hand: ages, sizes and schedules do not count. That nothing is deleted before all journals have retired it always does. */
   readonly isForced: boolean;
+  /**
+   * Of a series of runs by hand, which would have no end where records come as fast as they are worked on: empty at first,
+   * and the same for all of its runs. Without it each run is a series of its own.
+   */
+  readonly ends?: SeriesEnds | undefined;
   readonly signal: AbortSignal;
 }
 

@@ -3,6 +3,7 @@ import { MemoryObjectStore, type StoreCall, type StoreFault } from "#lib/adapter
 import type { TopicSettings } from "#lib/cluster/topic-settings.ts";
 import { Compactor } from "#lib/housekeeping/compactor/compactor.ts";
 import type { SegmentSettings } from "#lib/housekeeping/compactor/plan-segments.ts";
+import type { SeriesEnds } from "#lib/housekeeping/workers/worker.ts";
 import { newWorkerReaders, type WorkerParts } from "#lib/housekeeping/workers/worker-parts.ts";
 import { ReplicatedState } from "#lib/journal/replicated-state.ts";
 import { type LogJournals, newLogJournals } from "#lib/log/log-journals.ts";
@@ -106,8 +107,8 @@ export class WorkerProcess {
   }
 
   /** One run; by schedule unless it is forced. */
-  run(isForced = false): Promise<number> {
-    return this.#world.world.run(this.compactor.runOnce({ isForced, signal: this.stop.signal }));
+  run(isForced = false, ends?: SeriesEnds): Promise<number> {
+    return this.#world.world.run(this.compactor.runOnce({ isForced, ends, signal: this.stop.signal }));
   }
 
   count(operation: StoreCall["operation"]): number {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { SeriesEnds } from "#lib/housekeeping/workers/worker.ts";
 import { objectKey } from "#lib/util/branded.ts";
 import { MIB } from "#lib/util/limits.ts";
 import { batchOf, CompactorWorld, DAY_MS, HOUR_MS, MINUTE_MS } from "./compactor-world.ts";
@@ -174,6 +175,41 @@ test("a forced run merges what an earlier one left, until there is one segment",
     expect((await world.partition()).segments).toHaveLength(1);
   }
   expect(await world.logs()).toEqual(await world.fetchAll());
+});
+
+test("a forced run leaves what comes while it works", async () => {
+  const world = new CompactorWorld();
+  await world.append([[0, [batchOf(100), batchOf(200)]]]);
+  const worker = world.worker({
+    storeFaults: ({ operation }) => {
+      if (operation !== "putIfAbsent") return undefined;
+      const flush = [{ topic: world.topic, partitionIndex: 0, batches: [batchOf(10)] }];
+      void world.process.append(flush, { inline: true, cache: false });
+      return { kind: "slow", delayMs: 50 };
+    },
+  });
+  expect(await worker.run(true)).toBe(1);
+  const { segments, entries } = await world.partition();
+  expect(segments.map(({ nextOffset }) => nextOffset)).toEqual([2]);
+  expect(entries.length).toBeGreaterThan(0);
+});
+
+test("a series of forced runs ends although records and segments come all the while", async () => {
+  const world = new CompactorWorld();
+  const ends: SeriesEnds = new Map();
+  const worker = world.worker();
+  const counts: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    await world.append([
+      [0, [batchOf(100)]],
+      [2 * Math.min(round, 1), [batchOf(100)]],
+    ]);
+    counts.push(await worker.run(true, ends));
+    if (round === 1) await world.worker().run(true);
+  }
+  expect(counts).toEqual([1, 0, 0, 0]);
+  expect(await worker.run(true, new Map())).toBeGreaterThan(0);
+  expect((await world.partition()).entries).toEqual([]);
 });
 
 test("segment.bytes bounds a segment, and an entry is never split", async () => {
