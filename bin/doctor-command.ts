@@ -2,6 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { Command } from "commander";
 import { Findings, formatFinding, formatNote, type Tally } from "#lib/housekeeping/doctor/finding.ts";
 import { checkDataDir } from "./check-data-dir.ts";
+import { counted } from "./cli/counted.ts";
 import { endWithReader, Output } from "./cli/output.ts";
 import { Progress } from "./cli/progress.ts";
 import { formatBytes } from "./cli/table.ts";
@@ -45,7 +46,7 @@ async function doctor(options: { readonly dataDir: string; readonly json?: boole
   );
   await output.flush();
   const count = findings.tally.findings;
-  if (count > 0) throw new CommandFailure(`${count} ${count === 1 ? "finding" : "findings"}`);
+  if (count > 0) throw new CommandFailure(counted(count, "finding"));
 }
 
 function hasStores(dataDir: string): boolean {
@@ -55,17 +56,17 @@ function hasStores(dataDir: string): boolean {
 
 function summaryOf(tally: Tally): string {
   const counts = [
-    `${tally.journals} journals`,
-    `${tally.records} records`,
-    `${tally.snapshots} snapshots`,
-    `${tally.partitions} partitions`,
-    `${tally.segments} segments`,
-    `${tally.objects} objects`,
-    `${tally.batches} batches`,
+    counted(tally.journals, "journal"),
+    counted(tally.records, "record"),
+    counted(tally.snapshots, "snapshot"),
+    counted(tally.partitions, "partition"),
+    counted(tally.segments, "segment"),
+    counted(tally.objects, "object"),
+    counted(tally.batches, "batch", "batches"),
     formatBytes(tally.bytes),
-    `${tally.orphans} orphans (${formatBytes(tally.orphanBytes)})`,
-    ...(tally.strangers > 0 ? [`${tally.strangers} ${tally.strangers === 1 ? "stranger" : "strangers"}`] : []),
-    `${tally.findings} findings`,
+    `${counted(tally.orphans, "orphan")} (${formatBytes(tally.orphanBytes)})`,
+    ...(tally.strangers > 0 ? [counted(tally.strangers, "stranger")] : []),
+    counted(tally.findings, "finding"),
   ];
   return counts.join(", ");
 }

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { TopicProducer } from "#lib/client/topic-producer.ts";
 import type { NewRecord } from "#lib/record/record.ts";
 import { addBootstrapOption, type ClientOptions, collect, openClient } from "./cli/client.ts";
+import { counted } from "./cli/counted.ts";
 import { splitLines } from "./cli/lines.ts";
 import { parseAcks, parseCompression, parseInteger, parseKeyValue, parseSeparator } from "./cli/parse.ts";
 import { Progress } from "./cli/progress.ts";
@@ -105,7 +106,7 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
       process.off("SIGINT", interrupted);
       progress[Symbol.dispose]();
       if (producer.recordCount < counts.records) {
-        process.stderr.write(`acknowledged ${producer.recordCount} of ${counts.records} records\n`);
+        process.stderr.write(`acknowledged ${producer.recordCount} of ${counted(counts.records, "record")}\n`);
       }
     });
   }
@@ -115,7 +116,7 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
 function summaryOf({ records, bytes }: { readonly records: number; readonly bytes: number }, ms: number): string {
   const seconds = Math.max(ms, 1) / 1000;
   const rate = `${Math.round(records / seconds)} records/s, ${formatBytes(bytes / seconds)}/s`;
-  return `${records} records, ${formatBytes(bytes)} in ${seconds.toFixed(1)} s (${rate})`;
+  return `${counted(records, "record")}, ${formatBytes(bytes)} in ${seconds.toFixed(1)} s (${rate})`;
 }
 
 interface Settings {

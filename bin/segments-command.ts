@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { formatNote } from "#lib/housekeeping/doctor/finding.ts";
 import { isLost, segmentKey } from "#lib/log/segments.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
+import { counted } from "./cli/counted.ts";
 import { endWithReader, Output } from "./cli/output.ts";
 import { Progress } from "./cli/progress.ts";
 import { dumpIndex, dumpLog } from "./cli/segment-dump.ts";
@@ -89,8 +90,8 @@ function summaryOf(partitions: readonly ListedPartition[]): string {
     for (const { byteLength } of state.segments) bytes += byteLength;
     for (const { byteLength } of state.entries) entryBytes += byteLength;
   }
-  const pending = `${entries} write-ahead entries (${formatBytes(entryBytes)}) not compacted yet`;
-  return `${partitions.length} partitions, ${segments} segments (${formatBytes(bytes)}), ${pending}`;
+  const pending = `${counted(entries, "write-ahead entry", "write-ahead entries")} (${formatBytes(entryBytes)}) not compacted yet`;
+  return `${counted(partitions.length, "partition")}, ${counted(segments, "segment")} (${formatBytes(bytes)}), ${pending}`;
 }
 
 interface DumpOptions {
@@ -158,15 +159,16 @@ async function verify(options: PlaceOptions): Promise<void> {
   });
   const { tally } = verifier;
   {
-    using _progress = new Progress(() => `checked ${tally.segments} segments, ${formatBytes(tally.bytes)}`);
+    using _progress = new Progress(() => `checked ${counted(tally.segments, "segment")}, ${formatBytes(tally.bytes)}`);
     for (const segment of segmentsOf(partitions)) await verifier.verify(segment);
     if (options.topic === undefined) await verifier.findStrangers();
   }
   const { segments, objects, bytes, strangers, findings } = tally;
-  const text = `checked ${segments} segments, ${objects} objects, ${formatBytes(bytes)}, ${strangers} strangers, ${findings} findings`;
+  const read = `${counted(segments, "segment")}, ${counted(objects, "object")}, ${formatBytes(bytes)}`;
+  const text = `checked ${read}, ${counted(strangers, "stranger")}, ${counted(findings, "finding")}`;
   await output.write(isJson ? `${JSON.stringify({ summary: tally })}\n` : `${text}\n`);
   await output.flush();
-  if (findings > 0) throw new CommandFailure(`${findings} ${findings === 1 ? "finding" : "findings"}`);
+  if (findings > 0) throw new CommandFailure(counted(findings, "finding"));
 }
 
 function isSame({ topic, partition, segment }: ListedSegment, other: ListedSegment): boolean {
