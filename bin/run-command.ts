@@ -1,5 +1,7 @@
 import { Argument, Command } from "commander";
 import { type SeriesEnds, WORKER_NAMES, type WorkerName } from "#lib/housekeeping/workers/worker.ts";
+import { uncleanableRecords } from "./cli/backlog.ts";
+import { counted } from "./cli/counted.ts";
 import { nearestName } from "./cli/nearest.ts";
 import { endWithReader } from "./cli/output.ts";
 import { Progress } from "./cli/progress.ts";
@@ -62,7 +64,7 @@ async function runWorker(name: WorkerName, options: RunOptions): Promise<void> {
   let runs = 0;
   let warned = 0;
   {
-    using _progress = new Progress(() => `${name}: ${changes} changes in ${runs} runs`);
+    using _progress = new Progress(() => `${name}: ${counted(changes, "change")} in ${counted(runs, "run")}`);
     for (let isOver = false; !isOver; runs++) {
       const warnedBefore = warnings.count;
       const changed = await broker.chores.work(name, { isForced, ends, signal });
@@ -72,7 +74,17 @@ async function runWorker(name: WorkerName, options: RunOptions): Promise<void> {
       warned = changed === 0 ? warnings.count - warnedBefore : 0;
     }
   }
-  const text = options.json === true ? JSON.stringify({ worker: name, changes, runs }) : `${name}: ${changes} changes`;
+  const text =
+    options.json === true ? JSON.stringify({ worker: name, changes, runs }) : `${name}: ${counted(changes, "change")}`;
   process.stdout.write(`${text}\n`);
+  if (name === "cleaner" && isForced) {
+    const records = await uncleanableRecords(broker.services, signal);
+    if (records > 0) process.stderr.write(`${adviceFor(records, options.dataDir)}\n`);
+  }
   if (warned > 0) throw new CommandFailure(`the ${name} has left something undone: see the warnings above`);
+}
+
+function adviceFor(records: number, dataDir: string): string {
+  const are = `${counted(records, "record")} of compacted topics ${records === 1 ? "is" : "are"} not in log segments yet`;
+  return `${are}: millrace run compactor --data-dir ${dataDir} --now, then this again`;
 }
