@@ -50,15 +50,19 @@ export class MissingEntryError extends LogError {
 /** The bytes of planned ranges: from the tail cache, else from their stores or their journal. */
 export class EntryReader {
   readonly #tailCache: TailCache;
+  readonly #inlinedCache: TailCache | undefined;
   readonly #objects: WriteAheadReader;
   readonly #inlined: InlineReader;
 
   constructor(deps: {
     readonly tailCache: TailCache;
+    /** Where `inlined` leaves what it reads, if that is another cache. */
+    readonly inlinedCache?: TailCache | undefined;
     readonly objects: WriteAheadReader;
     readonly inlined: InlineReader;
   }) {
     this.#tailCache = deps.tailCache;
+    this.#inlinedCache = deps.inlinedCache;
     this.#objects = deps.objects;
     this.#inlined = deps.inlined;
   }
@@ -70,7 +74,8 @@ export class EntryReader {
     if (place.kind === "lost") return [lostBatches(range)];
     const { seq, indexInRecord } = place;
     const { position, byteLength } = range;
-    return this.#tailCache.inline(journal, { seq, indexInRecord, position, byteLength });
+    const inlined = { seq, indexInRecord, position, byteLength };
+    return this.#tailCache.inline(journal, inlined) ?? this.#inlinedCache?.inline(journal, inlined);
   }
 
   /**

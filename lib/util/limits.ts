@@ -282,6 +282,8 @@ export const MERGED_INPUTS_MAX = 512;
 export const COMPACTION_READ_BYTES_MAX = 16 * MIB;
 /** The same in objects and records. */
 export const COMPACTION_READS_AT_ONCE_MAX = 16;
+/** Inlined batches that workers keep of pages of a journal: what they read of one page they read soon after one another. */
+export const COMPACTION_INLINE_BYTES_MAX = 4 * MIB;
 /** Segments that are read for together, and uploaded so many at once. */
 export const COMPACTION_SEGMENTS_TOGETHER_MAX = 256;
 export const COMPACTION_UPLOADS_AT_ONCE_MAX = 8;

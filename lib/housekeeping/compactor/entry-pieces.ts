@@ -87,7 +87,10 @@ export class EntryPieces {
   }
 }
 
-/** The pieces by the object or record that they lie in, in the order in which the places come first. */
+/**
+ * The pieces by the object or record that they lie in, objects in the order in which they come first. Records in their own
+ * order, for a page of them has entries of many partitions.
+ */
 function byPlace(pieces: readonly EntryPiece[]): readonly (readonly EntryPiece[])[] {
   const groups = new Map<string, EntryPiece[]>();
   for (const piece of pieces) {
@@ -96,7 +99,12 @@ function byPlace(pieces: readonly EntryPiece[]): readonly (readonly EntryPiece[]
     if (group === undefined) groups.set(name, [piece]);
     else group.push(piece);
   }
-  return [...groups.values()].map((group) => group.sort((a, b) => a.entry.position - b.entry.position));
+  const sorted = [...groups.values()].sort((a, b) => seqOf(a) - seqOf(b));
+  return sorted.map((group) => group.sort((a, b) => a.entry.position - b.entry.position));
+}
+
+function seqOf([piece]: readonly EntryPiece[]): number {
+  return piece?.entry.place.kind === "inline" ? piece.entry.place.seq : -1;
 }
 
 /** Begins one load for each run of pieces with less than a block between them. */

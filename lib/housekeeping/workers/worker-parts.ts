@@ -5,7 +5,7 @@ import { EntryReader } from "#lib/log/entry-reader.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { LogState } from "#lib/log/log-state.ts";
 import { SegmentReader } from "#lib/log/segment-reader.ts";
-import type { TailCache } from "#lib/log/tail-cache.ts";
+import { TailCache } from "#lib/log/tail-cache.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
@@ -15,7 +15,7 @@ import type { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import type { StoreHealth } from "#lib/storage/store-health.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 import type { TopicId } from "#lib/util/branded.ts";
-import { COMPACTION_READ_BYTES_MAX } from "#lib/util/limits.ts";
+import { COMPACTION_INLINE_BYTES_MAX, COMPACTION_READ_BYTES_MAX } from "#lib/util/limits.ts";
 
 /** What the workers need to know of the cluster (`ClusterView` has it). */
 export interface WorkerCluster {
@@ -51,15 +51,14 @@ export interface WorkerReaderPorts {
   readonly tailCache: TailCache;
 }
 
-/** Readers with a small block cache of their own. Dispose of `objects` when the process stops. */
+/** Readers with small caches of their own. Dispose of `objects` when the process stops. */
 export function newWorkerReaders(ports: WorkerReaderPorts): Pick<WorkerParts, "objects" | "entries" | "segments"> {
   // Whoever compacts knows what it will read: blocks ahead of it would be of other partitions.
   const objects = new RangeReader({ ...ports, cacheBytesMax: COMPACTION_READ_BYTES_MAX, readAheadBytes: 0 });
   const { tailCache } = ports;
   const segments = new SegmentReader(objects, { readAheadBytes: 0 });
-  return {
-    objects,
-    segments,
-    entries: new EntryReader({ tailCache, objects, inlined: new JournalInlineReader(ports) }),
-  };
+  // Pages of the journal are old when a worker reads them: in the shared cache they would drive out what tail readers want.
+  const pages = new TailCache(COMPACTION_INLINE_BYTES_MAX);
+  const inlined = new JournalInlineReader({ ...ports, tailCache: pages });
+  return { objects, segments, entries: new EntryReader({ tailCache, inlinedCache: pages, objects, inlined }) };
 }

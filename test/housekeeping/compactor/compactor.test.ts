@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import type { SeriesEnds } from "#lib/housekeeping/workers/worker.ts";
+import type { LogJournal } from "#lib/log/log-journals.ts";
+import { TailCache } from "#lib/log/tail-cache.ts";
 import { objectKey } from "#lib/util/branded.ts";
 import { MIB } from "#lib/util/limits.ts";
 import { batchOf, CompactorWorld, DAY_MS, HOUR_MS, MINUTE_MS } from "./compactor-world.ts";
@@ -94,6 +96,52 @@ test("inlined entries are read a page of the journal at a time", async () => {
   await worker.run(true);
   expect(await world.logs()).toEqual(records);
   expect(reads).toBe(1);
+});
+
+/** A worker that has folded the journal, and from where it reads records that it has folded. */
+async function pageReader(world: CompactorWorld, tailCache: TailCache) {
+  const from: number[] = [];
+  let folded: LogJournal | undefined;
+  const worker = world.worker({
+    tailCache,
+    journalFaults: {
+      next: ({ method, journal, seq }) => {
+        if (method === "read" && folded?.id === journal && seq <= folded.seq) from.push(seq);
+        return undefined;
+      },
+    },
+  });
+  folded = await world.world.run(worker.journals.journal(0, worker.stop.signal));
+  return { worker, journal: folded, from };
+}
+
+test("what is read of the journal stays out of the tail cache, and what is in the tail cache is not read", async () => {
+  for (const isCached of [false, true]) {
+    const world = new CompactorWorld();
+    const batch = batchOf(30);
+    for (let index = 0; index < 20; index++) await world.append([[0, [batch]]], { inline: true });
+    const tailCache = new TailCache(MIB);
+    const { worker, journal, from } = await pageReader(world, tailCache);
+    for (const { place } of isCached ? (await world.partition()).entries : []) {
+      if (place.kind === "inline") tailCache.addInline(journal.id, place.seq, place.indexInRecord, batch);
+    }
+    const { retainedBytes } = tailCache;
+    expect(await worker.run(true)).toBe(1);
+    expect(tailCache.retainedBytes).toBe(retainedBytes);
+    expect(from).toHaveLength(isCached ? 0 : 1);
+    expect(await world.logs()).toEqual(await world.fetchAll());
+  }
+});
+
+test("a page of the journal is read once, however many partitions have entries in it", async () => {
+  const world = new CompactorWorld();
+  for (let index = 0; index < 60; index++)
+    await world.append([[2 * (index % 2), [batchOf(100_000)]]], { inline: true });
+  const { worker, from } = await pageReader(world, new TailCache(0));
+  expect(await worker.run(true)).toBe(2);
+  // 6 MB of them, in pages of at most a mebibyte.
+  expect(from).toHaveLength(6);
+  expect(new Set(from).size).toBe(6);
 });
 
 test("by schedule nothing is done before it is due, and no store is asked", async () => {
