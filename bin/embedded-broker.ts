@@ -24,7 +24,6 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   await using opened = new AsyncDisposableStack();
   makeDataDirectory(settings.dataDir);
   opened.use(ProcessLock.acquire(settings.dataDir, settings.brokerId));
-  keepConfigs({ dataDir: settings.dataDir, brokerId: settings.brokerId, configs: settings.brokerConfigs }, logger);
   const clock = new SystemClock();
   const random = new SystemRandom();
   await checkJournalIsThere(settings.dataDir);
@@ -47,6 +46,8 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   opened.defer(() =>
     Promise.race([embedded[Symbol.asyncDispose](), sleep(STORE_CLOSE_MS_MAX, undefined, { ref: false })]),
   );
+  // Not before all that is here has proved to be ours.
+  keepConfigs({ dataDir, brokerId, configs: settings.brokerConfigs }, logger);
   const broker = await startBroker(
     {
       ...meteredPorts({ journal, stores: embedded.stores, clock }),
