@@ -274,6 +274,8 @@ export const COMPACTION_ENTRY_AGE_MS_MIN = 10_000;
 export const CLOCK_AHEAD_MS_MAX = 5 * 60 * 1000;
 /** The oldest entry of a partition becomes a segment at this age, or at the topic's `segment.ms` if that is less. */
 export const COMPACTION_AGE_MS_MAX = 24 * 60 * 60 * 1000;
+/** A smaller `segment.ms` or `max.compaction.lag.ms` counts as this: each segment is three files and a command. */
+export const COMPACTION_AGE_MS_MIN = 60 * 1000;
 /** Entries and segments that one command may name as its inputs, so that it fits in a journal record. */
 export const COMPACTION_INPUTS_MAX = 2_048;
 /** The same for segments, whose names are longer. */

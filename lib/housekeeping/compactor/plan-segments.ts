@@ -5,6 +5,7 @@ import type { Offset, TimestampMs } from "#lib/util/branded.ts";
 import {
   CLOCK_AHEAD_MS_MAX,
   COMPACTION_AGE_MS_MAX,
+  COMPACTION_AGE_MS_MIN,
   COMPACTION_BYTES_MIN,
   COMPACTION_ENTRIES_MIN,
   COMPACTION_ENTRY_AGE_MS_MIN,
@@ -81,12 +82,18 @@ function areDue(entries: readonly WriteAheadEntry[], settings: SegmentSettings, 
 
 /** As in Kafka, what the cleaner must have seen by then has to be in a segment by then. */
 function ageMsMax({ segmentMs, isCompacted, maxCompactionLagMs }: SegmentSettings): number {
-  return Math.min(segmentMs, COMPACTION_AGE_MS_MAX, isCompacted ? maxCompactionLagMs : Number.POSITIVE_INFINITY);
+  const lagMs = isCompacted ? maxCompactionLagMs : Number.POSITIVE_INFINITY;
+  return Math.max(COMPACTION_AGE_MS_MIN, Math.min(segmentMs, lagMs, COMPACTION_AGE_MS_MAX));
+}
+
+/** A shorter one would have each flush become a segment. */
+function spanMsMax({ segmentMs }: Pick<SegmentSettings, "segmentMs">): number {
+  return Math.max(COMPACTION_AGE_MS_MIN, segmentMs);
 }
 
 /** Where a segment ends that begins with the first entry. One entry at least: an entry is never split. */
 function segmentEnd(entries: readonly WriteAheadEntry[], endMax: number, settings: SegmentSettings): number {
-  const run = new RunMeasure(settings.segmentMs);
+  const run = new RunMeasure(spanMsMax(settings));
   const bytesMax = segmentBytesMax(settings);
   for (let index = 0; index < endMax && index < COMPACTION_INPUTS_MAX; index++) {
     const entry = entries[index];
@@ -129,9 +136,10 @@ function mergedBytesMax(settings: SegmentSettings): number {
 }
 
 /** Retention goes by a segment's newest record, as the cleaner's lag does: one that spans long would hold old ones back. */
-function mergedSpanMsMax({ isCompacted, isDeleted, retentionMs, segmentMs }: SegmentSettings): number {
-  if (isDeleted && retentionMs >= 0) return Math.max(segmentMs, retentionMs / 8);
-  return isCompacted ? segmentMs : Number.POSITIVE_INFINITY;
+function mergedSpanMsMax(settings: SegmentSettings): number {
+  const { isCompacted, isDeleted, retentionMs } = settings;
+  if (isDeleted && retentionMs >= 0) return Math.max(spanMsMax(settings), retentionMs / 8);
+  return isCompacted ? spanMsMax(settings) : Number.POSITIVE_INFINITY;
 }
 
 type Measured = Pick<WriteAheadEntry, "baseOffset" | "nextOffset" | "byteLength" | "maxTimestampMs" | "appendedAtMs">;

@@ -82,9 +82,20 @@ test("whatever there is becomes a segment after a day, or after segment.ms, or m
   expect(due([{ ageMs: 5 * MINUTE_MS }], { maxCompactionLagMs: 5 * MINUTE_MS, isCompacted: true })).toBe(1);
 });
 
+test("a segment.ms or max.compaction.lag.ms below a minute counts as one, for the age and for what a segment spans", () => {
+  const isCompacted = true;
+  for (const settings of [{ segmentMs: 1 }, { maxCompactionLagMs: 1, isCompacted }]) {
+    expect(due([{ ageMs: MINUTE_MS - 1 }], settings)).toBe(0);
+    expect(due([{ ageMs: MINUTE_MS }, { ageMs: 50_000 }, { ageMs: 10_000 }], settings)).toBe(3);
+  }
+  expect(due([{ ageMs: 2 * MINUTE_MS }, { ageMs: MINUTE_MS }, { ageMs: MINUTE_MS - 1 }], { segmentMs: 1 })).toBe(2);
+  const minutely = Array.from({ length: 9 }, (_, index) => ({ ageMs: (9 - index) * 7_500 }));
+  expect(merged(minutely, { segmentMs: 1, isCompacted, isDeleted: false })).toBe("0-8");
+});
+
 test("what readers of the tail may still want is left, unless the run is forced", () => {
   expect(due([{ ageMs: 2 * DAY_MS }, { ageMs: 10_000 }, { ageMs: 9_999 }])).toBe(2);
-  expect(due([{ ageMs: 9_999 }], { segmentMs: 1 })).toBe(0);
+  expect(due([{ ageMs: 9_999, byteLength: SEGMENT_BYTES_MAX }])).toBe(0);
   expect(due([{ ageMs: 0 }, { ageMs: -5_000 }], {}, true)).toBe(2);
 });
 
