@@ -196,7 +196,7 @@ export class Compactor implements Worker {
     const { topicId, partitionIndex } = partition;
     const topic = this.#parts.cluster.topic(topicId)?.name ?? topicId;
     const fields = { topic, partition: partitionIndex, error: describeError(error) };
-    this.#parts.logger.warn("a partition is not compacted; it will be tried again", fields);
+    this.#parts.logger.warn("compacting a partition ended in an error; a later run does what is left to do", fields);
   }
 
   /** What the plan named may be gone because the state has moved on; only the newest state says that it is damage (J8). */
