@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { Command } from "commander";
 import { formatNote } from "#lib/housekeeping/doctor/finding.ts";
+import { StorePresence } from "#lib/housekeeping/doctor/store-presence.ts";
 import { isLost, segmentKey } from "#lib/log/segments.ts";
 import { SILENT_LOGGER } from "#lib/runtime/logger.ts";
 import { counted } from "./cli/counted.ts";
@@ -147,20 +148,24 @@ async function verify(options: PlaceOptions): Promise<void> {
   const { partitions, stores, list } = await open(options, opened);
   const output = new Output();
   const isJson = options.json === true;
+  const { signal } = new AbortController();
+  const sources = new Map(stores.ids.map((id) => [id, stores.store(id)]));
   const verifier = new SegmentVerifier({
     stores,
+    presence: await StorePresence.of({ stores: sources }, signal),
     isLive: async (sought) => segmentsOf(await list()).some((segment) => isSame(segment, sought)),
     onFinding: (finding) =>
       void output.write(
         isJson ? `${JSON.stringify(finding)}\n` : `FINDING ${finding.kind} ${finding.where}: ${finding.what}\n`,
       ),
     onNote: (note) => void output.write(isJson ? `${JSON.stringify(note)}\n` : `${formatNote(note)}\n`),
-    signal: new AbortController().signal,
+    signal,
   });
   const { tally } = verifier;
   {
     using _progress = new Progress(() => `checked ${counted(tally.segments, "segment")}, ${formatBytes(tally.bytes)}`);
     for (const segment of segmentsOf(partitions)) await verifier.verify(segment);
+    verifier.reportAway();
     if (options.topic === undefined) await verifier.findStrangers();
   }
   const { segments, objects, bytes, strangers, findings } = tally;
@@ -168,7 +173,10 @@ async function verify(options: PlaceOptions): Promise<void> {
   const text = `checked ${read}, ${counted(strangers, "stranger")}, ${counted(findings, "finding")}`;
   await output.write(isJson ? `${JSON.stringify({ summary: tally })}\n` : `${text}\n`);
   await output.flush();
-  if (findings > 0) throw new CommandFailure(counted(findings, "finding"));
+  if (findings === 0) return;
+  throw new CommandFailure(
+    `${counted(findings, "finding")}: run millrace doctor --data-dir ${options.dataDir} for what to do`,
+  );
 }
 
 function isSame({ topic, partition, segment }: ListedSegment, other: ListedSegment): boolean {

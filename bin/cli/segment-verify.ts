@@ -1,5 +1,6 @@
 import type { Note } from "#lib/housekeeping/doctor/finding.ts";
 import { strangerNote } from "#lib/housekeeping/doctor/store-checks.ts";
+import type { StorePresence } from "#lib/housekeeping/doctor/store-presence.ts";
 import { checkSegment, type SegmentFault } from "#lib/housekeeping/segment-check.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
@@ -20,6 +21,7 @@ export interface VerifyTally {
 
 export interface VerifierOptions {
   readonly stores: StoreSet;
+  readonly presence: StorePresence;
   /** Whether the segment is among those of its partition, read again. */
   readonly isLive: (segment: ListedSegment) => Promise<boolean>;
   readonly onFinding: (finding: Note) => void;
@@ -38,11 +40,15 @@ export class SegmentVerifier {
 
   async verify(listed: ListedSegment): Promise<void> {
     const { topic, partition, segment } = listed;
-    const { stores, isLive } = this.#options;
+    const { stores, presence, isLive } = this.#options;
     const found: Note[] = [];
+    let isOnlyThere = true;
     for (const storeId of [...new Set([...segment.copies, ...stores.ids])]) {
+      if (presence.isAway(storeId)) continue;
       const isNamed = segment.copies.includes(storeId);
-      for (const { key, kind, problem } of await this.#check(listed, storeId)) {
+      const faults = await this.#check(listed, storeId);
+      if (faults.length === 0) isOnlyThere = false;
+      for (const { key, kind, problem } of faults) {
         // A store that the record does not name may have got it since, or is getting it.
         if (!isNamed && kind !== "damaged") continue;
         const of = `of ${topic}-${partition}, offsets ${segment.baseOffset} to ${segment.nextOffset - 1}`;
@@ -51,14 +57,24 @@ export class SegmentVerifier {
     }
     this.tally.segments++;
     // Workers may have replaced it and deleted it meanwhile.
-    if (found.length === 0 || !(await isLive(listed))) return;
+    const awayIds = segment.copies.filter((id) => presence.isAway(id));
+    if ((found.length === 0 && awayIds.length === 0) || !(await isLive(listed))) return;
+    presence.noteNeeded(awayIds, { isOnlyThere });
     for (const finding of found) this.#find(finding);
+  }
+
+  /** One finding for each store that is away, however many segments it has. */
+  reportAway(): void {
+    this.#options.presence.report({
+      add: ({ kind, where, what, remedy }) => this.#find({ kind, where, what: `${what}; ${remedy}` }),
+    });
   }
 
   /** Tells what Millrace did not write. */
   async findStrangers(): Promise<void> {
-    const { stores, onNote, signal } = this.#options;
+    const { stores, presence, onNote, signal } = this.#options;
     for (const storeId of stores.ids) {
+      if (presence.isAway(storeId)) continue;
       try {
         for await (const key of findStrangers(stores.store(storeId), signal)) {
           this.tally.strangers++;

@@ -1,4 +1,14 @@
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { KafkaConnection } from "#lib/client/kafka-connection.ts";
@@ -125,6 +135,20 @@ const middleKey = () => defined(segments.get(2)).slice("store-0/".length);
 const filesOf = (base: number) =>
   ["index", "log", "timeindex"].map((suffix) => `${defined(segments.get(base))}.${suffix}`);
 
+test.concurrent("a store that is away is one finding, however many segments are in it", TIMEOUT, async () => {
+  const dataDir = directory.file(`copy-${copies++}`);
+  cpSync(original, dataDir, { recursive: true });
+  renameSync(join(dataDir, "store-0"), join(dataDir, "unmounted"));
+  const { code, stdout, stderr } = await byHand("segments", "verify", "--data-dir", dataDir);
+  expect(code).toBe(1);
+  expect(stdout.match(/^FINDING .*$/gm)).toEqual([
+    expect.stringMatching(
+      /^FINDING store-away store 0: it is away \(.*\): 3 needed objects .* 3 of them nowhere else; /,
+    ),
+  ]);
+  expect(stderr).toContain(`error: 1 finding: run millrace doctor --data-dir ${dataDir} for what to do`);
+});
+
 describe("a log segment", () => {
   test.concurrent(
     "that is cut short is named, and costs the records behind the cut and no other",
@@ -152,6 +176,7 @@ describe("a log segment", () => {
         expect(stdout).toContain(`FINDING segment-damaged store 0 object ${middleKey()}.index: byte `);
       }
       expect(found.doctor.stdout).toContain("its log is whole");
+      expect(found.doctor.stdout).toContain("of partition t-0, offsets 2 to 3");
       expect(found.left).toEqual(expect.arrayContaining([...filesOf(0), ...filesOf(2)]));
       expect(found.lettersLater).toBe(found.letters);
     },

@@ -3,7 +3,7 @@ import { CLUSTER_JOURNAL_ID, clusterStateMachine } from "#lib/cluster/cluster-st
 import { groupJournalId } from "#lib/coordinator/group-journals.ts";
 import { groupStateMachine } from "#lib/coordinator/group-state-machine.ts";
 import type { StateMachine } from "#lib/journal/state-machine.ts";
-import type { JournalId } from "#lib/util/branded.ts";
+import type { JournalId, TopicId } from "#lib/util/branded.ts";
 import { type Findings, RESTORE_JOURNAL } from "./finding.ts";
 import { JournalWalk } from "./journal-walk.ts";
 import { examineLogJournals, examineLogStates } from "./log-exam.ts";
@@ -32,9 +32,10 @@ export async function examine(ports: DoctorPorts, findings: Findings, signal: Ab
     findings.add({ kind: "journal-missing", where: `journal ${CLUSTER_JOURNAL_ID}`, what, remedy: RESTORE_JOURNAL });
   }
   const numbers = journalNumbers(ids, findings);
-  const states = await examineLogJournals(numbers.log, context);
+  const logContext = { ...context, topicName: (id: TopicId) => before?.topics.get(id)?.name ?? id };
+  const states = await examineLogJournals(numbers.log, logContext);
   for (const number of numbers.group) await walkWhole(groupJournalId(number), groupStateMachine, context);
-  await examineLogStates(states, new SegmentExam({ ports, presence, findings, signal }, objects), context);
+  await examineLogStates(states, new SegmentExam({ ports, presence, findings, signal }, objects), logContext);
   const after = await foldCluster({ ...context, findings: findings.muted() });
   const clusters = [before, after].filter((state) => state !== undefined);
   for (const [number, state] of states) {

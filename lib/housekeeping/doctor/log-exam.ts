@@ -11,7 +11,7 @@ import { JournalWalk, type WalkedRecord } from "./journal-walk.ts";
 import type { ObjectClaim } from "./object-exam.ts";
 import type { SegmentExam } from "./segment-exam.ts";
 import type { SnapshotContext } from "./snapshot-checks.ts";
-import { checkLogState, checkSegmentFacts } from "./state-checks.ts";
+import { checkLogState, checkSegmentFacts, type TopicName } from "./state-checks.ts";
 import { parseBatchRun } from "./state-entries.ts";
 
 type LogWalk = JournalWalk<LogState, LogCommand, LogOutcome>;
@@ -22,13 +22,17 @@ interface Stepped {
   readonly record: WalkedRecord<LogCommand>;
 }
 
+export interface LogContext extends SnapshotContext {
+  readonly topicName: TopicName;
+}
+
 /**
  * Walks all log journals side by side, always the one whose next record was proposed first: the journals that share an
  * object name it at about the same time, so that it is read once.
  */
 export async function examineLogJournals(
   numbers: readonly number[],
-  context: SnapshotContext,
+  context: LogContext,
 ): Promise<ReadonlyMap<number, LogState | undefined>> {
   const walks = numbers.map((number) => ({
     number,
@@ -62,7 +66,7 @@ function takeEarliest(next: Stepped[]): Stepped | undefined {
   return earliest === undefined ? undefined : next.splice(earliest, 1)[0];
 }
 
-async function examineAppend(command: AppendCommand, where: string, context: SnapshotContext): Promise<void> {
+async function examineAppend(command: AppendCommand, where: string, context: LogContext): Promise<void> {
   const { source, parts } = command;
   const bytes =
     source.kind === "inline"
@@ -73,7 +77,7 @@ async function examineAppend(command: AppendCommand, where: string, context: Sna
   const isInline = source.kind === "inline";
   const remedy = isInline ? RESTORE_JOURNAL : RESTORE_OBJECT;
   for (const { part, position, problem } of checkParts(bytes, parts)) {
-    const partition = `${part.topicId}-${part.partitionIndex}`;
+    const partition = `${context.topicName(part.topicId)}-${part.partitionIndex}`;
     const place = isInline ? "its inlined bytes" : `object ${source.key}`;
     const what = `${place}, byte ${position}, partition ${partition}: ${problem}`;
     findings.add({ kind: "batch", where, what, remedy });
@@ -84,7 +88,7 @@ async function examineAppend(command: AppendCommand, where: string, context: Sna
 }
 
 /** What the segments say of themselves; their bytes are read if the state at the end needs them. */
-function examineReplace(command: ReplaceCommand, where: string, { findings, objects }: SnapshotContext): void {
+function examineReplace(command: ReplaceCommand, where: string, { findings, objects }: LogContext): void {
   for (const segment of command.segments) {
     for (const what of checkSegmentFacts(segment, command.partitionIndex)) {
       findings.add({ kind: "segment-facts", where, what, remedy: RESTORE_JOURNAL });
@@ -94,7 +98,7 @@ function examineReplace(command: ReplaceCommand, where: string, { findings, obje
 }
 
 /** The object is read if the state at the end needs it. */
-function examineGather(command: GatherCommand, where: string, { findings, objects }: SnapshotContext): void {
+function examineGather(command: GatherCommand, where: string, { findings, objects }: LogContext): void {
   objects.noteNamed(command.key);
   const { key, flushId } = command;
   if (parseWriteAheadKey(key)?.flushId === flushId) return;
@@ -123,7 +127,7 @@ interface EntryUse {
 export async function examineLogStates(
   states: ReadonlyMap<number, LogState | undefined>,
   segments: SegmentExam,
-  context: SnapshotContext,
+  context: LogContext,
 ): Promise<void> {
   const suspects: Suspect[] = [];
   const unseen = new Map<ObjectKey, { readonly claim: ObjectClaim; readonly uses: EntryUse[] }>();
@@ -134,11 +138,13 @@ export async function examineLogStates(
   for (const [journalNumber, state] of states) {
     // Where the last state is not known, anything may still be needed.
     if (state === undefined) context.objects.reportAllNeeded();
-    else for (const finding of checkLogState(logJournalId(journalNumber), state)) context.findings.add(finding);
+    else
+      for (const finding of checkLogState(logJournalId(journalNumber), state, context.topicName))
+        context.findings.add(finding);
     for (const partition of state?.partitions.values() ?? []) {
       context.findings.tally.partitions++;
       for (const segment of partition.segments) {
-        const report = await segments.examine(segment, nameOf(partition));
+        const report = await segments.examine(segment, nameOf(partition, context));
         if (report !== undefined) suspects.push({ journalNumber, key: segmentKey(segment, "log"), report });
       }
       for (const entry of partition.entries) {
@@ -162,7 +168,7 @@ export async function examineLogStates(
   for (const { report } of await stillNeeded(suspects, context)) report();
 }
 
-async function stillNeeded(suspects: readonly Suspect[], context: SnapshotContext): Promise<readonly Suspect[]> {
+async function stillNeeded(suspects: readonly Suspect[], context: LogContext): Promise<readonly Suspect[]> {
   const needed: Suspect[] = [];
   for (const journalNumber of new Set(suspects.map((each) => each.journalNumber))) {
     const own = suspects.filter((each) => each.journalNumber === journalNumber);
@@ -187,11 +193,11 @@ function neededKeys({ partitions }: LogState): ReadonlySet<ObjectKey> {
   return keys;
 }
 
-function nameOf({ topicId, partitionIndex }: PartitionState): string {
-  return `partition ${topicId}-${partitionIndex}`;
+function nameOf({ topicId, partitionIndex }: PartitionState, { topicName }: LogContext): string {
+  return `partition ${topicName(topicId)}-${partitionIndex}`;
 }
 
-async function examineEntries(claim: ObjectClaim, uses: readonly EntryUse[], context: SnapshotContext): Promise<void> {
+async function examineEntries(claim: ObjectClaim, uses: readonly EntryUse[], context: LogContext): Promise<void> {
   const bytes = await context.objects.segment(claim, `the state of its journal`);
   if (bytes === undefined) return;
   for (const { partition, entry } of uses) {
@@ -199,7 +205,7 @@ async function examineEntries(claim: ObjectClaim, uses: readonly EntryUse[], con
     context.findings.tally.batches += run.batchCount;
     for (const problem of run.problems) {
       const where = `object ${claim.key}`;
-      const what = `${nameOf(partition)}, offset ${entry.baseOffset}: ${problem}`;
+      const what = `${nameOf(partition, context)}, offset ${entry.baseOffset}: ${problem}`;
       context.findings.add({ kind: "batch", where, what, remedy: RESTORE_OBJECT });
     }
   }

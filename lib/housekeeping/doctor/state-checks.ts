@@ -6,6 +6,7 @@ import { parseSegmentKey } from "#lib/storage/object-keys.ts";
 import { OFFSET_INDEX_ENTRY_BYTES } from "#lib/storage/segments/offset-index.ts";
 import { TIME_INDEX_ENTRY_BYTES } from "#lib/storage/segments/time-index.ts";
 import { ABORTED_TRANSACTION_BYTES } from "#lib/storage/segments/transaction-index.ts";
+import type { TopicId } from "#lib/util/branded.ts";
 import { DecodeError } from "#lib/util/byte-reader.ts";
 import type { Finding } from "./finding.ts";
 import { entryBatches } from "./state-entries.ts";
@@ -85,11 +86,14 @@ function checkEntrySizes(entry: WriteAheadEntry): readonly string[] {
   }
 }
 
+/** What people call a topic: its name where the cluster journal knows it, else its id. */
+export type TopicName = (topicId: TopicId) => string;
+
 /** Every invariant of one log journal's state that it alone can tell. */
-export function checkLogState(journalName: string, state: LogState): readonly Finding[] {
+export function checkLogState(journalName: string, state: LogState, topicName: TopicName): readonly Finding[] {
   const findings: Finding[] = [];
   for (const [key, partition] of state.partitions) {
-    const where = `${journalName} partition ${partition.topicId}-${partition.partitionIndex}`;
+    const where = `${journalName} partition ${topicName(partition.topicId)}-${partition.partitionIndex}`;
     if (key !== partitionKey(partition.topicId, partition.partitionIndex)) {
       findings.push({ kind: "partition-key", where, what: `it is filed as ${key}`, remedy: REPORT_BUG });
     }
@@ -120,7 +124,7 @@ export function checkPlacement(
   const findings: Finding[] = [];
   for (const { topicId, partitionIndex } of state.partitions.values()) {
     const topics = clusters.map((cluster) => cluster.topics.get(topicId)).filter((topic) => topic !== undefined);
-    const where = `log-${journalNumber} partition ${topicId}-${partitionIndex}`;
+    const where = `log-${journalNumber} partition ${topics[0]?.name ?? topicId}-${partitionIndex}`;
     if (topics.length === 0) {
       const remedy = "its records cannot be reached; report a bug, a topic's name is freed after its partitions only";
       findings.push({ kind: "partition-orphaned", where, what: "the cluster journal has no such topic", remedy });

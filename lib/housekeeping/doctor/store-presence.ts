@@ -26,7 +26,7 @@ export class StorePresence {
   readonly #absences = new Map<StoreId, Absence>();
 
   /** Looks once at each store. */
-  static async of(ports: DoctorPorts, signal: AbortSignal): Promise<StorePresence> {
+  static async of(ports: Pick<DoctorPorts, "stores">, signal: AbortSignal): Promise<StorePresence> {
     const presence = new StorePresence();
     for (const [id, store] of ports.stores) {
       const why = await absenceOf(store, signal);
@@ -56,7 +56,7 @@ export class StorePresence {
     }
   }
 
-  report(findings: Findings): void {
+  report(findings: Pick<Findings, "add">): void {
     for (const [id, { why, objects, onlyThere }] of [...this.#absences].sort(([a], [b]) => a - b)) {
       const what = `it is away (${why}): ${objects} needed objects have copies there, ${onlyThere} of them nowhere else`;
       findings.add({ kind: "store-away", where: `store ${id}`, what, remedy: BRING_BACK });

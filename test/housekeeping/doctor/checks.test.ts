@@ -56,11 +56,11 @@ describe("a partition", () => {
 
   test("as the fold leaves it has no gap, also behind an advanced log start", () => {
     const log = written();
-    expect(checkLogState("log-0", log.state)).toEqual([]);
+    expect(checkLogState("log-0", log.state, (id) => id)).toEqual([]);
     log.fold({ kind: "advance-log-start", topicId: TOPIC, partitionIndex: 0, logStartOffset: 3 });
-    expect(checkLogState("log-0", log.state)).toEqual([]);
+    expect(checkLogState("log-0", log.state, (id) => id)).toEqual([]);
     log.fold({ kind: "advance-log-start", topicId: TOPIC, partitionIndex: 0, logStartOffset: 7 });
-    expect(checkLogState("log-0", log.state)).toEqual([]);
+    expect(checkLogState("log-0", log.state, (id) => id)).toEqual([]);
   });
 
   test("with a gap, an overlap, a wrong end or wrong sizes is told", () => {
