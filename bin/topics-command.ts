@@ -3,6 +3,7 @@ import type { KafkaClient } from "#lib/client/kafka-client.ts";
 import { KafkaError } from "#lib/client/kafka-error.ts";
 import { topicMetadata } from "#lib/client/topic-metadata.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { brokerDataDir } from "./cli/broker-data-dir.ts";
 import { addBootstrapOption, type ClientOptions, collect, openClient } from "./cli/client.ts";
 import { LeaderOffsets } from "./cli/leader-offsets.ts";
 import { parseInteger, parseKeyValue } from "./cli/parse.ts";
@@ -18,6 +19,9 @@ import {
 import { CommandFailure, UsageError } from "./cli/usage-error.ts";
 
 const NEVER = new AbortController().signal;
+
+/** For a line that nobody has asked for, nobody waits longer. */
+const ADVICE_MS_MAX = 2_000;
 
 /** `millrace topics`: what topics there are, and changes to them. */
 export function topicsCommand(): Command {
@@ -161,18 +165,30 @@ function deleteCommand(): Command {
       await using client = openClient(options);
       const errors = await deleteTopics(client, names, NEVER);
       let failed = 0;
+      let deleted = 0;
       for (const [index, name] of names.entries()) {
         const error = errors[index];
         const isMissing = error?.code === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
-        if (error === undefined) process.stdout.write(`deleted ${name}\n`);
-        else if (isMissing && options.ifExists === true) process.stdout.write(`missing ${name}\n`);
+        if (error === undefined) {
+          deleted++;
+          process.stdout.write(`deleted ${name}\n`);
+        } else if (isMissing && options.ifExists === true) process.stdout.write(`missing ${name}\n`);
         else {
           failed++;
           process.stderr.write(`${error.message}\n`);
         }
       }
+      if (deleted > 0 && options.url === undefined) await adviseGarbage(client, deleted);
       if (failed > 0) {
         throw new CommandFailure(`${failed} of ${names.length} topics were not deleted; see: millrace topics list`);
       }
     });
+}
+
+/** Who deletes to free a disk wonders why it is as full as before. */
+async function adviseGarbage(client: KafkaClient, deleted: number): Promise<void> {
+  const dataDir = await brokerDataDir(client, AbortSignal.timeout(ADVICE_MS_MAX));
+  if (dataDir === undefined) return;
+  const whose = deleted === 1 ? "its" : "their";
+  process.stderr.write(`${whose} files go in some hours; at once: millrace run garbage --data-dir ${dataDir} --now\n`);
 }
