@@ -19,8 +19,9 @@ export function doctorCommand(): Command {
     .addHelpText(
       "after",
       "\nReads only. One line a finding on stdout, a summary last; exit status 1 if there is any finding." +
-        "\nObjects without a record are what a crash before a commit leaves, or what waits for `millrace run garbage`:" +
-        "\nthey are counted as orphans, not findings. What Millrace did not write is told in lines STRANGER, no finding either." +
+        "\nObjects that no record names are counted as orphans, not findings: a crash before a commit leaves such. What was" +
+        "\nreplaced is no orphan while a record in a journal still names it, so orphans are not what waits for" +
+        "\n`millrace run garbage`: that is not told apart. What Millrace did not write is told in lines STRANGER, no finding either." +
         "\nBytes that SQLite leaves unused in its pages belong to nothing, so damage there is not told.",
     )
     .action(doctor);
