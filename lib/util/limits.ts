@@ -289,6 +289,8 @@ export const COMPACTION_INLINE_BYTES_MAX = 4 * MIB;
 /** Segments that are read for together, and uploaded so many at once. */
 export const COMPACTION_SEGMENTS_TOGETHER_MAX = 256;
 export const COMPACTION_UPLOADS_AT_ONCE_MAX = 8;
+/** Entries that the compactor looks at in one turn of the event loop. */
+export const COMPACTION_LOOKS_PER_TURN = 10_000;
 /** Commands of one journal in one run. */
 export const COMPACTION_ROUNDS_MAX = 64;
 /** So many small segments of a partition, one after another, become one. */
@@ -299,6 +301,8 @@ export const GATHERED_INLINE_AGE_MS = 40 * 60 * 1000;
 export const GATHERED_OBJECT_AGE_MS = 60 * 60 * 1000;
 /** Entries that become one by being gathered are not further apart: retention and compaction go by the newest record. */
 export const GATHERED_SPAN_MS_MAX = 60 * 60 * 1000;
+/** A journal is looked through for what is to be gathered so often: each of its entries, and all in one turn of the event loop. */
+export const GATHER_PERIOD_MS = 60 * 1000;
 /** An object of gathered entries is closed at this size. */
 export const GATHERED_BYTES_MAX = 8 * MIB;
 /** A worker passes over a partition that it cannot read for so long at first, and longer each time. */

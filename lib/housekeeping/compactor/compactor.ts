@@ -7,8 +7,10 @@ import { describeError } from "#lib/runtime/logger.ts";
 import type { JournalId, JournalSeq, Offset } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import {
+  COMPACTION_LOOKS_PER_TURN,
   COMPACTION_ROUNDS_MAX,
   COMPACTION_SEGMENTS_TOGETHER_MAX,
+  GATHER_PERIOD_MS,
   SEGMENT_BYTES_MAX,
   WORKER_RETRY_MS_MIN,
   WORKER_VIEW_MS_MAX,
@@ -51,6 +53,8 @@ export class Compactor implements Worker {
   readonly #retries: PartitionRetries;
   /** Journals in which nothing was due: until when that is so if they do not move. */
   readonly #resting = new Map<JournalId, { readonly seq: JournalSeq; readonly untilMs: number }>();
+  /** When each journal is to be looked through again for what is to be gathered. */
+  readonly #gatherDueMs = new Map<JournalId, number>();
   /** By number: journals that did not answer, or whose stores did not. */
   readonly #failedUntilMs = new Map<number, number>();
 
@@ -97,24 +101,33 @@ export class Compactor implements Worker {
     const run: JournalRun = { isForced, signal, journal, ends, lostRaces: new Map(), failed, isSilenceTold: false };
     let count = 0;
     for (let round = 0; round < COMPACTION_ROUNDS_MAX; round++) {
-      const plans = this.#plan(run);
+      const plans = await this.#plan(run);
       if (plans.length === 0) break;
       count += await this.#make(plans, run);
     }
     if (!isForced) count += await this.#gather(run);
     if (count === 0 && failed.size === 0) {
-      this.#resting.set(journal.id, { seq: journal.seq, untilMs: clock.monotonicMs() + WORKER_VIEW_MS_MAX });
+      const gatherDueMs = this.#gatherDueMs.get(journal.id) ?? Number.POSITIVE_INFINITY;
+      const untilMs = Math.min(clock.monotonicMs() + WORKER_VIEW_MS_MAX, gatherDueMs);
+      this.#resting.set(journal.id, { seq: journal.seq, untilMs });
     }
     return count;
   }
 
   /** What fits in memory together of all that is due, a segment for each partition. */
-  #plan(run: JournalRun): readonly SegmentPlan[] {
-    const { journal, isForced } = run;
+  async #plan(run: JournalRun): Promise<readonly SegmentPlan[]> {
+    const { journal, isForced, signal } = run;
     const time: PlanTime = { nowMs: journal.nowMs(), isForced };
     const plans: SegmentPlan[] = [];
     let byteLength = 0;
-    for (const partition of journal.state.partitions.values()) {
+    let lookCount = 0;
+    for (const partition of [...journal.state.partitions.values()]) {
+      if (lookCount >= COMPACTION_LOOKS_PER_TURN) {
+        lookCount = 0;
+        await this.#parts.clock.endOfTurn();
+        signal.throwIfAborted();
+      }
+      lookCount += 1 + partition.entries.length;
       const plan = this.#planOf(partition, time, run);
       if (plan === undefined) continue;
       const planBytes = sumBytes(plan.inputs.kind === "entries" ? plan.inputs.entries : plan.inputs.segments);
@@ -162,7 +175,9 @@ export class Compactor implements Worker {
 
   async #gather(run: JournalRun): Promise<number> {
     const { journal, signal } = run;
-    const { cluster, logger } = this.#parts;
+    const { cluster, clock, logger } = this.#parts;
+    if (clock.monotonicMs() < (this.#gatherDueMs.get(journal.id) ?? 0)) return 0;
+    this.#gatherDueMs.set(journal.id, clock.monotonicMs() + GATHER_PERIOD_MS);
     const time: PlanTime = { nowMs: journal.nowMs(), isForced: false };
     const plans = planGathers(journal.state, {
       nowMs: time.nowMs,

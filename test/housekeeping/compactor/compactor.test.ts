@@ -3,8 +3,9 @@ import type { SeriesEnds } from "#lib/housekeeping/workers/worker.ts";
 import type { LogJournal } from "#lib/log/log-journals.ts";
 import { TailCache } from "#lib/log/tail-cache.ts";
 import { objectKey } from "#lib/util/branded.ts";
-import { MIB } from "#lib/util/limits.ts";
+import { GATHERED_INLINE_AGE_MS, MIB } from "#lib/util/limits.ts";
 import { batchOf, CompactorWorld, DAY_MS, HOUR_MS, MINUTE_MS } from "./compactor-world.ts";
+import { entriesOf, partitionOf } from "./plan-fixtures.ts";
 
 /** Three partitions with entries in objects and in records; the first two are of different journals. */
 async function filled(options: ConstructorParameters<typeof CompactorWorld>[0] = {}): Promise<CompactorWorld> {
@@ -172,6 +173,43 @@ test("a quiet partition's entries are gathered within the hour, and become a seg
   expect(await world.logs()).toEqual(records[0]);
   expect(await recordsOf(world)).toEqual(records);
   expect(worker.warnings).toEqual([]);
+});
+
+test("what is to be gathered is looked for once a minute, however often the journal moves", async () => {
+  const world = new CompactorWorld();
+  await world.append([[0, [batchOf(10)]]], { inline: true });
+  await world.append([[2, [batchOf(10)]]], { inline: true });
+  const worker = world.worker();
+  await world.advance(GATHERED_INLINE_AGE_MS - MINUTE_MS / 4);
+  const journal = await world.world.run(worker.journals.journal(0, worker.stop.signal));
+  expect(await worker.run()).toBe(0);
+  await world.append([[0, [batchOf(10)]]], { inline: true });
+  await world.advance(MINUTE_MS / 2);
+  await world.world.run(journal.catchUp(worker.stop.signal));
+  expect(await worker.run()).toBe(0);
+  await world.advance(MINUTE_MS / 2);
+  expect(await worker.run()).toBe(2);
+});
+
+test("a look at many entries lets others have their turns", async () => {
+  const world = await filled();
+  const worker = world.worker();
+  await world.world.run(worker.journals.openAll(worker.stop.signal));
+  const { state } = await world.world.run(worker.journals.journal(0, worker.stop.signal));
+  for (let partitionIndex = 100; partitionIndex < 106; partitionIndex++) {
+    const entries = entriesOf(...Array.from({ length: 6_000 }, () => ({ ageMs: 0 })));
+    state.partitions.set(`many ${partitionIndex}`, partitionOf({ partitionIndex, entries }));
+  }
+  let turns = 0;
+  let isOver = false;
+  const countTurns = (): void => {
+    turns++;
+    if (!isOver) setImmediate(countTurns);
+  };
+  setImmediate(countTurns);
+  await worker.compactor.runOnce({ isForced: false, signal: worker.stop.signal });
+  isOver = true;
+  expect(turns).toBeGreaterThan(1);
 });
 
 test("an object of which little is left is gathered, and then nobody refers to it any more", async () => {
