@@ -99,7 +99,8 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
   } catch (error) {
     // A usage error promises that nothing was sent. If the flush below fails, its error is the one that is told.
     if (!(error instanceof UsageError) || counts.records === 0) throw error;
-    throw new CommandFailure(`${error.message}; the first ${counts.records} records were produced, the rest was not`);
+    const first = counts.records === 1 ? "the first record was" : `the first ${counts.records} records were`;
+    throw new CommandFailure(`${error.message}; ${first} produced, the rest was not`);
   } finally {
     // Whatever ends the input, what was read before counts.
     await producer.flush().finally(() => {
