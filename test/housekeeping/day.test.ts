@@ -212,8 +212,9 @@ test("two days and a half of produce, compaction, cleaning, retention and garbag
     if (keyed) {
       const newest = new Map([...acknowledged.values()].map((record) => [record.split("=")[0], record]));
       for (const record of newest.values()) expect([...found.values()]).toContain(record);
-      // All but the last hour or two has been cleaned.
-      expect(found.size).toBeLessThan(KEYS + 40);
+      // All but the last hours has been cleaned: two segments are dirty enough, and each may hold 100 minutes, for what is
+      // gathered after 40 minutes is as old as the newest of it.
+      expect(found.size).toBeLessThanOrEqual(KEYS + 60);
       continue;
     }
     for (const [offset, record] of acknowledged) {
