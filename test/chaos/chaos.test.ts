@@ -85,7 +85,7 @@ describe("a plan", () => {
     }
   });
 
-  test("gives each worker its turn, and ends the one that would go on as long as records come", () => {
+  test("gives each worker its turn, and ends the one with the most to do in time", () => {
     const workers = planOf({ ...settings, rounds: 30 }).flatMap((fault) => fault.workers);
     const names = new Set(workers.map(({ name }) => name));
     expect(names).toEqual(new Set(["cleaner", "compactor", "garbage", "replicator", "retention"]));

@@ -49,9 +49,9 @@ const REST_MS_MAX = 1_500;
 /** Most of it is the start of the process; a worker that has more time comes to its end, but for the compactor. */
 const KILL_MS_MIN = 1_200;
 const KILL_MS_MAX = 5_000;
-/** While records come, `run compactor --now` has something to do. */
-const ENDLESS: WorkerName = "compactor";
-const ENDLESS_MS = 8_000;
+/** The one with the most to do beside a producer: a round does not wait for its end. */
+const LONGEST: WorkerName = "compactor";
+const LONGEST_MS = 8_000;
 /** Of so many rounds each holds all kinds, in an order of its own. */
 const DECK: readonly FaultKind[] = [
   ...(["broker", "store", "broker", "store", "both", "all"] as const),
@@ -89,7 +89,7 @@ export function planOf({ seed, rounds, brokers, stores, hasWorkers }: PlanSettin
 
 function workersOf(kind: FaultKind, names: Deck<WorkerName>, random: SeededRandom): readonly WorkerFault[] {
   const killAfterMs = () => KILL_MS_MIN + random.below(KILL_MS_MAX - KILL_MS_MIN);
-  const toTheEnd = (name: WorkerName) => ({ name, killAfterMs: name === ENDLESS ? ENDLESS_MS : undefined });
+  const toTheEnd = (name: WorkerName) => ({ name, killAfterMs: name === LONGEST ? LONGEST_MS : undefined });
   if (kind === "worker" || kind === "outage") return [toTheEnd(names.draw())];
   if (kind === "halfway") return [{ name: names.draw(), killAfterMs: killAfterMs() }];
   if (kind === "pair") return [toTheEnd(names.draw()), { name: names.draw(), killAfterMs: killAfterMs() }];

@@ -39,10 +39,10 @@ const REPLICATION_FACTOR_MAX = 3;
 const RECORD_BYTES = 200;
 const START_MS_MAX = 60_000;
 /**
- * So that brokers make segments of what is 10 s old, clean them and have garbage all the time: as each record has a key
+ * So that brokers make segments of what is a minute old, clean them and have garbage all the time: as each record has a key
  * of its own, cleaning removes none of them.
  */
-const WORKED_CONFIGS = { "cleanup.policy": "compact,delete", "segment.ms": "10000" };
+const WORKED_CONFIGS = { "cleanup.policy": "compact,delete", "segment.ms": "60000" };
 /** Of each partition: a minute, in segments and entries. */
 const RECENT_OFFSETS = 3_000;
 /** What is under way when the last round is over: the producer's requests may wait for their time limit. */
