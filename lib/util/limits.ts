@@ -253,6 +253,10 @@ export const STORE_CLOSE_MS_MAX = 5_000;
 export const STORE_OPEN_FILES_MAX = 256;
 /** Files from this size on are written past the page cache. */
 export const DIRECT_WRITE_BYTES_MIN = 64 * KIB;
+/** The same where the bytes have to be copied for it. What is smaller is worth its place in the cache: snapshots are read soon. */
+export const DIRECT_COPY_BYTES_MIN = 4 * MIB;
+/** What is copied at a time then. */
+export const DIRECT_PIECE_BYTES = 1 * MIB;
 /** What is copied for the thread that writes files in one turn of the event loop. */
 export const PUBLISH_PIECE_BYTES = 2 * MIB;
 /** Memory and positions of such writes begin at multiples of it: the page size of nearly all devices. */

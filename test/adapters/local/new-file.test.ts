@@ -6,7 +6,12 @@ import { writeNewFile } from "#lib/adapters/local/new-file.ts";
 import { NodeSyncFiles } from "#lib/adapters/local/sync-files.ts";
 import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { defined } from "#lib/util/assert.ts";
-import { DIRECT_WRITE_BYTES_MIN, MEMORY_PAGE_BYTES } from "#lib/util/limits.ts";
+import {
+  DIRECT_COPY_BYTES_MIN,
+  DIRECT_PIECE_BYTES,
+  DIRECT_WRITE_BYTES_MIN,
+  MEMORY_PAGE_BYTES,
+} from "#lib/util/limits.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-new-file-"));
 const memory = new SegmentMemory(4 * 1024 * 1024);
@@ -68,6 +73,55 @@ test.each(SIZES)("a file of %i bytes holds what was given, from pages or from ch
   const third = Math.floor(byteLength / 3);
   expect(write(new NodeSyncFiles(), [copy.subarray(0, third), copy.subarray(third)]).equals(copy)).toBe(true);
 });
+
+test.each([DIRECT_COPY_BYTES_MIN - 1, DIRECT_COPY_BYTES_MIN, DIRECT_COPY_BYTES_MIN + DIRECT_PIECE_BYTES + 4_097])(
+  "%i bytes that lie anywhere are written as they are, past the cache if they are many",
+  (byteLength) => {
+    const bytes = Buffer.from(Uint8Array.from({ length: byteLength }, (_, at) => (at * 7 + (at >>> 12)) % 256));
+    const files = new NotedFiles();
+    const cuts = [0, 1, 100_003, DIRECT_PIECE_BYTES, DIRECT_PIECE_BYTES, byteLength];
+    const chunks = cuts.slice(1).map((end, index) => bytes.subarray(cuts[index], end));
+    expect(write(files, chunks).equals(bytes)).toBe(true);
+    // Without O_DIRECT on the file system of the tests everything is written through the cache.
+    if (files.steps[1] === "create") return;
+    expect(files.steps[0]).toBe(byteLength < DIRECT_COPY_BYTES_MIN ? "create" : "create direct");
+  },
+);
+
+/** A device that takes so many bytes past the cache, and then says that it cannot. */
+class StrictFiles extends NodeSyncFiles {
+  #directBytesLeft: number;
+  #direct = -1;
+
+  constructor(directBytes: number) {
+    super();
+    this.#directBytesLeft = directBytes;
+  }
+
+  override create(path: string, isDirect: boolean): number {
+    const descriptor = super.create(path, false);
+    if (isDirect) this.#direct = descriptor;
+    return descriptor;
+  }
+
+  override write(descriptor: number, chunks: readonly Uint8Array[], position: number): number {
+    if (descriptor !== this.#direct) return super.write(descriptor, chunks, position);
+    const [first] = chunks;
+    if (this.#directBytesLeft === 0) throw Object.assign(new Error("no"), { code: "EINVAL" });
+    const written = super.write(descriptor, [defined(first).subarray(0, this.#directBytesLeft)], position);
+    this.#directBytesLeft -= written;
+    return written;
+  }
+}
+
+test.each([0, 1, 4_096, DIRECT_PIECE_BYTES, DIRECT_PIECE_BYTES + 4_096, 2 * DIRECT_PIECE_BYTES - 1])(
+  "a device that stops after %i bytes past the cache gets the rest through it",
+  (directBytes) => {
+    const bytes = Buffer.from(Uint8Array.from({ length: DIRECT_COPY_BYTES_MIN + 77 }, (_, at) => (at * 11) % 251));
+    const chunks = [bytes.subarray(0, 3), bytes.subarray(3)];
+    expect(write(new StrictFiles(directBytes), chunks).equals(bytes)).toBe(true);
+  },
+);
 
 test("whole pages go past the page cache, the rest through it, and then all of it is synced", () => {
   const files = new NotedFiles();
