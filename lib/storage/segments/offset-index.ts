@@ -2,6 +2,7 @@ import { BATCH_HEADER_BYTES } from "#lib/record/record-batch.ts";
 import { assert } from "#lib/util/assert.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
+import { searchEntries, viewEntries } from "./entry-search.ts";
 import { CorruptSegmentError } from "./errors.ts";
 
 // `<base offset>.index` (Kafka's OffsetIndex): entries of 8 bytes, big-endian, ascending in both fields.
@@ -63,25 +64,16 @@ export function findPosition(
   entries.checkEnds(bounds);
   const wanted = offset - baseOffset;
   const last = entries.at(entries.count - 1);
-  const ceiling: OffsetIndexEntry = { relativeOffset: last.relativeOffset + 1, position: last.position + 1 };
-  let low: OffsetIndexEntry = { relativeOffset: -1, position: 0 };
-  let high = ceiling;
-  let first = 0;
-  let end = entries.count;
-  while (first < end) {
-    const middle = (first + end) >>> 1;
-    const entry = entries.at(middle);
-    if (!isBetween(low, entry, high))
-      throw new CorruptSegmentError(baseOffset, `index entry ${middle} is out of order`);
-    if (entry.relativeOffset <= wanted) {
-      low = entry;
-      first = middle + 1;
-    } else {
-      high = entry;
-      end = middle;
-    }
-  }
-  return { position: low.position, nextPosition: high === ceiling ? undefined : high.position };
+  const { low, high } = searchEntries(entries, {
+    floor: { relativeOffset: -1, position: 0 },
+    ceiling: { relativeOffset: last.relativeOffset + 1, position: last.position + 1 },
+    isLow: (entry) => entry.relativeOffset <= wanted,
+    isBetween,
+    onDisorder: (index) => {
+      throw new CorruptSegmentError(baseOffset, `index entry ${index} is out of order`);
+    },
+  });
+  return { position: low.position, nextPosition: high?.position };
 }
 
 export interface OffsetIndexEntry {
@@ -98,10 +90,12 @@ export class OffsetIndex {
   /** Fails with `CorruptSegmentError` if the bytes are no whole entries. */
   constructor(bytes: Uint8Array, baseOffset: Offset) {
     this.#baseOffset = baseOffset;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.count = bytes.byteLength / OFFSET_INDEX_ENTRY_BYTES;
-    if (Number.isInteger(this.count)) return;
-    throw new CorruptSegmentError(baseOffset, `an index of ${bytes.byteLength} bytes has no whole entries`);
+    const entries = viewEntries(bytes, OFFSET_INDEX_ENTRY_BYTES);
+    if (entries === undefined) {
+      throw new CorruptSegmentError(baseOffset, `an index of ${bytes.byteLength} bytes has no whole entries`);
+    }
+    this.#view = entries.view;
+    this.count = entries.count;
   }
 
   at(entry: number): OffsetIndexEntry {

@@ -1,5 +1,6 @@
 import type { Offset, TimestampMs } from "#lib/util/branded.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
+import { type FoundEntries, searchEntries, viewEntries } from "./entry-search.ts";
 import { CorruptSegmentError } from "./errors.ts";
 import { findPosition, type IndexRange, RELATIVE_OFFSET_MAX, type SegmentBounds } from "./offset-index.ts";
 
@@ -89,42 +90,25 @@ export function findTimeRange(
   return { position, nextPosition: findPosition(index, baseOffset, lastOffset, bounds).nextPosition };
 }
 
-interface TimeSearch {
-  /** The last entry before the timestamp. */
-  readonly low: TimeIndexEntry;
-  /** The first one at or after it. */
-  readonly high: TimeIndexEntry | undefined;
-}
-
 function search(
   timeIndex: Uint8Array,
   baseOffset: Offset,
   { timestampMs, bounds }: { readonly timestampMs: TimestampMs; readonly bounds: SegmentBounds | undefined },
-): TimeSearch {
+): FoundEntries<TimeIndexEntry> {
   const entries = new TimeIndex(timeIndex, baseOffset);
-  let low: TimeIndexEntry = { timestampMs: -1, relativeOffset: -1 };
-  if (entries.count === 0) return { low, high: undefined };
+  const floor: TimeIndexEntry = { timestampMs: -1, relativeOffset: -1 };
+  if (entries.count === 0) return { low: floor, high: undefined };
   entries.checkEnds(bounds);
   const last = entries.at(entries.count - 1);
-  const ceiling: TimeIndexEntry = { timestampMs: last.timestampMs + 1, relativeOffset: last.relativeOffset + 1 };
-  let high = ceiling;
-  let first = 0;
-  let end = entries.count;
-  while (first < end) {
-    const middle = (first + end) >>> 1;
-    const entry = entries.at(middle);
-    if (!isBetween(low, entry, high)) {
-      throw new CorruptSegmentError(baseOffset, `time index entry ${middle} is out of order`);
-    }
-    if (entry.timestampMs < timestampMs) {
-      low = entry;
-      first = middle + 1;
-    } else {
-      high = entry;
-      end = middle;
-    }
-  }
-  return { low, high: high === ceiling ? undefined : high };
+  return searchEntries(entries, {
+    floor,
+    ceiling: { timestampMs: last.timestampMs + 1, relativeOffset: last.relativeOffset + 1 },
+    isLow: (entry) => entry.timestampMs < timestampMs,
+    isBetween,
+    onDisorder: (index) => {
+      throw new CorruptSegmentError(baseOffset, `time index entry ${index} is out of order`);
+    },
+  });
 }
 
 export interface TimeIndexEntry {
@@ -141,10 +125,12 @@ export class TimeIndex {
   /** Fails with `CorruptSegmentError` if the bytes are no whole entries. */
   constructor(bytes: Uint8Array, baseOffset: Offset) {
     this.#baseOffset = baseOffset;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.count = bytes.byteLength / TIME_INDEX_ENTRY_BYTES;
-    if (Number.isInteger(this.count)) return;
-    throw new CorruptSegmentError(baseOffset, `a time index of ${bytes.byteLength} bytes has no whole entries`);
+    const entries = viewEntries(bytes, TIME_INDEX_ENTRY_BYTES);
+    if (entries === undefined) {
+      throw new CorruptSegmentError(baseOffset, `a time index of ${bytes.byteLength} bytes has no whole entries`);
+    }
+    this.#view = entries.view;
+    this.count = entries.count;
   }
 
   at(entry: number): TimeIndexEntry {
