@@ -48,5 +48,10 @@ export function canReplace(state: LogState, settings: ReplicaSettings): boolean 
 /** How many of the partition's stores have the flush. The journal's own replication counts as all of them. */
 export function copiesOf(source: AppendSource, state: LogState, settings: ReplicaSettings): number {
   if (source.kind === "inline") return settings.replicationFactor;
-  return storesOf(state, settings).filter((store) => source.copies.includes(store)).length;
+  return copiesAmong(source.copies, state, settings);
+}
+
+/** How many of the partition's stores are among `copies`. */
+export function copiesAmong(copies: readonly StoreId[], state: LogState, settings: ReplicaSettings): number {
+  return storesOf(state, settings).filter((store) => copies.includes(store)).length;
 }

@@ -1,6 +1,7 @@
 import { assert } from "#lib/util/assert.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import { FETCH_RANGES_MAX } from "#lib/util/limits.ts";
+import { findByOffset } from "./find-by-offset.ts";
 import type { WriteAheadEntry } from "./log-state.ts";
 
 // Where offsets lie, by what the state knows: no byte of a batch is looked at here.
@@ -81,18 +82,6 @@ export class BatchCursor {
   }
 }
 
-/** Index of the entry that holds `offset`; 0 if it lies before all of them, their number if behind. */
-export function findEntry(entries: readonly WriteAheadEntry[], offset: Offset): number {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (at(entries, middle).nextOffset <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
 /** The whole entry as one range. */
 export function wholeEntry(entry: WriteAheadEntry): EntryRange {
   const { baseOffset, position, byteLength } = entry;
@@ -111,7 +100,7 @@ export function planFetch(
   const { rangesMax = FETCH_RANGES_MAX } = limits;
   const ranges: EntryRange[] = [];
   let bytesLeft = limits.bytesMax;
-  for (let index = findEntry(entries, fetchOffset); index < entries.length; index++) {
+  for (let index = findByOffset(entries, fetchOffset); index < entries.length; index++) {
     if (ranges.length >= rangesMax) break;
     const entry = at(entries, index);
     if (entry.baseOffset >= limits.endOffset) break;
@@ -138,7 +127,7 @@ export function availableBytes(
   limits: Pick<PlanLimits, "endOffset" | "bytesMax">,
 ): number {
   let bytes = 0;
-  for (let index = findEntry(entries, fetchOffset); index < entries.length && bytes < limits.bytesMax; index++) {
+  for (let index = findByOffset(entries, fetchOffset); index < entries.length && bytes < limits.bytesMax; index++) {
     const entry = at(entries, index);
     if (entry.baseOffset >= limits.endOffset) break;
     if (entry.place.kind === "lost") continue;

@@ -1,5 +1,6 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { StoreId } from "#lib/util/branded.ts";
+import { findByOffset } from "./find-by-offset.ts";
 import type {
   AddReplicasCommand,
   AdvanceLogStartCommand,
@@ -11,7 +12,7 @@ import type {
 } from "./log-command.ts";
 import { type LogState, type PartitionState, partitionKey } from "./log-state.ts";
 import { loseEntry, lostSegment } from "./lost-batches.ts";
-import { findSegment, isLost, segmentKey } from "./segments.ts";
+import { isLost, segmentKey } from "./segments.ts";
 
 const DONE: LogOutcome = { kind: "done" };
 const INVALID_REPLICAS: LogOutcome = { kind: "refused", error: ErrorCode.INVALID_REPLICA_ASSIGNMENT };
@@ -98,9 +99,8 @@ export function foldAdvanceLogStart(state: LogState, command: AdvanceLogStartCom
   if (logStartOffset > partition.logEndOffset) return { kind: "refused", error: ErrorCode.OFFSET_OUT_OF_RANGE };
   if (logStartOffset <= partition.logStartOffset) return DONE;
   partition.logStartOffset = logStartOffset;
-  partition.segments.splice(0, findSegment(partition.segments, logStartOffset));
-  const kept = partition.entries.findIndex((entry) => entry.nextOffset > logStartOffset);
-  partition.entries.splice(0, kept === -1 ? partition.entries.length : kept);
+  partition.segments.splice(0, findByOffset(partition.segments, logStartOffset));
+  partition.entries.splice(0, findByOffset(partition.entries, logStartOffset));
   return DONE;
 }
 

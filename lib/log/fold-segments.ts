@@ -2,8 +2,8 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { uploadEpochOf } from "#lib/storage/object-keys.ts";
 import { defined } from "#lib/util/assert.ts";
 import { PRODUCER_EXPIRY_MS_MIN } from "#lib/util/limits.ts";
-import { copiesToReplace, storesOf } from "./commit-rule.ts";
-import { findEntry } from "./entry-index.ts";
+import { copiesAmong, copiesToReplace } from "./commit-rule.ts";
+import { findByOffset } from "./find-by-offset.ts";
 import type {
   ExpireProducersCommand,
   GatherCommand,
@@ -21,7 +21,7 @@ import {
   type WriteAheadEntry,
   type WriteAheadObject,
 } from "./log-state.ts";
-import { findSegment, isInputAt, segmentKey } from "./segments.ts";
+import { isInputAt, segmentKey } from "./segments.ts";
 
 // What the workers change. Inputs are named one by one and never as a range of offsets: what came between two looks at a
 // partition, or was replaced by somebody else, would go with a range.
@@ -54,9 +54,7 @@ export function foldReplace(state: LogState, command: ReplaceCommand): LogOutcom
   }
   if (!covers(segments, inputs)) return NOT_COVERED;
   const needed = copiesToReplace(state, partition);
-  const stores = storesOf(state, partition);
-  const hasCopies = ({ copies }: LogSegment) => stores.filter((store) => copies.includes(store)).length >= needed;
-  if (!segments.every(hasCopies)) return TOO_FEW_COPIES;
+  if (!segments.every(({ copies }) => copiesAmong(copies, state, partition) >= needed)) return TOO_FEW_COPIES;
   const place = findInputs(partition, inputs);
   if (place === undefined) return INPUTS_MOVED;
   // The log start may have moved on within the inputs: nobody reads what ends before it.
@@ -89,7 +87,7 @@ function findInputs(partition: PartitionState, inputs: readonly ReplaceInput[]):
   const segmentCount = entriesFrom === -1 ? inputs.length : entriesFrom;
   const entryCount = inputs.length - segmentCount;
   const firstOffset = defined(inputs[0]).baseOffset;
-  const firstSegment = segmentCount === 0 ? partition.segments.length : findSegment(partition.segments, firstOffset);
+  const firstSegment = segmentCount === 0 ? partition.segments.length : findByOffset(partition.segments, firstOffset);
   // Between segments and entries there is nothing to leave out.
   if (entryCount > 0 && firstSegment + segmentCount !== partition.segments.length) return undefined;
   const isThere = inputs.every((input, at) => {
@@ -113,10 +111,9 @@ function gatherPart(state: LogState, part: GatherPart, place: WriteAheadObject):
   const partition = state.partitions.get(partitionKey(part.topicId, part.partitionIndex));
   const [first] = part.inputs;
   if (partition === undefined || first === undefined) return false;
-  const needed = copiesToReplace(state, partition);
-  if (storesOf(state, partition).filter((store) => place.copies.includes(store)).length < needed) return false;
+  if (copiesAmong(place.copies, state, partition) < copiesToReplace(state, partition)) return false;
   const { entries } = partition;
-  const index = findEntry(entries, first.baseOffset);
+  const index = findByOffset(entries, first.baseOffset);
   // What is lost has no bytes to bring along.
   const isThere = part.inputs.every(
     (input, at) => input.place.kind !== "lost" && isInputAt(partition, input, index + at),

@@ -1,11 +1,12 @@
 import type { Offset } from "#lib/util/branded.ts";
 import { FETCH_RANGES_MAX } from "#lib/util/limits.ts";
 import { availableBytes, type EntryRange, type PlanLimits, planFetch } from "./entry-index.ts";
+import { findByOffset } from "./find-by-offset.ts";
 import type { LogSegment, PartitionState } from "./log-state.ts";
 import { entryOfLost } from "./lost-batches.ts";
 import type { SegmentPlace, SegmentRange } from "./segment-batches.ts";
 import { windowOf } from "./segment-reader.ts";
-import { findSegment, isLost } from "./segments.ts";
+import { isLost } from "./segments.ts";
 
 // What a fetch reads of one partition, from the segment that holds its offset on:
 //
@@ -54,7 +55,7 @@ export function planPartition(
   if (limits.bytesMax <= 0 && !limits.atLeastOneBatch) return NO_READS;
   const { segments } = partition;
   const plan = new PartitionPlan(limits);
-  for (let index = findSegment(segments, fetchOffset); index < segments.length && plan.goesOn; index++) {
+  for (let index = findByOffset(segments, fetchOffset); index < segments.length && plan.goesOn; index++) {
     const segment = segments[index];
     if (segment === undefined || segment.baseOffset >= limits.endOffset) break;
     if (isLost(segment)) {
@@ -153,7 +154,7 @@ export function availableIn(
 ): number {
   const { segments, entries } = partition;
   let bytes = 0;
-  for (let index = findSegment(segments, fetchOffset); index < segments.length && bytes < limits.bytesMax; index++) {
+  for (let index = findByOffset(segments, fetchOffset); index < segments.length && bytes < limits.bytesMax; index++) {
     const segment = segments[index];
     if (segment === undefined || segment.baseOffset >= limits.endOffset) return Math.min(bytes, limits.bytesMax);
     // What is lost does not count among entries either.

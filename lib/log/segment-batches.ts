@@ -1,4 +1,4 @@
-import { crc32c } from "#lib/record/crc32c.ts";
+import { crc32cOfChunks } from "#lib/record/crc32c.ts";
 import {
   ATTRIBUTES_AT,
   BATCH_HEADER_BYTES,
@@ -87,7 +87,7 @@ export function cutBatches(window: readonly Uint8Array[], range: SegmentRange): 
     if (problem !== undefined) return cut({ problem });
     if (!isPassedOver && (lastOffset >= endOffset || !fits(range, byteLength, walk.byteLength))) return cut({});
     // What is passed over is not served; but that an index named the beginning of a batch is not taken on trust.
-    if ((!isPassedOver || walk.position === 0) && sumOf(walk) !== header.crc)
+    if ((!isPassedOver || walk.position === 0) && crc32cOfChunks(walk.views(ATTRIBUTES_AT)) !== header.crc)
       return cut({ problem: "its CRC is wrong" });
     if (!isPassedOver) {
       if (byteLength === 0) takenFrom = walk.position;
@@ -122,12 +122,6 @@ function headerProblem(
   }
   const isNext = segment.isCleaned ? baseOffset >= expectedOffset : baseOffset === expectedOffset;
   return isNext ? undefined : `it begins at offset ${baseOffset} where ${expectedOffset} belongs`;
-}
-
-function sumOf(walk: BatchWalk): number {
-  let sum = 0;
-  for (const view of walk.views(ATTRIBUTES_AT)) sum = crc32c(view, sum);
-  return sum;
 }
 
 /** What the end of the window says: that more is there, that all is there, or that the log is cut. */

@@ -10,9 +10,10 @@ import { LogError } from "#lib/util/errors.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
 import { BLOCK_BYTES, FIRST_BATCH_BYTES, READ_AHEAD_BYTES, READ_OBJECTS_REMEMBERED_MAX } from "#lib/util/limits.ts";
 import type { EntryReadOptions } from "./entry-reader.ts";
+import { findByOffset } from "./find-by-offset.ts";
 import type { LogSegment, PartitionState } from "./log-state.ts";
 import { cutBatches, type SegmentCut, type SegmentPlace, type SegmentRange, startOf } from "./segment-batches.ts";
-import { findSegment, isLost, segmentKey } from "./segments.ts";
+import { isLost, segmentKey } from "./segments.ts";
 
 /** Reads ranges of objects from whichever store has them; `RangeReader` does. */
 export interface SegmentObjects {
@@ -60,7 +61,7 @@ export class MissingSegmentError extends LogError {
 
 /** Whether the partition's state still names the segment. */
 export function namesSegment(partition: PartitionState, { baseOffset, directory }: LogSegment): boolean {
-  const found = partition.segments[findSegment(partition.segments, baseOffset)];
+  const found = partition.segments[findByOffset(partition.segments, baseOffset)];
   return found?.directory === directory && found.baseOffset === baseOffset;
 }
 

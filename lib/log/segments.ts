@@ -32,24 +32,6 @@ export function segmentFiles(segment: LogSegment): readonly SegmentFile[] {
   return files;
 }
 
-/** Index of the segment that holds `offset`; 0 if it lies before all of them, their number if behind. */
-export function findSegment(segments: readonly LogSegment[], offset: Offset): number {
-  let low = 0;
-  let high = segments.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const segment = segments[middle];
-    if (segment !== undefined && segment.nextOffset <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** The first offset that is still kept in write-ahead entries; the log end if none is. */
-export function firstEntryOffset({ entries, logEndOffset }: PartitionState): Offset {
-  return entries[0]?.baseOffset ?? logEndOffset;
-}
-
 export function segmentInput({ baseOffset, nextOffset, directory }: LogSegment): SegmentInput {
   return { kind: "segment", baseOffset, nextOffset, directory };
 }

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { sliceChunks } from "#lib/log/entry-chunks.ts";
-import { availableBytes, findEntry, planFetch, sumBytes, wholeEntry } from "#lib/log/entry-index.ts";
+import { availableBytes, planFetch, sumBytes, wholeEntry } from "#lib/log/entry-index.ts";
 import { assembleRange, CorruptEntryError } from "#lib/log/fetch-assembler.ts";
+import { findByOffset } from "#lib/log/find-by-offset.ts";
 import type { WriteAheadEntry } from "#lib/log/log-state.ts";
 import { patchBaseOffset } from "#lib/record/record-batch.ts";
 import { defined } from "#lib/util/assert.ts";
@@ -165,7 +166,7 @@ test("an entry is found by any of its offsets", () => {
     ],
     [[1, 1]],
   ]);
-  expect([0, 2, 3, 6, 7, 8].map((offset) => findEntry(entries, offset))).toEqual([0, 0, 1, 1, 2, 3]);
+  expect([0, 2, 3, 6, 7, 8].map((offset) => findByOffset(entries, offset))).toEqual([0, 0, 1, 1, 2, 3]);
 });
 
 test("a plan ends after so many entries, however small they are", () => {

@@ -1,7 +1,8 @@
-import { copiesToReplace, storesOf } from "#lib/log/commit-rule.ts";
+import { copiesAmong, copiesToReplace } from "#lib/log/commit-rule.ts";
+import { findByOffset } from "#lib/log/find-by-offset.ts";
 import type { LogJournal } from "#lib/log/log-journals.ts";
 import { type LogSegment, type LogState, type PartitionState, partitionKey } from "#lib/log/log-state.ts";
-import { findSegment, isLost, segmentInput, segmentKey } from "#lib/log/segments.ts";
+import { isLost, segmentInput, segmentKey } from "#lib/log/segments.ts";
 import { uploadEpochOf } from "#lib/storage/object-keys.ts";
 import type { RangeReader } from "#lib/storage/range-reader.ts";
 import type { SegmentFiles } from "#lib/storage/segments/segment-builder.ts";
@@ -174,7 +175,7 @@ export class PartitionCleaner {
   /** Whether the state still has the segments as they were planned; the fold says so again in the end. */
   #isThere(group: readonly LogSegment[]): boolean {
     const segments = this.#partition()?.segments ?? [];
-    const first = findSegment(segments, defined(group[0]).baseOffset);
+    const first = findByOffset(segments, defined(group[0]).baseOffset);
     return group.every(({ directory }, at) => segments[first + at]?.directory === directory);
   }
 }
@@ -187,6 +188,6 @@ function canStay(
   const { copies } = segment;
   const epoch = uploadEpochOf(segmentKey(segment, "log"));
   if (epoch === undefined || epoch <= state.retireFloor) return false;
-  const copyCount = storesOf(state, settings).filter((store) => copies.includes(store)).length;
+  const copyCount = copiesAmong(copies, state, settings);
   return copyCount >= copiesToReplace(state, settings);
 }
