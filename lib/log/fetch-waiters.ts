@@ -52,6 +52,7 @@ export class FetchWaiters {
       case "gather":
       case "retire":
       case "expire-producers":
+      case "note-cleaning":
         return;
     }
   }

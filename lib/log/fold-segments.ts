@@ -4,6 +4,7 @@ import { defined } from "#lib/util/assert.ts";
 import { PRODUCER_EXPIRY_MS_MIN } from "#lib/util/limits.ts";
 import { copiesAmong, copiesToReplace } from "./commit-rule.ts";
 import { findByOffset } from "./find-by-offset.ts";
+import { forgetEndedPass } from "./fold-cleaning.ts";
 import type {
   ExpireProducersCommand,
   GatherCommand,
@@ -61,6 +62,7 @@ export function foldReplace(state: LogState, command: ReplaceCommand): LogOutcom
   const kept = segments.filter((segment) => segment.nextOffset > partition.logStartOffset);
   partition.segments.splice(place.firstSegment, place.segmentCount, ...kept);
   partition.entries.splice(0, place.entryCount);
+  forgetEndedPass(partition);
   return DONE;
 }
 

@@ -25,6 +25,7 @@ import { decodeGather, decodeReplace, encodeGather, encodeReplace } from "./segm
 //  11 replace, 12 gather   drawn in segment-command-codec.ts
 //  13 retire           floor uvarint
 //  14 expire-producers topicId 16 bytes, partitionIndex uvarint, idleSinceMs int64
+//  15 note-cleaning    topicId 16 bytes, partitionIndex uvarint, cleanedUntil uvarint, endOffset uvarint
 //
 // parts are drawn in append-parts-codec.ts.
 
@@ -42,6 +43,7 @@ const KIND_REPLACE = 11;
 const KIND_GATHER = 12;
 const KIND_RETIRE = 13;
 const KIND_EXPIRE_PRODUCERS = 14;
+const KIND_NOTE_CLEANING = 15;
 
 export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void {
   switch (command.kind) {
@@ -94,6 +96,12 @@ export function encodeLogCommand(command: LogCommand, writer: ByteWriter): void 
       encodeTopicId(command.topicId, writer.uint8(KIND_EXPIRE_PRODUCERS));
       writer.uvarint(command.partitionIndex).int64(command.idleSinceMs);
       return;
+    case "note-cleaning": {
+      const { cleanedUntil, endOffset } = command.pass;
+      encodeTopicId(command.topicId, writer.uint8(KIND_NOTE_CLEANING));
+      writer.uvarint(command.partitionIndex).uvarint(cleanedUntil).uvarint(endOffset);
+      return;
+    }
     default:
       unreachable(command);
   }
@@ -145,6 +153,12 @@ export function decodeLogCommand(reader: ByteReader): LogCommand {
       const topicId = decodeTopicId(reader);
       const partitionIndex = reader.uvarint();
       return { kind: "expire-producers", topicId, partitionIndex, idleSinceMs: reader.int64() };
+    }
+    case KIND_NOTE_CLEANING: {
+      const topicId = decodeTopicId(reader);
+      const partitionIndex = reader.uvarint();
+      const pass = { cleanedUntil: reader.uvarint(), endOffset: reader.uvarint() };
+      return { kind: "note-cleaning", topicId, partitionIndex, pass };
     }
     default:
       throw new DecodeError(`unknown kind of log command ${kind}`);

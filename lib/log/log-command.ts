@@ -9,7 +9,7 @@ import type {
   TimestampMs,
   TopicId,
 } from "#lib/util/branded.ts";
-import type { LogSegment } from "./log-state.ts";
+import type { CleaningPass, LogSegment } from "./log-state.ts";
 
 export type LogCommand =
   | PlaceReplicasCommand
@@ -24,7 +24,8 @@ export type LogCommand =
   | ReplaceCommand
   | GatherCommand
   | RetireCommand
-  | ExpireProducersCommand;
+  | ExpireProducersCommand
+  | NoteCleaningCommand;
 
 /**
  * Names the journal's stores. Accepted once; again it is `done` if it names the same, else refused with
@@ -228,6 +229,18 @@ export interface ExpireProducersCommand {
   readonly topicId: TopicId;
   readonly partitionIndex: number;
   readonly idleSinceMs: TimestampMs;
+}
+
+/**
+ * Says how far a pass of the cleaner has come, so that the next one need not begin anew. Refused with
+ * UNKNOWN_TOPIC_OR_PARTITION if the partition is not open, with INVALID_REQUEST if the pass ends behind the log or before
+ * where it is. Feature level 4.
+ */
+export interface NoteCleaningCommand {
+  readonly kind: "note-cleaning";
+  readonly topicId: TopicId;
+  readonly partitionIndex: number;
+  readonly pass: CleaningPass;
 }
 
 export type LogOutcome =

@@ -17,8 +17,8 @@ import { decodePartition, encodePartition } from "./partition-state-codec.ts";
 // as uvarint and UTF-8; all numbers are big-endian. Lists keep the state's order: it is part of the state.
 //
 //   state       version uint8 (1; 2 once there was an election, a change of the ISR or a lost entry; 3 once there was a
-//               segment or a retire floor), replicas list of uvarint, isr list of uvarint, from version 2 on leadership,
-//               in version 3 retireFloor + 1 uvarint, lastDropSeq uvarint, latestProposedAtMs int64,
+//               segment or a retire floor; 4 while the cleaner is in the middle of a log), replicas list of uvarint, isr list of uvarint, from version 2 on leadership,
+//               from version 3 on retireFloor + 1 uvarint, lastDropSeq uvarint, latestProposedAtMs int64,
 //               topicIds list of 16 bytes, objects list of object, partitions list of partition
 //   leadership  isrEpoch uvarint, epoch uvarint, brokerId + 1 uvarint (0: nobody), brokerEpoch uvarint,
 //               clusterSeq uvarint
@@ -31,21 +31,26 @@ import { decodePartition, encodePartition } from "./partition-state-codec.ts";
 const VERSION = 1;
 const VERSION_WITH_LEADER = 2;
 const VERSION_WITH_SEGMENTS = 3;
+const VERSION_WITH_CLEANING = 4;
 
 export function encodeLogState(state: LogState, writer: ByteWriter): void {
   const topics = new Map<TopicId, number>();
   const objects = new Map<WriteAheadObject, number>();
   let hasLost = false;
   let hasSegments = state.retireFloor >= 0;
+  let hasCleaning = false;
   for (const partition of state.partitions.values()) {
     collectReferences(partition, topics, objects);
     hasLost ||= partition.entries.some((entry) => entry.place.kind === "lost");
     hasSegments ||= partition.segments.length > 0;
+    hasCleaning ||= partition.cleaning !== undefined;
   }
-  // Journals at level 1 or 2 have none of what is newer, and their snapshots look as they always did.
+  hasSegments ||= hasCleaning;
+  // Journals at a lower level have none of what is newer, and their snapshots look as they always did.
   const hasLeadership = hasSegments || state.leader.epoch > 0 || state.isrEpoch > 0 || hasLost;
   const version = hasLeadership ? VERSION_WITH_LEADER : VERSION;
-  encodeNumbers(state.replicas, writer.uint8(hasSegments ? VERSION_WITH_SEGMENTS : version));
+  const segmentsVersion = hasCleaning ? VERSION_WITH_CLEANING : VERSION_WITH_SEGMENTS;
+  encodeNumbers(state.replicas, writer.uint8(hasSegments ? segmentsVersion : version));
   encodeNumbers(state.isr, writer);
   if (hasLeadership) encodeLeadership(state, writer);
   if (hasSegments) writer.uvarint(state.retireFloor + 1);
@@ -57,7 +62,7 @@ export function encodeLogState(state: LogState, writer: ByteWriter): void {
   writer.uvarint(state.partitions.size);
   for (const partition of state.partitions.values()) {
     writer.uvarint(defined(topics.get(partition.topicId), "place of a topic"));
-    encodePartition(partition, { writer, objects, nowMs: state.latestProposedAtMs, hasSegments });
+    encodePartition(partition, { writer, objects, nowMs: state.latestProposedAtMs, hasSegments, hasCleaning });
   }
 }
 
@@ -88,7 +93,8 @@ function encodeObject(object: WriteAheadObject, writer: ByteWriter): void {
 
 export function decodeLogState(reader: ByteReader): LogState {
   const version = reader.uint8();
-  const hasSegments = version === VERSION_WITH_SEGMENTS;
+  const hasCleaning = version === VERSION_WITH_CLEANING;
+  const hasSegments = version === VERSION_WITH_SEGMENTS || hasCleaning;
   const hasLeadership = version === VERSION_WITH_LEADER || hasSegments;
   if (version !== VERSION && !hasLeadership)
     throw new DecodeError(`unknown version ${version} of a log journal's state`);
@@ -105,7 +111,7 @@ export function decodeLogState(reader: ByteReader): LogState {
   decodeList(reader, () => {
     const topicId = topics[reader.uvarint()];
     if (topicId === undefined) throw new DecodeError("partition of a topic that is not in the list");
-    const partition = decodePartition(reader, topicId, { objects, hasSegments });
+    const partition = decodePartition(reader, topicId, { objects, hasSegments, hasCleaning });
     partitions.set(partitionKey(topicId, partition.partitionIndex), partition);
   });
   return { replicas, isr, isrEpoch, leader, lastDropSeq, latestProposedAtMs, retireFloor, partitions };

@@ -2,6 +2,7 @@ import type { FoldContext, StateMachine } from "#lib/journal/state-machine.ts";
 import { unreachable } from "#lib/util/assert.ts";
 import type { JournalSeq } from "#lib/util/branded.ts";
 import { foldAppend } from "./fold-append.ts";
+import { foldNoteCleaning } from "./fold-cleaning.ts";
 import { foldAlterIsr, foldElect, NO_LEADER } from "./fold-leader.ts";
 import {
   foldAddReplicas,
@@ -24,9 +25,11 @@ export type LogStateMachine = StateMachine<LogState, LogCommand, LogOutcome>;
 export const LEADERS_FEATURE_LEVEL = 2;
 /** The level of log segments, of the retire floor and of producers that expire. */
 export const SEGMENTS_FEATURE_LEVEL = 3;
+/** The level of passes of the cleaner that go on where another one stopped. */
+export const CLEANING_FEATURE_LEVEL = 4;
 
 export const logStateMachine: LogStateMachine = {
-  featureLevel: SEGMENTS_FEATURE_LEVEL,
+  featureLevel: CLEANING_FEATURE_LEVEL,
   initial: initialLogState,
   fold: foldLogCommand,
   encodeCommand: encodeLogCommand,
@@ -78,6 +81,8 @@ function foldLogCommand(state: LogState, command: LogCommand, context: FoldConte
       return foldRetire(state, command);
     case "expire-producers":
       return foldExpireProducers(state, command);
+    case "note-cleaning":
+      return foldNoteCleaning(state, command);
     default:
       return unreachable(command);
   }

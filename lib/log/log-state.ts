@@ -60,6 +60,18 @@ export interface PartitionState {
   /** Write-ahead entries in ascending offsets, without holes between them, behind the segments. */
   readonly entries: WriteAheadEntry[];
   readonly producers: Map<number, ProducerState>;
+  /** While the cleaner is in the middle of the log. */
+  cleaning?: CleaningPass | undefined;
+}
+
+/**
+ * How far a pass of the cleaner has come: no record of the segments below `cleanedUntil` has a later one of its key below
+ * `endOffset`. That stays true whatever happens, so another process may go on from there.
+ */
+export interface CleaningPass {
+  readonly cleanedUntil: Offset;
+  /** Behind `cleanedUntil`: where the pass ends. */
+  readonly endOffset: Offset;
 }
 
 /** A log segment: `<base offset>.log` and its indexes, which lie in one directory (docs/FORMATS.md). */

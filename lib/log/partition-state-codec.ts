@@ -5,6 +5,7 @@ import type { ByteWriter } from "#lib/util/byte-writer.ts";
 import { decodeList } from "./codec-fields.ts";
 import { batchesThatCount } from "./fold-producer.ts";
 import type {
+  CleaningPass,
   EntryPlace,
   PartitionState,
   ProducedBatch,
@@ -18,8 +19,9 @@ import { decodeSegment, encodeSegment } from "./segment-codec.ts";
 //
 //   partition   topic uvarint (read and written by the caller), partitionIndex uvarint, replicationFactor uvarint,
 //               minInsyncReplicas uvarint, openedSeq uvarint, logStartOffset uvarint, logEndOffset uvarint,
-//               maxTimestampMs int64, in version 3 of the state segments list of segment (segment-codec.ts),
-//               entries list of entry, producers list of producer
+//               maxTimestampMs int64, from version 3 of the state on segments list of segment (segment-codec.ts),
+//               in version 4 cleaning, entries list of entry, producers list of producer
+//   cleaning    endOffset uvarint, 0 if there is none, otherwise cleanedUntil uvarint
 //   entry       gap uvarint           base offset minus the next offset of the entry before, 0 before the first
 //               offsetCount uvarint, place, position uvarint, byteLength uvarint, maxTimestampMs int64,
 //               appendedAtMs int64, batches byte length as uvarint and bytes (batch-sizes.ts)
@@ -36,6 +38,7 @@ interface EncodeContext {
   readonly objects: ReadonlyMap<WriteAheadObject, number>;
   readonly nowMs: TimestampMs;
   readonly hasSegments: boolean;
+  readonly hasCleaning: boolean;
 }
 
 export function encodePartition(partition: PartitionState, context: EncodeContext): void {
@@ -47,6 +50,7 @@ export function encodePartition(partition: PartitionState, context: EncodeContex
     writer.uvarint(partition.segments.length);
     for (const segment of partition.segments) encodeSegment(segment, writer);
   }
+  if (context.hasCleaning) encodeCleaning(partition.cleaning, writer);
   writer.uvarint(partition.entries.length);
   let nextOffset = 0;
   for (const entry of partition.entries) {
@@ -56,6 +60,11 @@ export function encodePartition(partition: PartitionState, context: EncodeContex
   }
   writer.uvarint(partition.producers.size);
   for (const producer of partition.producers.values()) encodeProducer(producer, context);
+}
+
+function encodeCleaning(cleaning: CleaningPass | undefined, writer: ByteWriter): void {
+  writer.uvarint(cleaning?.endOffset ?? 0);
+  if (cleaning !== undefined) writer.uvarint(cleaning.cleanedUntil);
 }
 
 function encodeEntry(entry: WriteAheadEntry, context: EncodeContext): void {
@@ -78,10 +87,14 @@ function encodeProducer(producer: ProducerState, context: EncodeContext): void {
   }
 }
 
+interface DecodeContext extends Pick<EncodeContext, "hasSegments" | "hasCleaning"> {
+  readonly objects: readonly WriteAheadObject[];
+}
+
 export function decodePartition(
   reader: ByteReader,
   topicId: TopicId,
-  { objects, hasSegments }: { readonly objects: readonly WriteAheadObject[]; readonly hasSegments: boolean },
+  { objects, hasSegments, hasCleaning }: DecodeContext,
 ): PartitionState {
   const partitionIndex = reader.uvarint();
   const replicationFactor = reader.uvarint();
@@ -91,6 +104,7 @@ export function decodePartition(
   const logEndOffset = reader.uvarint();
   const maxTimestampMs = reader.int64();
   const segments = hasSegments ? decodeList(reader, () => decodeSegment(reader)) : [];
+  const cleaning = hasCleaning ? decodeCleaning(reader) : undefined;
   let nextOffset = 0;
   const entries = decodeList(reader, () => {
     const entry = decodeEntry(reader, nextOffset, objects);
@@ -110,7 +124,13 @@ export function decodePartition(
     segments,
     entries,
     producers,
+    ...(cleaning && { cleaning }),
   };
+}
+
+function decodeCleaning(reader: ByteReader): CleaningPass | undefined {
+  const endOffset = reader.uvarint();
+  return endOffset === 0 ? undefined : { cleanedUntil: reader.uvarint(), endOffset };
 }
 
 function decodeEntry(reader: ByteReader, from: number, objects: readonly WriteAheadObject[]): WriteAheadEntry {

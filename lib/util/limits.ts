@@ -314,6 +314,10 @@ export const WORKER_RETRY_MS_MIN = 60_000;
 export const WORKER_RETRY_MS_MAX = 60 * 60_000;
 /** Keys that the cleaner knows at once, in 96 MiB at most: dirty segments with more are cleaned part by part. */
 export const CLEANER_KEYS_MAX = 3_000_000;
+/** Dirty bytes that one pass of the cleaner reads for their keys: a function of five minutes reads them in one of these. */
+export const CLEANER_DIRTY_BYTES_MAX = 8 * 1024 * MIB;
+/** After so many bytes cleaned a pass says how far it has come, so that whoever cuts it short costs no more than that. */
+export const CLEANER_CHECKPOINT_BYTES = 512 * MIB;
 /** Records that the cleaner looks at before it lets requests in between: some milliseconds. */
 export const CLEANER_RECORDS_PER_TURN = 1_000;
 /** The cleaner reads segments in steps of it. */

@@ -96,7 +96,7 @@ test("a snapshot has a leader and an ISR epoch from the first of them on, and lo
 
 test("what names segments and their inputs has the drawn bytes", () => {
   const drawn = (...texts: readonly string[]) => texts.join("").replaceAll(" ", "");
-  const [replace, , gather, retire, expire] = SEGMENT_COMMANDS.map((command) => hex(encoded(command)));
+  const [replace, , gather, retire, expire, cleaning] = SEGMENT_COMMANDS.map((command) => hex(encoded(command)));
   const text = (value: string) => hex(Buffer.from([value.length, ...Buffer.from(value)]));
   const topicId = "1".padStart(32, "0");
   const five = "5".padStart(32, "0");
@@ -124,6 +124,7 @@ test("what names segments and their inputs has the drawn bytes", () => {
   );
   expect(retire).toBe(drawn("0d 989b1e"));
   expect(expire).toBe(drawn(`0e ${topicId} 05 00000000000f4240`));
+  expect(cleaning).toBe(drawn(`0f ${topicId} 05 ac02 f0a204`));
 });
 
 test("a snapshot has segments and the floor from the first of them on", () => {
@@ -261,8 +262,8 @@ test("a cut snapshot, an unknown version and a wrong reference are decode errors
     expect(() => logStateMachine.decodeState(new ByteReader(whole.subarray(0, length)))).toThrow(DecodeError);
   }
   const newer = Buffer.from(whole);
-  newer[0] = 4;
-  expect(() => logStateMachine.decodeState(new ByteReader(newer))).toThrow(/unknown version 4/);
+  newer[0] = 5;
+  expect(() => logStateMachine.decodeState(new ByteReader(newer))).toThrow(/unknown version 5/);
 });
 
 test("a snapshot keeps what duplicates are known by, and leaves out what an idle producer lost", () => {

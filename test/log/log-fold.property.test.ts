@@ -123,6 +123,15 @@ const commands: fc.Arbitrary<LogCommand> = fc.oneof(
       idleSinceMs: fc.integer({ min: 0, max: 3_000_000 }),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("note-cleaning" as const),
+      topicId: topicIds,
+      partitionIndex: partitionIndexes,
+      pass: fc.record({ cleanedUntil: fc.nat(10), endOffset: fc.nat(20) }),
+    }),
+  },
 );
 
 /** What a worker does with what it sees: inputs that were made up would hardly ever be there. */

@@ -112,4 +112,5 @@ export const SEGMENT_COMMANDS: readonly LogCommand[] = [
   }),
   { kind: "retire", floor: 495_000 },
   { kind: "expire-producers", topicId: TOPIC, partitionIndex: 5, idleSinceMs: 1_000_000 },
+  { kind: "note-cleaning", topicId: TOPIC, partitionIndex: 5, pass: { cleanedUntil: 300, endOffset: 70_000 } },
 ];

@@ -309,6 +309,7 @@ const WORK: ReadonlySet<LogCommand["kind"]> = new Set([
   "retire",
   "advance-log-start",
   "expire-producers",
+  "note-cleaning",
 ]);
 
 interface Appended {

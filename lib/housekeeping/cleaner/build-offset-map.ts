@@ -19,19 +19,28 @@ export interface MapSources {
   readonly signal: AbortSignal;
 }
 
+/** Which keys. */
+export interface MapRange {
+  /** Segments that follow one another; not empty. */
+  readonly dirty: readonly LogSegment[];
+  readonly until: MapEnd;
+}
+
+export interface MapEnd {
+  /** The end of a batch; undefined: as far as it goes. */
+  readonly endOffset: Offset | undefined;
+  /** No batch is added behind so many bytes. */
+  readonly bytesMax: number;
+}
+
 /**
- * Puts the keys of the dirty segments, which follow one another, into the empty map, and answers up to which offset they are
- * in it: a batch's end, sooner than the last segment's if the map is full or a transaction is not ended within the
- * segments. What is behind that stays as it is, and so it does no harm that the map knows some of its keys.
+ * Puts the keys of the dirty segments into the empty map, and answers up to which offset they are in it: a batch's end,
+ * sooner than the last segment's if the map is full, enough is read, or a transaction is not ended within the segments. What is behind that stays as it is, and so it does no harm that the map knows some of its keys.
  * Fails as `readSegment` and `readRecords` do.
  */
-export async function buildOffsetMap(
-  map: OffsetMap,
-  dirty: readonly LogSegment[],
-  sources: MapSources,
-): Promise<Offset> {
+export async function buildOffsetMap(map: OffsetMap, { dirty, until }: MapRange, sources: MapSources): Promise<Offset> {
   const { baseOffset } = defined(dirty[0], "dirty segment");
-  const span = { baseOffset, nextOffset: defined(dirty.at(-1)).nextOffset };
+  const span = { baseOffset, nextOffset: defined(dirty.at(-1)).nextOffset, until };
   const mapping = new Mapping(map, sources, span);
   await mapping.read(dirty);
   const { endOffset, firstOpenOffset } = mapping;
@@ -49,19 +58,22 @@ class Mapping {
   readonly #sources: MapSources;
   readonly #transactions: CleanedTransactions;
   readonly #tracker = new TransactionTracker();
+  readonly #until: MapEnd;
   #endOffset: Offset;
+  #byteLength = 0;
   #isFull = false;
 
   constructor(
     map: OffsetMap,
     sources: MapSources,
-    { baseOffset, nextOffset }: Pick<LogSegment, "baseOffset" | "nextOffset">,
+    { baseOffset, nextOffset, until }: Pick<LogSegment, "baseOffset" | "nextOffset"> & { readonly until: MapEnd },
   ) {
     map.reserve(nextOffset - baseOffset);
     this.#map = map;
     this.#sources = sources;
     this.#transactions = new CleanedTransactions(sources.aborted);
     this.#endOffset = baseOffset;
+    this.#until = until;
   }
 
   get endOffset(): Offset {
@@ -93,6 +105,7 @@ class Mapping {
   #add(batch: SegmentBatch): void {
     const { header, bytes } = batch;
     this.#tracker.add(header, () => bytes);
+    this.#isFull ||= this.#isBehind(header.baseOffset);
     if (this.#isFull) return;
     if (header.isControl) this.#transactions.addMarker(header, bytes);
     else if (!this.#transactions.addData(header) && !this.#putKeys(batch)) {
@@ -100,6 +113,12 @@ class Mapping {
       return;
     }
     this.#endOffset = lastOffsetOf(header) + 1;
+    this.#byteLength += bytes.byteLength;
+  }
+
+  #isBehind(baseOffset: Offset): boolean {
+    const { endOffset, bytesMax } = this.#until;
+    return this.#byteLength >= bytesMax || (endOffset !== undefined && baseOffset >= endOffset);
   }
 
   #putKeys({ bytes }: SegmentBatch): boolean {

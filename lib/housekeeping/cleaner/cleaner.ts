@@ -6,7 +6,7 @@ import { describeError } from "#lib/runtime/logger.ts";
 import { CLEANED_BYTES, SEGMENT_BYTES_WRITTEN, SEGMENTS_WRITTEN } from "#lib/runtime/metrics.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import { LogError } from "#lib/util/errors.ts";
-import { CLEANER_KEYS_MAX } from "#lib/util/limits.ts";
+import { CLEANER_CHECKPOINT_BYTES, CLEANER_DIRTY_BYTES_MAX, CLEANER_KEYS_MAX } from "#lib/util/limits.ts";
 import { workOnJournals } from "../workers/journal-work.ts";
 import { PartitionRetries } from "../workers/partition-retries.ts";
 import { SegmentWriter } from "../workers/segment-writer.ts";
@@ -15,13 +15,14 @@ import type { WorkerParts } from "../workers/worker-parts.ts";
 import { planCleaning } from "./cleaning-plan.ts";
 import { CompactionLag } from "./compaction-lag.ts";
 import { OffsetMap } from "./offset-map.ts";
-import { type CleaningResult, type CleaningTask, PartitionCleaner } from "./partition-cleaner.ts";
+import { type CleaningResult, type CleaningTask, PartitionCleaner, type PassLimits } from "./partition-cleaner.ts";
 import { Turns } from "./turns.ts";
 
 export interface CleanerParts extends Omit<WorkerParts, "entries" | "segments"> {
   readonly telemetry?: Telemetry | undefined;
   /** Default `CLEANER_KEYS_MAX`. */
   readonly keysMax?: number;
+  readonly limits?: Partial<PassLimits>;
 }
 
 /**
@@ -37,6 +38,7 @@ export class Cleaner implements Worker {
   readonly #lag: CompactionLag;
   readonly #retries: PartitionRetries;
   readonly #turns: Turns;
+  readonly #limits: PassLimits;
   #lastRun: Promise<unknown> = Promise.resolve();
 
   constructor(parts: CleanerParts) {
@@ -46,6 +48,11 @@ export class Cleaner implements Worker {
     this.#lag = new CompactionLag(parts.objects);
     this.#retries = new PartitionRetries(parts.clock);
     this.#turns = new Turns(parts.clock);
+    this.#limits = {
+      dirtyBytesMax: CLEANER_DIRTY_BYTES_MAX,
+      checkpointBytes: CLEANER_CHECKPOINT_BYTES,
+      ...parts.limits,
+    };
   }
 
   /** Answers how many segments it has put in the place of others. Runs wait for one another: they share the map. */
@@ -87,12 +94,13 @@ export class Cleaner implements Worker {
     if (topic?.settings.isCompacted !== true || partition.segments.length === 0) return undefined;
     const { settings, name } = topic;
     const nowMs = journal.nowMs();
-    const plan = planCleaning(partition.segments, { settings, nowMs, isForced });
+    const plan = planCleaning(partition, { settings, nowMs, isForced });
     if (plan.dirty.length === 0) return undefined;
     if (!canReplace(journal.state, partition)) return undefined;
     if (!isForced && this.#retries.isResting(nameOf(partition))) return undefined;
     const isDue =
       isForced ||
+      plan.endOffset !== undefined ||
       plan.dirtyRatio > settings.minCleanableDirtyRatio ||
       (await this.#lag.isOver(plan.dirty, nowMs - settings.maxCompactionLagMs, signal));
     const { topicId, partitionIndex } = partition;
@@ -104,7 +112,7 @@ export class Cleaner implements Worker {
     this.#map.clear();
     try {
       const result = await new PartitionCleaner(
-        { objects, segments: this.#segments, map: this.#map, turns: this.#turns },
+        { objects, segments: this.#segments, map: this.#map, turns: this.#turns, limits: this.#limits },
         task,
         signal,
       ).run();

@@ -1,9 +1,9 @@
 import type { TopicSettings } from "#lib/cluster/topic-settings.ts";
-import type { LogSegment } from "#lib/log/log-state.ts";
+import type { CleaningPass, LogSegment, PartitionState } from "#lib/log/log-state.ts";
 import { isLost } from "#lib/log/segments.ts";
 import { RELATIVE_OFFSET_MAX } from "#lib/storage/segments/offset-index.ts";
 import { defined } from "#lib/util/assert.ts";
-import type { TimestampMs } from "#lib/util/branded.ts";
+import type { Offset, TimestampMs } from "#lib/util/branded.ts";
 import { COMPACTION_INPUTS_MAX, SEGMENT_BYTES_MAX } from "#lib/util/limits.ts";
 
 // What of a compacted partition is to be cleaned (Kafka's LogCleanerManager and LogToClean). Its segments are
@@ -11,6 +11,8 @@ import { COMPACTION_INPUTS_MAX, SEGMENT_BYTES_MAX } from "#lib/util/limits.ts";
 //   clean  clean  clean | dirty  dirty  dirty | held back  ... | entries
 //
 // Groups are cleaned one after the other, so that the cleaned segments are a run at the beginning whoever stops in between.
+// Now and then a pass says how far it has come, and the next one goes on from there with the same dirty segments: otherwise
+// a function, which has minutes, would never come to the end of a log that takes hours.
 // Entries stand where Kafka has its active segment: they are not cleaned before they are segments.
 
 export type CleaningSettings = Pick<
@@ -19,10 +21,13 @@ export type CleaningSettings = Pick<
 >;
 
 export interface CleaningPlan {
+  /** Those that are to be gone through again. */
   readonly clean: readonly LogSegment[];
   readonly dirty: readonly LogSegment[];
   /** The share of the bytes of both that are dirty; 0 if there are none. */
   readonly dirtyRatio: number;
+  /** Where the pass that was begun ends, which this one ends for it; undefined: it begins anew. */
+  readonly endOffset: Offset | undefined;
 }
 
 export interface PlanRules {
@@ -32,15 +37,30 @@ export interface PlanRules {
   readonly isForced: boolean;
 }
 
-export function planCleaning(segments: readonly LogSegment[], rules: PlanRules): CleaningPlan {
+export function planCleaning(
+  { segments, cleaning }: Pick<PartitionState, "segments" | "cleaning">,
+  rules: PlanRules,
+): CleaningPlan {
   const firstDirty = segments.findIndex((segment) => !isClean(segment));
-  if (firstDirty === -1) return { clean: segments, dirty: [], dirtyRatio: 0 };
+  if (firstDirty === -1) return { clean: segments, dirty: [], dirtyRatio: 0, endOffset: undefined };
   const clean = segments.slice(0, firstDirty);
   const candidates = segments.slice(firstDirty);
   const firstHeld = candidates.findIndex((segment) => isHeldBack(segment, rules));
   const dirty = firstHeld === -1 ? candidates : candidates.slice(0, firstHeld);
   const dirtyBytes = bytesOf(dirty);
-  return { clean, dirty, dirtyRatio: dirtyBytes === 0 ? 0 : dirtyBytes / (bytesOf(clean) + dirtyBytes) };
+  const dirtyRatio = dirtyBytes === 0 ? 0 : dirtyBytes / (bytesOf(clean) + dirtyBytes);
+  return rest({ clean, dirty, dirtyRatio, endOffset: undefined }, cleaning);
+}
+
+/** What is left of a pass that was begun. From a boundary of segments only: transactions must not be open there. */
+function rest(plan: CleaningPlan, pass: CleaningPass | undefined): CleaningPlan {
+  const { clean, dirty, dirtyRatio } = plan;
+  if (pass === undefined) return plan;
+  const { cleanedUntil, endOffset } = pass;
+  const firstLeft = [...clean, ...dirty].findIndex(({ baseOffset }) => baseOffset === cleanedUntil);
+  const left = dirty.filter(({ baseOffset }) => baseOffset < endOffset);
+  if (firstLeft === -1 || firstLeft > clean.length || left.length === 0) return plan;
+  return { clean: clean.slice(firstLeft), dirty: left, dirtyRatio, endOffset };
 }
 
 /** Of what is lost nothing is left to clean. */

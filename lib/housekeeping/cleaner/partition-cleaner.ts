@@ -15,7 +15,7 @@ import { defined } from "#lib/util/assert.ts";
 import { Borrowed } from "#lib/util/borrowed.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
-import { proposeReplace } from "../workers/propose.ts";
+import { proposeReplace, proposeWork } from "../workers/propose.ts";
 import type { SegmentWriter } from "../workers/segment-writer.ts";
 import { BatchCleaner } from "./batch-cleaner.ts";
 import { buildOffsetMap } from "./build-offset-map.ts";
@@ -37,6 +37,14 @@ export interface PartitionCleanerPorts {
   /** Empty, and emptied by whoever passes it on. */
   readonly map: OffsetMap;
   readonly turns: Turns;
+  readonly limits: PassLimits;
+}
+
+export interface PassLimits {
+  /** Dirty bytes that one pass reads for their keys. */
+  readonly dirtyBytesMax: number;
+  /** How much is cleaned before the pass says how far it has come. */
+  readonly checkpointBytes: number;
 }
 
 export interface CleaningTask {
@@ -59,7 +67,7 @@ const NOTHING: CleaningResult = { segmentCount: 0, bytesBefore: 0, bytesAfter: 0
 /**
  * Cleans one partition, once: reads the dirty segments for the last offset of each key, then all segments up to there,
  * group by group, and puts one segment in the place of each group. Whoever stops it leaves a log with the same last record
- * of each key. Fails as `readSegment`, `readRecords`, `SegmentWriter.write` and `proposeReplace` do, and with
+ * of each key, and the next one goes on from about there. Fails as `readSegment`, `readRecords`, `SegmentWriter.write` and `proposeReplace` do, and with
  * `TooManyKeysError`.
  */
 export class PartitionCleaner {
@@ -69,6 +77,7 @@ export class PartitionCleaner {
   #segmentCount = 0;
   #bytesBefore = 0;
   #bytesAfter = 0;
+  #bytesSinceCheckpoint = 0;
 
   constructor(ports: PartitionCleanerPorts, task: CleaningTask, signal: AbortSignal) {
     this.#ports = ports;
@@ -78,12 +87,13 @@ export class PartitionCleaner {
 
   async run(): Promise<CleaningResult> {
     const { journal, plan, settings } = this.#task;
-    const { objects, map, turns } = this.#ports;
+    const { objects, map, turns, limits } = this.#ports;
     const signal = this.#signal;
     const segments = [...plan.clean, ...plan.dirty];
     const nowMs = journal.nowMs();
     const aborted = await this.#readAborted(segments);
-    const endOffset = await buildOffsetMap(map, plan.dirty, { objects, aborted, turns, signal });
+    const until = { endOffset: plan.endOffset, bytesMax: limits.dirtyBytesMax };
+    const endOffset = await buildOffsetMap(map, { dirty: plan.dirty, until }, { objects, aborted, turns, signal });
     if (endOffset === defined(plan.dirty[0]).baseOffset) {
       if (map.size < map.keysMax) return NOTHING;
       throw new TooManyKeysError(`the batch at offset ${endOffset} has more than ${map.keysMax} keys`);
@@ -96,8 +106,25 @@ export class PartitionCleaner {
     for (const group of groupSegments(touched, settings)) {
       openTransactions = await this.#cleanGroup({ group, endOffset, openTransactions }, batches);
       if (openTransactions === undefined) break;
+      await this.#noteProgress(group, { endOffset, openTransactions });
     }
     return { segmentCount: this.#segmentCount, bytesBefore: this.#bytesBefore, bytesAfter: this.#bytesAfter };
+  }
+
+  /** Nothing is lost by not saying it, so nobody minds whether it is taken. */
+  async #noteProgress(
+    group: readonly LogSegment[],
+    { endOffset, openTransactions }: Pick<Parameters<typeof cleanGroup>[0], "endOffset" | "openTransactions">,
+  ): Promise<void> {
+    this.#bytesSinceCheckpoint += group.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (this.#bytesSinceCheckpoint < this.#ports.limits.checkpointBytes) return;
+    const cleanedUntil = defined(group.at(-1)).nextOffset;
+    if (cleanedUntil >= endOffset || openTransactions.size > 0) return;
+    const { journal, partition } = this.#task;
+    const { topicId, partitionIndex } = partition;
+    const pass = { cleanedUntil, endOffset };
+    await proposeWork(journal, { kind: "note-cleaning", topicId, partitionIndex, pass }, this.#signal);
+    this.#bytesSinceCheckpoint = 0;
   }
 
   async #readAborted(segments: readonly LogSegment[]): Promise<readonly AbortedTransaction[]> {

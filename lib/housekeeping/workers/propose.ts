@@ -1,6 +1,6 @@
 import type { LogCommand, LogOutcome, ReplaceCommand } from "#lib/log/log-command.ts";
 import type { LogJournal } from "#lib/log/log-journals.ts";
-import { SEGMENTS_FEATURE_LEVEL } from "#lib/log/log-state-machine.ts";
+import { CLEANING_FEATURE_LEVEL, SEGMENTS_FEATURE_LEVEL } from "#lib/log/log-state-machine.ts";
 import { ErrorCode, errorName } from "#lib/protocol/error-code.ts";
 import { LogError } from "#lib/util/errors.ts";
 
@@ -18,8 +18,12 @@ export class WorkRefusedError extends LogError {
 
 /** Raises the journal's feature level first, where it is lower. Fails as `ReplicatedStateView.propose` does. */
 export async function proposeWork(journal: LogJournal, command: LogCommand, signal: AbortSignal): Promise<LogOutcome> {
-  await journal.raiseFeatureLevel(SEGMENTS_FEATURE_LEVEL, signal);
+  await journal.raiseFeatureLevel(levelOf(command), signal);
   return (await journal.propose(command, { lane: LANE, signal })).outcome;
+}
+
+function levelOf(command: LogCommand): number {
+  return command.kind === "note-cleaning" ? CLEANING_FEATURE_LEVEL : SEGMENTS_FEATURE_LEVEL;
 }
 
 /**

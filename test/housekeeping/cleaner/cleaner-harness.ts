@@ -1,6 +1,7 @@
 import { MemoryObjectStore, type StoreFaultPlan } from "#lib/adapters/memory/memory-object-store.ts";
 import { Cleaner } from "#lib/housekeeping/cleaner/cleaner.ts";
 import type { CleaningSettings } from "#lib/housekeeping/cleaner/cleaning-plan.ts";
+import type { PassLimits } from "#lib/housekeeping/cleaner/partition-cleaner.ts";
 import { SegmentWriter } from "#lib/housekeeping/workers/segment-writer.ts";
 import { type LogSegment, type PartitionState, partitionKey } from "#lib/log/log-state.ts";
 import { journalOfPartition, type TopicPlacement } from "#lib/log/partition-directory.ts";
@@ -24,6 +25,7 @@ const DAY_MS = 86_400_000;
 export interface CleanerWorldOptions {
   readonly settings?: Partial<CleaningSettings>;
   readonly keysMax?: number;
+  readonly limits?: Partial<PassLimits>;
   readonly replicationFactor?: number;
   readonly storeFaults?: StoreFaultPlan;
 }
@@ -34,6 +36,8 @@ export class CleanerWorld {
   readonly process: FetchProcess;
   readonly topic: TopicPlacement;
   readonly cleaner: Cleaner;
+  /** One that knows nothing, as that of a new process. */
+  readonly newCleaner: () => Cleaner;
   readonly settings: CleaningSettings;
   /** Keys that were written. */
   readonly puts: string[] = [];
@@ -70,10 +74,11 @@ export class CleanerWorld {
       leads: () => true,
       cluster: { topic: () => ({ name: "places", settings: { ...OTHER_SETTINGS, ...this.settings } }) },
       writer: new ReplicatedWriter(ports),
-      objects: new RangeReader({ ...ports, readAheadBytes: 0 }),
       keysMax: options.keysMax ?? 100_000,
+      ...(options.limits && { limits: options.limits }),
     };
-    this.cleaner = new Cleaner(parts);
+    this.newCleaner = () => new Cleaner({ ...parts, objects: new RangeReader({ ...ports, readAheadBytes: 0 }) });
+    this.cleaner = this.newCleaner();
     this.#segments = new SegmentWriter(parts);
   }
 

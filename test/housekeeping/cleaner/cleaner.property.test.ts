@@ -138,6 +138,7 @@ test.each([21, 22, 23, 24, 25, 26])("whoever stops it leaves the last record of 
   let stop = new AbortController();
   const world = new CleanerWorld({
     keysMax: 30,
+    limits: { checkpointBytes: seed % 2 === 0 ? 1 : 2_000 },
     settings: { segmentBytes: 3_000 },
     storeFaults: () => {
       if (--callsLeft === 0) stop.abort(new Error("killed"));
@@ -171,3 +172,61 @@ test.each([21, 22, 23, 24, 25, 26])("whoever stops it leaves the last record of 
   while ((await world.run()) > 0);
   expect((await world.batches()).flatMap((batch) => [...readRecords(batch)])).toHaveLength(lastRecords.size);
 });
+
+/** Processes that are each stopped after so many of their calls of stores; answers how many it took until nothing was left. */
+async function cleanInShortCalls(checkpointBytes: number, seed: number) {
+  const random = new SeededRandom(seed);
+  let callsLeft = Number.POSITIVE_INFINITY;
+  let stop = new AbortController();
+  const world = new CleanerWorld({
+    limits: { checkpointBytes },
+    settings: { segmentBytes: 2_000 },
+    storeFaults: () => {
+      if (--callsLeft < 0) stop.abort(new Error("the call's time is over"));
+      return undefined;
+    },
+  });
+  const lastOffsets = new Map<string, number>();
+  const add = async () => {
+    const batches: Uint8Array[] = [];
+    for (let at = world.endOffset(), left = 6; left > 0; left--) {
+      // Keys that come once make a clean part that is long.
+      const key = random.chance(0.7) ? `once-${at}` : `key-${random.below(10)}`;
+      const batch = buildBatch([{ timestampMs: 1, key: Buffer.from(key), value: random.bytes(300), headers: [] }], {
+        codec: "none",
+        baseOffset: at,
+        partitionLeaderEpoch: 0,
+      });
+      lastOffsets.set(key, at++);
+      batches.push(batch);
+    }
+    await world.addSegment(batches);
+  };
+  for (let count = 0; count < 30; count++) await add();
+  await world.run();
+  await add();
+  let processes = 0;
+  for (; processes < 60 && world.segments.some(({ isCleaned }) => !isCleaned); processes++) {
+    // What comes in between is for the next pass.
+    if (processes === 2) await add();
+    stop = new AbortController();
+    callsLeft = 12;
+    const run = world.newCleaner().runOnce({ isForced: true, signal: stop.signal });
+    await world.world.run(run.catch(() => 0));
+    callsLeft = Number.POSITIVE_INFINITY;
+  }
+  const left = (await world.batches()).flatMap((batch) => [...readRecords(batch)].map(({ offset }) => offset));
+  return { processes, left, lastOffsets: [...lastOffsets.values()].sort((a, b) => a - b) };
+}
+
+test.each([31, 32])(
+  "a pass that is cut short goes on in another process, however short each is, seed %i",
+  async (seed) => {
+    const { processes, left, lastOffsets } = await cleanInShortCalls(1, seed);
+    expect(processes).toBeGreaterThan(3);
+    expect(left).toEqual(lastOffsets);
+    // None comes to the end of the log if each begins anew.
+    const anew = await cleanInShortCalls(Number.POSITIVE_INFINITY, seed);
+    expect(anew.processes).toBe(60);
+  },
+);

@@ -45,7 +45,8 @@ function make(name: SimWorkerName, given: SimWorkerParts): { runOnce(run: Worker
     case "compactor":
       return new Compactor({ ...parts, ...newWorkerReaders(given) });
     case "cleaner":
-      return new Cleaner({ ...parts, ...newWorkerReaders(given) });
+      // Each group is worth a word, for what is cleaned here is small.
+      return new Cleaner({ ...parts, ...newWorkerReaders(given), limits: { checkpointBytes: 1 } });
     case "retention":
       return new RetentionWorker(parts);
     case "expirer":
