@@ -393,10 +393,6 @@ export const S3_PREFIX_BYTES_MAX = 1_024 - OBJECT_KEY_BYTES_MAX;
 export const AWS_CONNECT_MS_MAX = 2_500;
 /** Connections of one client; requests beyond it wait. */
 export const AWS_SOCKETS_MAX = 512;
-/** Connections that ranges of objects are read by; more reads at once go by the others. */
-export const S3_READ_SOCKETS_MAX = 256;
-/** Status and fields of an HTTP answer: Node's own limit. */
-export const HTTP_HEAD_BYTES_MAX = 16 * KIB;
 /** How often a journal in DynamoDB is looked at for other processes' commits while a fetch waits for one. */
 export const DYNAMODB_POLL_MS = 250;
 /** Spacing of flushes in a gateway on S3 Standard and on directory buckets: a busy one makes so many objects a second. */

@@ -2,7 +2,6 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { S3Client } from "@aws-sdk/client-s3";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { AWS_CONNECT_MS_MAX, AWS_SOCKETS_MAX } from "#lib/util/limits.ts";
-import { RangeHandler } from "./range-handler.ts";
 
 export interface AwsClientOptions {
   /** Default: the SDK's own chain (`AWS_REGION`, profile); with an endpoint and no region at all `us-east-1`. */
@@ -25,7 +24,6 @@ export function newS3Client(options: S3ClientOptions = {}): S3Client {
   const hasEndpoint = options.endpoint !== undefined || hasEnvironmentEndpoint("S3");
   return new S3Client({
     ...shared(options, hasEndpoint),
-    requestHandler: new RangeHandler(handlerOptions(options), { connectMsMax: options.connectMsMax }),
     forcePathStyle: options.forcePathStyle ?? hasEndpoint,
     // Puts carry a CRC-32C of our own, and everything we read has checksums inside: the SDK would sum it all again.
     requestChecksumCalculation: "WHEN_REQUIRED",
@@ -44,22 +42,22 @@ export function newDynamoDbClient(options: AwsClientOptions = {}): DynamoDBClien
 
 function shared(options: AwsClientOptions, hasEndpoint: boolean) {
   const region = options.region ?? (hasEndpoint ? environmentRegion() : undefined);
+  const agent = { keepAlive: true, maxSockets: AWS_SOCKETS_MAX };
   return {
     ...(region === undefined ? {} : { region }),
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     // An answer that was lost must show: the ports' callers send again and know what they do (docs/ARCHITECTURE.md J3).
     maxAttempts: 1,
-    requestHandler: new NodeHttpHandler(handlerOptions(options)),
+    // Time limits are abort signals of ours: the handler's own `requestTimeout` would only warn.
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: options.connectMsMax ?? AWS_CONNECT_MS_MAX,
+      httpAgent: agent,
+      httpsAgent: agent,
+    }),
     // Without one the SDK writes to the console when a streamed put fails.
     logger: { trace() {}, debug() {}, info() {}, warn() {}, error() {} },
   };
-}
-
-/** Time limits are abort signals of ours: the handler's own `requestTimeout` would only warn. */
-function handlerOptions({ connectMsMax = AWS_CONNECT_MS_MAX }: AwsClientOptions) {
-  const agent = { keepAlive: true, maxSockets: AWS_SOCKETS_MAX };
-  return { connectionTimeout: connectMsMax, httpAgent: agent, httpsAgent: agent };
 }
 
 function hasEnvironmentEndpoint(service: "S3" | "DYNAMODB"): boolean {

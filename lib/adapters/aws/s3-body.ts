@@ -1,7 +1,6 @@
 import { Readable } from "node:stream";
 import { joinChunks } from "#lib/util/join-chunks.ts";
 import { KIB } from "#lib/util/limits.ts";
-import { FilledBody } from "./range-handler.ts";
 
 /** Chunks below this size are joined, up to so many bytes: each piece written to a socket costs microseconds by itself. */
 const SMALL_CHUNK_BYTES = 8 * KIB;
@@ -48,7 +47,6 @@ export async function readBody(
   signal: AbortSignal,
   options: { readonly target?: Uint8Array | undefined; readonly byteLength?: number | undefined },
 ): Promise<Uint8Array> {
-  if (body instanceof FilledBody && body.bytes === options.target) return body.bytes;
   const onAbort = () => void body.destroy(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   try {

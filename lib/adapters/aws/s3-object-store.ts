@@ -38,7 +38,6 @@ import {
 import { SystemRandom } from "../node/system-random.ts";
 import { attempt, isTimeLimit } from "./attempt.ts";
 import { failureOf } from "./aws-failure.ts";
-import type { RangeOptions } from "./range-handler.ts";
 import { BodyLengthError, chunkStream, readBody } from "./s3-body.ts";
 import { toStoreError } from "./s3-failure.ts";
 import { type ListOptions, listOrdered, listUnordered } from "./s3-listing.ts";
@@ -186,14 +185,11 @@ export class S3ObjectStore implements ObjectStore {
       ...(range === undefined ? {} : { Range: `bytes=${range.position}-${range.position + range.byteLength - 1}` }),
     });
     const bytes = range?.byteLength ?? 8 * MIB;
-    // Not from Node's pool: a small read would keep the pool's 64 KiB alive as long as it lives itself.
-    const place = target ?? (range === undefined ? undefined : Buffer.allocUnsafeSlow(range.byteLength));
     try {
       return await this.#request({ kind: "s3:GetObject", bytes }, signal, async (abortSignal, traffic) => {
-        const options: RangeOptions = { abortSignal, target: place };
-        const answer = await client.send(command, options);
+        const answer = await client.send(command, { abortSignal });
         const { body, byteLength } = bodyOf(answer, key, range);
-        const read = await readBody(body, abortSignal, { target: place, byteLength });
+        const read = await readBody(body, abortSignal, { target, byteLength });
         traffic.received = read.byteLength;
         return read;
       });
