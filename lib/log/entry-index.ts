@@ -1,13 +1,15 @@
 import { assert } from "#lib/util/assert.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import { FETCH_RANGES_MAX } from "#lib/util/limits.ts";
+import type { SizedEntry } from "./batch-sizes.ts";
 import { findByOffset } from "./find-by-offset.ts";
 import type { WriteAheadEntry } from "./log-state.ts";
 
 // Where offsets lie, by what the state knows: no byte of a batch is looked at here.
 //
 //   partition.entries   [ entry | entry | entry ]      ascending, without holes: binary search
-//   entry.batches         [ bytes, offsets | bytes, offsets | ... ]      uvarint pairs: walked from the left
+//   entry.batches         [ bytes, offsets | bytes, offsets | ... ]      uvarint pairs: walked from the left;
+//                         nothing where the entry is one batch
 
 /** Consecutive whole batches of one entry. */
 export interface EntryRange {
@@ -38,11 +40,13 @@ export class BatchCursor {
   position: number;
   /** Where the current batch's pair begins. */
   packedAt: number;
+  readonly #entry: SizedEntry;
   readonly #packed: Uint8Array;
   #nextAt: number;
 
-  constructor(packed: Uint8Array, start: Pick<EntryRange, "baseOffset" | "packedAt" | "position">) {
-    this.#packed = packed;
+  constructor(entry: SizedEntry, start: Pick<EntryRange, "baseOffset" | "packedAt" | "position">) {
+    this.#entry = entry;
+    this.#packed = entry.batches;
     this.baseOffset = start.baseOffset;
     this.position = start.position;
     this.packedAt = start.packedAt;
@@ -50,7 +54,7 @@ export class BatchCursor {
   }
 
   static ofEntry(entry: WriteAheadEntry): BatchCursor {
-    return new BatchCursor(entry.batches, { baseOffset: entry.baseOffset, packedAt: 0, position: entry.position });
+    return new BatchCursor(entry, { baseOffset: entry.baseOffset, packedAt: 0, position: entry.position });
   }
 
   get nextOffset(): Offset {
@@ -59,12 +63,19 @@ export class BatchCursor {
 
   /** Goes to the next batch; false at the end. */
   next(): boolean {
-    if (this.#nextAt >= this.#packed.byteLength) return false;
+    const isOneBatch = this.#packed.byteLength === 0;
+    if (this.#nextAt >= (isOneBatch ? 1 : this.#packed.byteLength)) return false;
     this.baseOffset += this.offsetCount;
     this.position += this.byteLength;
     this.packedAt = this.#nextAt;
-    this.byteLength = this.#uvarint();
-    this.offsetCount = this.#uvarint();
+    if (isOneBatch) {
+      this.byteLength = this.#entry.byteLength;
+      this.offsetCount = this.#entry.nextOffset - this.#entry.baseOffset;
+      this.#nextAt = 1;
+    } else {
+      this.byteLength = this.#uvarint();
+      this.offsetCount = this.#uvarint();
+    }
     assert(this.byteLength > 0 && this.offsetCount > 0, "a batch of an entry is empty");
     return true;
   }

@@ -53,7 +53,7 @@ export function assembleRange(
     throw new CorruptEntryError(`${source.remaining} bytes where ${range.byteLength} belong, ${describe(range)}`);
   }
   const assembly: Assembly = { source, output: [], check };
-  const cursor = new BatchCursor(range.entry.batches, range);
+  const cursor = new BatchCursor(range.entry, range);
   const end = range.position + range.byteLength;
   let hasBatch = cursor.next();
   while (hasBatch && cursor.position < end) {
@@ -100,7 +100,7 @@ function appendRun(range: EntryRange, cursor: BatchCursor, { source, output, che
   }
   const run = Buffer.allocUnsafe(runBytes);
   source.copy(run, 0, runBytes);
-  const batch = new BatchCursor(range.entry.batches, start);
+  const batch = new BatchCursor(range.entry, start);
   for (let at = 0; at < runBytes && batch.next(); at += batch.byteLength) {
     patchBatch(run, at, { range, batch });
     if (check === "lengths") continue;

@@ -1,7 +1,7 @@
 import type { FoldContext } from "#lib/journal/state-machine.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
-import { encodeBatchSizes } from "./batch-sizes.ts";
+import { keptBatchSizes } from "./batch-sizes.ts";
 import { copiesNeeded, copiesOf } from "./commit-rule.ts";
 import { checkProducer, rememberBatch } from "./fold-producer.ts";
 import { foldFloor } from "./fold-segments.ts";
@@ -126,6 +126,6 @@ function addEntry(
     byteLength,
     maxTimestampMs,
     appendedAtMs: context.proposedAtMs,
-    batches: encodeBatchSizes(batches),
+    batches: keptBatchSizes(batches),
   });
 }

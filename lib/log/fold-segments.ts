@@ -2,6 +2,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { uploadEpochOf } from "#lib/storage/object-keys.ts";
 import { defined } from "#lib/util/assert.ts";
 import { PRODUCER_EXPIRY_MS_MIN } from "#lib/util/limits.ts";
+import { batchSizesOf } from "./batch-sizes.ts";
 import { copiesAmong, copiesToReplace } from "./commit-rule.ts";
 import { findByOffset } from "./find-by-offset.ts";
 import { forgetEndedPass } from "./fold-cleaning.ts";
@@ -130,21 +131,30 @@ function joinedEntry(
   run: readonly WriteAheadEntry[],
   to: { readonly place: WriteAheadObject; readonly position: number },
 ): WriteAheadEntry {
-  const batches = new Uint8Array(run.reduce((sum, entry) => sum + entry.batches.byteLength, 0));
-  let at = 0;
+  const [single] = run.length === 1 ? run : [];
   let byteLength = 0;
   let maxTimestampMs = -1;
   let appendedAtMs = 0;
   for (const entry of run) {
-    batches.set(entry.batches, at);
-    at += entry.batches.byteLength;
     byteLength += entry.byteLength;
     maxTimestampMs = Math.max(maxTimestampMs, entry.maxTimestampMs);
     appendedAtMs = Math.max(appendedAtMs, entry.appendedAtMs);
   }
   const baseOffset = defined(run[0]).baseOffset;
   const nextOffset = defined(run.at(-1)).nextOffset;
+  const batches = single?.batches ?? joinedSizes(run);
   return { baseOffset, nextOffset, ...to, byteLength, maxTimestampMs, appendedAtMs, batches };
+}
+
+function joinedSizes(run: readonly WriteAheadEntry[]): Uint8Array {
+  const sizes = run.map(batchSizesOf);
+  const joined = new Uint8Array(sizes.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const each of sizes) {
+    joined.set(each, at);
+    at += each.byteLength;
+  }
+  return joined;
 }
 
 export function foldExpireProducers(state: LogState, command: ExpireProducersCommand): LogOutcome {

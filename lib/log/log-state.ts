@@ -110,7 +110,8 @@ export interface WriteAheadEntry {
   readonly appendedAtMs: TimestampMs;
   /**
    * For each batch of the run, two uvarints: its bytes and its offsets (last offset delta + 1). About five bytes a
-   * batch, so that a million small batches do not become a million objects in memory.
+   * batch, so that a million small batches do not become a million objects in memory. Empty (`ONE_BATCH`) where the run is
+   * one batch, whose sizes are the entry's.
    */
   readonly batches: Uint8Array;
 }

@@ -12,7 +12,7 @@ import {
   sumBatch,
 } from "#lib/record/record-batch.ts";
 import { defined } from "#lib/util/assert.ts";
-import { encodeBatchSizes } from "./batch-sizes.ts";
+import { keptBatchSizes } from "./batch-sizes.ts";
 import { BatchCursor, type EntryRange } from "./entry-index.ts";
 import type { LogSegment, WriteAheadEntry } from "./log-state.ts";
 
@@ -65,14 +65,14 @@ function lostEntry(run: readonly LostRun[]): WriteAheadEntry {
     byteLength: sizes.length * BATCH_HEADER_BYTES,
     maxTimestampMs: Math.max(...run.map((entry) => entry.maxTimestampMs)),
     appendedAtMs: Math.max(...run.map((entry) => entry.appendedAtMs)),
-    batches: encodeBatchSizes(sizes),
+    batches: keptBatchSizes(sizes),
   };
 }
 
 /** The bytes of `range`, which is of a lost entry; base offsets are 0, as in what was stored. */
 export function lostBatches(range: EntryRange): Uint8Array {
   const bytes = Buffer.alloc(range.byteLength);
-  const cursor = new BatchCursor(range.entry.batches, range);
+  const cursor = new BatchCursor(range.entry, range);
   for (let at = 0; at < bytes.byteLength && cursor.next(); at += BATCH_HEADER_BYTES) {
     const batch = bytes.subarray(at, at + BATCH_HEADER_BYTES);
     batch.writeInt32BE(BATCH_HEADER_BYTES - LOG_OVERHEAD_BYTES, BATCH_LENGTH_AT);

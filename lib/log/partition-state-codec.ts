@@ -2,6 +2,7 @@ import { defined } from "#lib/util/assert.ts";
 import type { TimestampMs, TopicId } from "#lib/util/branded.ts";
 import { type ByteReader, DecodeError } from "#lib/util/byte-reader.ts";
 import type { ByteWriter } from "#lib/util/byte-writer.ts";
+import { readBatchSizes, writeBatchSizes } from "./batch-sizes.ts";
 import { decodeList } from "./codec-fields.ts";
 import { batchesThatCount } from "./fold-producer.ts";
 import type {
@@ -74,7 +75,7 @@ function encodeEntry(entry: WriteAheadEntry, context: EncodeContext): void {
   else if (place.kind === "lost") writer.uvarint(0).uvarint(0);
   else writer.uvarint(1 + defined(objects.get(place), "place of an object"));
   writer.uvarint(entry.position).uvarint(entry.byteLength);
-  writer.int64(entry.maxTimestampMs).int64(entry.appendedAtMs).lengthPrefixed(entry.batches);
+  writeBatchSizes(entry, writer.int64(entry.maxTimestampMs).int64(entry.appendedAtMs));
 }
 
 function encodeProducer(producer: ProducerState, context: EncodeContext): void {
@@ -141,8 +142,7 @@ function decodeEntry(reader: ByteReader, from: number, objects: readonly WriteAh
   const byteLength = reader.uvarint();
   const maxTimestampMs = reader.int64();
   const appendedAtMs = reader.int64();
-  // A copy of its own: the snapshot must not stay for a few bytes of it, nor a block of Node's pool.
-  const batches = new Uint8Array(reader.lengthPrefixed());
+  const batches = readBatchSizes({ byteLength, offsetCount: nextOffset - baseOffset }, reader);
   return { baseOffset, nextOffset, place, position, byteLength, maxTimestampMs, appendedAtMs, batches };
 }
 

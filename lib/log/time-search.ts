@@ -149,7 +149,7 @@ function* batchesOfSegment(segment: LogSegment, { chunks }: SegmentBatches): Gen
 }
 
 function* batchesOf(range: EntryRange, chunks: readonly Uint8Array[]): Generator<StoredBatch, void, undefined> {
-  const cursor = new BatchCursor(range.entry.batches, range);
+  const cursor = new BatchCursor(range.entry, range);
   while (cursor.next()) {
     const bytes = sliceChunks(chunks, cursor.position - range.position, cursor.byteLength);
     const reader = new ChunkReader(bytes);

@@ -1,3 +1,4 @@
+import { assert } from "./assert.ts";
 import { LogError } from "./errors.ts";
 
 /** The bytes are not what their format says: too short, a length out of range, a number that does not fit. */
@@ -21,6 +22,12 @@ export class ByteReader {
 
   get remaining(): number {
     return this.#bytes.byteLength - this.#at;
+  }
+
+  /** Goes back to where `position` stood before. */
+  returnTo(position: number): void {
+    assert(position <= this.#at, "a reader returns to what it has read");
+    this.#at = position;
   }
 
   int8(): number {

@@ -1,4 +1,4 @@
-import { encodeBatchSizes } from "#lib/log/batch-sizes.ts";
+import { keptBatchSizes } from "#lib/log/batch-sizes.ts";
 import type { EntryPlace, WriteAheadEntry } from "#lib/log/log-state.ts";
 import { buildBatch } from "#lib/record/batch-builder.ts";
 import { patchBaseOffset, patchLeaderEpoch, readBatchHeader } from "#lib/record/record-batch.ts";
@@ -45,7 +45,7 @@ export function entryOf(
     byteLength: sizes.reduce((sum, size) => sum + size.byteLength, 0),
     maxTimestampMs: Math.max(...headers.map((header) => header.maxTimestamp)),
     appendedAtMs: 0,
-    batches: encodeBatchSizes(sizes),
+    batches: keptBatchSizes(sizes),
   };
 }
 

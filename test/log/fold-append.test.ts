@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
+import { batchSizesOf, ONE_BATCH } from "#lib/log/batch-sizes.ts";
+import { BatchCursor } from "#lib/log/entry-index.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { defined } from "#lib/util/assert.ts";
 import {
   batchOf,
   encodedState,
@@ -37,8 +40,20 @@ test("batches of one part take consecutive offsets and become one entry", () => 
 
 test("sizes beyond one byte are kept as uvarints", () => {
   const log = openedLog();
+  log.append([batchOf({ byteLength: 16_384, offsetCount: 300 }), batchOf({ byteLength: 100, offsetCount: 1 })]);
+  expect([...(log.partition().entries[0]?.batches ?? [])]).toEqual([0x80, 0x80, 0x01, 0xac, 0x02, 100, 1]);
+});
+
+test("an entry of one batch has no sizes but its own", () => {
+  const log = openedLog();
   log.append([batchOf({ byteLength: 16_384, offsetCount: 300 })]);
-  expect([...(log.partition().entries[0]?.batches ?? [])]).toEqual([0x80, 0x80, 0x01, 0xac, 0x02]);
+  const entry = defined(log.partition().entries[0]);
+  expect(entry.batches).toBe(ONE_BATCH);
+  expect([...batchSizesOf(entry)]).toEqual([0x80, 0x80, 0x01, 0xac, 0x02]);
+  const cursor = BatchCursor.ofEntry(entry);
+  expect(cursor.next()).toBe(true);
+  expect(cursor).toMatchObject({ byteLength: 16_384, offsetCount: 300, baseOffset: 0, position: 0 });
+  expect(cursor.next()).toBe(false);
 });
 
 test("a refused batch in the middle splits the run and takes no offset", () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { batchSizesOf } from "#lib/log/batch-sizes.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { defined } from "#lib/util/assert.ts";
 import { objectKey } from "#lib/util/branded.ts";
@@ -207,7 +208,7 @@ test("a gather makes one entry of each part, with the bytes and the newest times
   log.nowMs += 500;
   log.append([batchOf({ byteLength: 300, offsetCount: 4, maxTimestampMs: 70 })]);
   log.append([batchOf(), batchOf({ byteLength: 20_000 })], { source: INLINE, partitionIndex: 1 });
-  const batches = log.partition().entries.map((entry) => entry.batches);
+  const batches = log.partition().entries.map(batchSizesOf);
   const parts = [
     { topicId: TOPIC, partitionIndex: 0, inputs: entryInputsOf(log, 0), position: 28 },
     { topicId: TOPIC, partitionIndex: 1, inputs: entryInputsOf(log, 1), position: 428 },

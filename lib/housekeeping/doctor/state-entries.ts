@@ -1,3 +1,4 @@
+import { batchSizesOf } from "#lib/log/batch-sizes.ts";
 import type { WriteAheadEntry } from "#lib/log/log-state.ts";
 import { readBatchHeader, splitBatches } from "#lib/record/record-batch.ts";
 import { ByteReader } from "#lib/util/byte-reader.ts";
@@ -10,7 +11,7 @@ export interface BatchSize {
 
 /** The batches' sizes of one entry, as its command gave them. Fails with `DecodeError`. */
 export function entryBatches(entry: WriteAheadEntry): readonly BatchSize[] {
-  const reader = new ByteReader(entry.batches);
+  const reader = new ByteReader(batchSizesOf(entry));
   const sizes: BatchSize[] = [];
   while (reader.remaining > 0) sizes.push({ byteLength: reader.uvarint(), offsetCount: reader.uvarint() });
   return sizes;
