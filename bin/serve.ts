@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
+import { saveCompiledCode } from "#lib/adapters/node/compiled-code.ts";
 import { createPinoLogger } from "#lib/adapters/node/pino-logger.ts";
 import type { StartFailure } from "#lib/config/broker-message.ts";
 import { formatHostPort } from "#lib/config/host-port.ts";
@@ -55,6 +56,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
     supervisor.onBrokerEnded((brokerId) => void broker.fenceDead(brokerId));
     void report(broker, supervisor, logger);
   }
+  saveCompiledCode();
   const end = await Promise.race([stopRequested, broker.failed]);
   const failure = typeof end === "string" ? undefined : startFailure(end, settings);
   logger.info("stopping", { signal: typeof end === "string" ? end : undefined, drainMsMax: settings.drainMs });

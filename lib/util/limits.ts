@@ -7,6 +7,8 @@ export const MIB = 1024 * KIB;
 
 /** The longest time that Node's timers take; they ring at once if it is longer. */
 export const TIMER_MS_MAX = 0x7fff_ffff;
+/** A thread saves what it has compiled after so long. */
+export const COMPILED_CODE_SAVED_MS = 5_000;
 
 // Journals (docs/ARCHITECTURE.md section 2)
 /** Larger records are split between commands; one larger command goes to an object. DynamoDB items end at 400 KB. */

@@ -1,6 +1,8 @@
+import { existsSync, readdirSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { KafkaConnection } from "#lib/client/kafka-connection.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import { eventually } from "./eventually.ts";
 import { batchOf, createTopic, produce, readAll } from "./kafka-calls.ts";
 import { ServeProcess, TemporaryDirectory } from "./serve-process.ts";
 
@@ -45,4 +47,19 @@ test.concurrent.each([
     // At most the one without an answer may have made it too.
     expect([[], [unclear]]).toContainEqual(found.slice(acknowledged.length));
   }
+});
+
+test.concurrent("a broker that is killed has saved its compiled code for the next start", async () => {
+  using directory = new TemporaryDirectory();
+  const environment = { TMPDIR: directory.path, NODE_COMPILE_CACHE: "" };
+  const folder = directory.file("node-compile-cache");
+  await using broker = await ServeProcess.start({ dataDir: directory.file("data"), environment });
+  const countFiles = () =>
+    existsSync(folder)
+      ? readdirSync(folder, { recursive: true, withFileTypes: true }).filter((each) => each.isFile()).length
+      : 0;
+  expect(countFiles()).toBe(0);
+  // One file for each source: hundreds.
+  await eventually(countFiles, (count) => count > 100);
+  await broker.stop("SIGKILL");
 });

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { saveCompiledCode } from "#lib/adapters/node/compiled-code.ts";
 import { defined } from "#lib/util/assert.ts";
 import { ObjectPublisher, type PublisherSettings } from "./object-publisher.ts";
 import type { FromWorker, ToWorker } from "./publisher-thread.ts";
@@ -9,6 +10,7 @@ import { NodeSyncFiles } from "./sync-files.ts";
 const port = defined(parentPort, "the thread's parent");
 const settings: PublisherSettings = workerData;
 const publisher = new ObjectPublisher(new NodeSyncFiles(), settings);
+saveCompiledCode();
 
 port.on("message", (message: ToWorker) => {
   if (message.kind === "close") port.close();

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { saveCompiledCode } from "#lib/adapters/node/compiled-code.ts";
 import { defined } from "#lib/util/assert.ts";
 import { toFailure } from "./sqlite-failure.ts";
 import { OpenFailure, SqliteJournalDatabase } from "./sqlite-journal-database.ts";
@@ -9,6 +10,7 @@ import type { SqliteOperation, SqliteResult, WorkerMessage, WorkerSettings } fro
 const port = defined(parentPort, "the thread's parent");
 const settings: WorkerSettings = workerData;
 const database = open();
+saveCompiledCode();
 
 function open(): SqliteJournalDatabase | undefined {
   try {
