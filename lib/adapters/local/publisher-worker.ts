@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { saveCompiledCode } from "#lib/adapters/node/compiled-code.ts";
 import { defined } from "#lib/util/assert.ts";
+import { saveCompiledCode } from "../node/compiled-code.ts";
 import { ObjectPublisher, type PublisherSettings } from "./object-publisher.ts";
 import type { FromWorker, ToWorker } from "./publisher-thread.ts";
 import { NodeSyncFiles } from "./sync-files.ts";

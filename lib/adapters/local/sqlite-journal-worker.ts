@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { saveCompiledCode } from "#lib/adapters/node/compiled-code.ts";
 import { defined } from "#lib/util/assert.ts";
+import { saveCompiledCode } from "../node/compiled-code.ts";
 import { toFailure } from "./sqlite-failure.ts";
 import { OpenFailure, SqliteJournalDatabase } from "./sqlite-journal-database.ts";
 import type { SqliteOperation, SqliteResult, WorkerMessage, WorkerSettings } from "./sqlite-journal-protocol.ts";
