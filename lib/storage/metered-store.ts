@@ -2,6 +2,7 @@ import { OBJECT_READ_BYTES, OBJECT_READS } from "#lib/runtime/metrics.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import type { ObjectKey } from "#lib/util/branded.ts";
 import type { ByteRange, ObjectListing, ObjectStore, PutResult } from "./object-store.ts";
+import type { ComposedLog, LogRecipe } from "./segments/compose-log.ts";
 import { StoreSet } from "./store-set.ts";
 
 /** The same stores; `telemetry` counts what is read from them. */
@@ -12,12 +13,15 @@ export function meterStores(stores: StoreSet, telemetry: Telemetry): StoreSet {
 
 /** Counts the reads of another store; changes nothing. */
 class MeteredStore implements ObjectStore {
+  readonly composeLog: ObjectStore["composeLog"];
   readonly #store: ObjectStore;
   readonly #telemetry: Telemetry;
 
   constructor(store: ObjectStore, telemetry: Telemetry) {
     this.#store = store;
     this.#telemetry = telemetry;
+    const compose = store.composeLog?.bind(store);
+    this.composeLog = compose && ((key, recipe, signal) => this.#countedLog(recipe, compose(key, recipe, signal)));
   }
 
   get replacedCount(): number {
@@ -48,10 +52,24 @@ class MeteredStore implements ObjectStore {
   }
 
   async #counted(key: ObjectKey, reading: Promise<Uint8Array>): Promise<Uint8Array> {
-    const kind = key.slice(0, Math.max(0, key.indexOf("/")));
+    const kind = kindOf(key);
     this.#telemetry.count(OBJECT_READS, 1, { kind });
     const bytes = await reading;
     this.#telemetry.count(OBJECT_READ_BYTES, bytes.byteLength, { kind });
     return bytes;
   }
+
+  async #countedLog({ runs }: LogRecipe, composing: Promise<ComposedLog>): Promise<ComposedLog> {
+    const composed = await composing;
+    for (const { key, byteLength } of runs) {
+      const kind = kindOf(key);
+      this.#telemetry.count(OBJECT_READS, 1, { kind });
+      this.#telemetry.count(OBJECT_READ_BYTES, byteLength, { kind });
+    }
+    return composed;
+  }
+}
+
+function kindOf(key: ObjectKey): string {
+  return key.slice(0, Math.max(0, key.indexOf("/")));
 }

@@ -1,5 +1,6 @@
 import type { ObjectKey, TimestampMs } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
+import type { ComposedLog, LogRecipe } from "./segments/compose-log.ts";
 
 export type PutResult = { readonly kind: "written" } | { readonly kind: "already-exists" };
 
@@ -38,6 +39,12 @@ export interface ObjectStore {
    * visible. Safe to retry: a lost answer shows up as `already-exists`. The chunks must not change until the answer.
    */
   putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult>;
+  /**
+   * Writes under a new key the log that `recipe` makes of objects of this store, durable and whole once answered, without
+   * their bytes coming by here. Fails with `ObjectNotFoundError` or `CorruptObjectError` for one of those, and then has
+   * written nothing. Left out where nothing is gained by it.
+   */
+  readonly composeLog?: ((key: ObjectKey, recipe: LogRecipe, signal: AbortSignal) => Promise<ComposedLog>) | undefined;
   /** Reads the whole object. Fails with `ObjectNotFoundError`. */
   get(key: ObjectKey, signal: AbortSignal): Promise<Uint8Array>;
   /**

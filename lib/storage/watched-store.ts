@@ -1,5 +1,5 @@
 import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
-import { STORE_READ_MS_MAX, STORE_SUSPECT_MS } from "#lib/util/limits.ts";
+import { STORE_PUT_MS_MAX, STORE_READ_MS_MAX, STORE_SUSPECT_MS } from "#lib/util/limits.ts";
 import {
   type ByteRange,
   CorruptObjectError,
@@ -9,6 +9,7 @@ import {
   type PutResult,
   StoreUnavailableError,
 } from "./object-store.ts";
+import { recipeBytes } from "./segments/compose-log.ts";
 import type { StoreCallKind, StoreHealth } from "./store-health.ts";
 import { StoreSet } from "./store-set.ts";
 import { transferMs } from "./transfer-time.ts";
@@ -26,6 +27,7 @@ interface WatchedCall {
 }
 
 class WatchedStore implements ObjectStore {
+  readonly composeLog: ObjectStore["composeLog"];
   readonly #id: StoreId;
   readonly #store: ObjectStore;
   readonly #health: StoreHealth;
@@ -36,6 +38,14 @@ class WatchedStore implements ObjectStore {
     this.#store = store;
     this.#health = health;
     this.#replacedCount = store.replacedCount ?? 0;
+    const compose = store.composeLog?.bind(store);
+    this.composeLog =
+      compose &&
+      ((key, recipe, signal) => {
+        // It may wait for others of its kind, like whatever nobody waits for.
+        const patienceMs = STORE_PUT_MS_MAX + 2 * transferMs(recipeBytes(recipe));
+        return this.#watch({ kind: "write", patienceMs, signal }, () => compose(key, recipe, signal));
+      });
   }
 
   putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {

@@ -59,6 +59,8 @@ export const HOUSEKEEPING_PERIOD_MS = 60_000;
 export const BUSY_JOURNALS_PERIOD_MS = 5_000;
 /** A scheduled worker that keeps finding nothing looks this seldom in the end. */
 export const HOUSEKEEPING_PERIOD_MS_MAX = 16 * 60_000;
+/** A worker whose runs take as long as its period, or longer, pauses between them for this part of it. */
+export const WORKER_PAUSE_DIVISOR = 20;
 /** How often the workers of a gateway run; the garbage collector less often while it finds nothing. */
 export const COMPACTOR_PERIOD_MS = 5_000;
 export const RETENTION_PERIOD_MS = 60_000;
@@ -297,6 +299,10 @@ export const COMPACTION_SEGMENTS_TOGETHER_MAX = 256;
 export const COMPACTION_UPLOADS_AT_ONCE_MAX = 8;
 /** Entries that the compactor looks at in one turn of the event loop. */
 export const COMPACTION_LOOKS_PER_TURN = 10_000;
+/** A store makes a segment by itself of entries that have so many bytes on average; smaller ones are read together. */
+export const COMPOSED_RUN_BYTES_MIN = 16 * KIB;
+/** And none has more than so many: whoever makes it holds one at a time. */
+export const COMPOSED_RUN_BYTES_MAX = 16 * MIB;
 /** Commands of one journal in one run. */
 export const COMPACTION_ROUNDS_MAX = 64;
 /** So many small segments of a partition, one after another, become one. */

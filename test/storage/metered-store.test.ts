@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { MemoryObjectService, MemoryObjectStore } from "#lib/adapters/memory/memory-object-store.ts";
+import { buildBatch } from "#lib/record/batch-builder.ts";
 import { MetricRegistry } from "#lib/runtime/metric-registry.ts";
 import { meterStores } from "#lib/storage/metered-store.ts";
+import { StoreHealth } from "#lib/storage/store-health.ts";
 import { StoreSet } from "#lib/storage/store-set.ts";
+import { watchStores } from "#lib/storage/watched-store.ts";
 import { objectKey } from "#lib/util/branded.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -31,4 +34,27 @@ test("reads and their bytes are counted by kind of object, failed reads too", as
     ],
     ["millrace_object_read_bytes_total", [{ labels: { kind: "segments" }, value: 13 }]],
   ]);
+});
+
+test("what a store reads to make a log is counted, and a store that makes none is none that does", async () => {
+  const telemetry = new MetricRegistry();
+  const clock = new ManualClock();
+  const service = new MemoryObjectService(clock);
+  const wrapped = (composes: boolean) =>
+    watchStores(
+      meterStores(new StoreSet(new Map([[0, new MemoryObjectStore(service, { clock, composes })]])), telemetry),
+      new StoreHealth(clock),
+    ).store(0);
+  expect(wrapped(false).composeLog).toBeUndefined();
+  const batch = buildBatch([{ timestampMs: 1, key: null, value: Buffer.from("x"), headers: [] }], {
+    partitionLeaderEpoch: 0,
+  });
+  const store = wrapped(true);
+  const run = { key: objectKey("wal/0000000001/ab/cd"), position: 0, byteLength: batch.byteLength, baseOffset: 9 };
+  await store.putIfAbsent(run.key, [batch], NEVER);
+  const recipe = { baseOffset: 9, runs: [{ ...run, batches: Uint8Array.of(batch.byteLength, 1) }] };
+  const key = objectKey("segments/0000000001/ab/t-0/00000000000000000009.log");
+  expect(await store.composeLog?.(key, recipe, NEVER)).toMatchObject({ nextOffset: 10, batchCount: 1 });
+  const [reads] = telemetry.samples().flatMap((each) => ("samples" in each ? [each.samples] : []));
+  expect(reads).toEqual([{ labels: { kind: "wal" }, value: 1 }]);
 });

@@ -13,15 +13,18 @@ import {
   type PutResult,
   StoreUnavailableError,
 } from "#lib/storage/object-store.ts";
+import type { ComposedLog, LogRecipe } from "#lib/storage/segments/compose-log.ts";
 import { encodeStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
 import { assert } from "#lib/util/assert.ts";
 import { type ObjectKey, objectKey } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import { STORE_OPEN_FILES_MAX, STORE_READS_AT_ONCE_MAX } from "#lib/util/limits.ts";
+import { ComposerThread } from "./composer-thread.ts";
 import { KeyWalker } from "./directory-listing.ts";
 import { errorCodeOf, type FilePort, type OpenFile } from "./file-port.ts";
+import type { ComposeResult } from "./log-composer.ts";
 import { NodeFilePort } from "./node-file-port.ts";
-import { type PublisherSettings, type PublishResult, parentOf } from "./object-publisher.ts";
+import { type PublisherSettings, type PublishResult, type PublishTarget, parentOf } from "./object-publisher.ts";
 import { OpenFileCache } from "./open-file-cache.ts";
 import { type Publisher, PublisherThread } from "./publisher-thread.ts";
 import { ReadGate } from "./read-gate.ts";
@@ -58,6 +61,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
   readonly #files: FilePort;
   readonly #root: StoreRoot;
   readonly #publisher: Publisher;
+  readonly #composer: ComposerThread;
   readonly #names: TemporaryNames;
   readonly #openFiles: OpenFileCache;
   readonly #walker: KeyWalker;
@@ -75,12 +79,9 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     this.#names = newNames(options);
     const newPublisher = options.newPublisher ?? ((settings) => new PublisherThread(settings));
     const { runPrefix } = this.#names;
-    this.#publisher = newPublisher({
-      root: this.#directory,
-      marker: MARKER_KEY,
-      temporaryFolder: TEMPORARY_FOLDER,
-      runPrefix,
-    });
+    const settings = { root: this.#directory, marker: MARKER_KEY, temporaryFolder: TEMPORARY_FOLDER, runPrefix };
+    this.#publisher = newPublisher(settings);
+    this.#composer = new ComposerThread(settings);
     this.#root = new StoreRoot({
       files,
       root: this.#directory,
@@ -136,6 +137,22 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
       return await this.#publish(key, chunks, signal);
     } catch (error) {
       throw translated(error, this.#directory);
+    }
+  }
+
+  /** By a thread of its own. Once that has begun with it, it goes on to its end. */
+  async composeLog(key: ObjectKey, recipe: LogRecipe, signal: AbortSignal): Promise<ComposedLog> {
+    for (const each of [key, ...recipe.runs.map((run) => run.key)]) parseObjectKey(each);
+    signal.throwIfAborted();
+    try {
+      const compose = (target: PublishTarget) => this.#composer.compose({ ...target, recipe }, signal);
+      const result = await abortable(this.#atRoot(key, compose), signal);
+      if (result.kind === "composed") return result.composed;
+      if (result.kind === "missing") throw new ObjectNotFoundError(result.key);
+      if (result.kind === "damaged") throw new CorruptObjectError(result.key, result.reason);
+      throw failure(result);
+    } catch (error) {
+      throw signal.aborted && error === signal.reason ? error : translated(error, this.#directory);
     }
   }
 
@@ -196,7 +213,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
   /** Closes the files kept open and waits for the puts under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#openFiles.clear();
-    await this.#publisher[Symbol.asyncDispose]();
+    await Promise.all([this.#publisher[Symbol.asyncDispose](), this.#composer[Symbol.asyncDispose]()]);
   }
 
   /** The right root is there, for the first time or again: nothing remembered of it need be true any more. */
@@ -237,16 +254,20 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
   }
 
   async #publish(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
+    const result = await this.#atRoot(key, (target) => this.#publisher.publish({ ...target, chunks }, signal));
+    if (result.kind === "written" || result.kind === "already-exists") return result;
+    throw failure(result);
+  }
+
+  async #atRoot<R extends ComposeResult>(key: ObjectKey, publish: (target: PublishTarget) => Promise<R>): Promise<R> {
     for (let attempt = 1; ; attempt++) {
       // The thread looks whether the root is still the one that was checked last.
       if (attempt > 1 || this.#root.fingerprint === undefined) await this.#root.check();
       const rootFingerprint = this.#root.fingerprint ?? "";
-      const request = { key, chunks, rootFingerprint, isAgain: attempt > 1 };
-      const result = await this.#publisher.publish(request, signal);
-      if (result.kind === "written" || result.kind === "already-exists") return result;
+      const result = await publish({ key, rootFingerprint, isAgain: attempt > 1 });
       // A folder went away: with its last object, or with the whole root, which the next check finds.
-      const isMoved = result.kind === "other-root" || result.code === "ENOENT";
-      if (!isMoved || attempt === PUBLISH_ATTEMPTS_MAX) throw failure(result);
+      const isMoved = result.kind === "other-root" || (result.kind === "failed" && result.code === "ENOENT");
+      if (!isMoved || attempt === PUBLISH_ATTEMPTS_MAX) return result;
     }
   }
 
@@ -277,6 +298,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
         if (!isMissing(error)) throw error;
       });
       this.#publisher.forget([folder]);
+      this.#composer.forget([folder]);
       for (let each = folder; each !== ""; each = parentOf(each)) {
         const isRemoved = await this.#files.removeFolder(`${this.#directory}/${each}`).then(
           () => true,
@@ -289,6 +311,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
 }
 
 function failure(result: PublishResult): Error {
+  if (result.kind === "already-exists") return new StoreUnavailableError("the key is taken", { reason: "io" });
   if (result.kind !== "failed") return new StoreUnavailableError("the store's root keeps changing", { reason: "root" });
   return Object.assign(new Error(result.message), result.code === undefined ? {} : { code: result.code });
 }

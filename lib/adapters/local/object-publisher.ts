@@ -15,13 +15,22 @@ import { discard, ensureFolder, type SyncFiles } from "./sync-files.ts";
 /** A store has few live folders (one per writer and hour); forgetting one costs a `mkdir` and a sync. */
 const KNOWN_FOLDERS_MAX = 4_096;
 
-export interface PublishRequest {
+export interface PublishTarget {
   readonly key: string;
-  readonly chunks: readonly Uint8Array[];
   /** Of the marker, while the right root is there. */
   readonly rootFingerprint: string;
   /** A folder was missing, though the root is there: nothing remembered of folders need be true. */
   readonly isAgain: boolean;
+}
+
+export interface PublishRequest extends PublishTarget {
+  readonly chunks: readonly Uint8Array[];
+}
+
+/** An object whose bytes come while it is written. */
+export interface PublishWork extends PublishTarget {
+  /** Makes a new file with durable bytes under that path. What it throws ends this object's publishing. */
+  readonly write: (path: string) => void;
 }
 
 export type PublishResult =
@@ -45,7 +54,7 @@ export interface PublisherSettings {
 const OTHER_ROOT: PublishResult = { kind: "other-root" };
 
 interface Linked {
-  readonly request: PublishRequest;
+  readonly request: PublishTarget;
   readonly temporary: string;
   readonly isNew: boolean;
 }
@@ -64,7 +73,7 @@ export class ObjectPublisher {
   }
 
   /** The results stand in the requests' order. */
-  publish(requests: readonly PublishRequest[]): readonly PublishResult[] {
+  publish(requests: readonly (PublishRequest | PublishWork)[]): readonly PublishResult[] {
     const fingerprint = this.#rootFingerprint();
     const linked = requests.map((request) =>
       request.rootFingerprint === fingerprint ? this.#attempt(() => this.#link(request)) : OTHER_ROOT,
@@ -95,7 +104,7 @@ export class ObjectPublisher {
     }
   }
 
-  #link(request: PublishRequest): Linked {
+  #link(request: PublishRequest | PublishWork): Linked {
     const { root, temporaryFolder, runPrefix } = this.#settings;
     if (request.isAgain) {
       this.#durable.clear();
@@ -104,7 +113,8 @@ export class ObjectPublisher {
     this.#ensure(parentOf(request.key));
     const temporary = `${root}/${temporaryFolder}/${runPrefix}${this.#count++}`;
     try {
-      writeNewFile(this.#files, temporary, request.chunks);
+      if ("write" in request) request.write(temporary);
+      else writeNewFile(this.#files, temporary, request.chunks);
       return { request, temporary, isNew: this.#linkIfAbsent(temporary, `${root}/${request.key}`) };
     } catch (error) {
       discard(this.#files, temporary);

@@ -6,6 +6,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readSync,
   statSync,
   unlinkSync,
   writevSync,
@@ -27,6 +28,10 @@ export interface SyncFiles {
   create(path: string, isDirect: boolean): number;
   /** Opens a file for writing through the page cache. */
   openToWrite(path: string): number;
+  /** Opens a file for reading, past the page cache if `isDirect`: EINVAL if that is not possible there. */
+  openToRead(path: string, isDirect: boolean): number;
+  /** Answers how many bytes were read, which may be fewer than `target` has: 0 at the file's end. */
+  read(descriptor: number, target: Uint8Array, position: number): number;
   /** Answers how many bytes were written, which may be fewer than given. */
   write(descriptor: number, chunks: readonly Uint8Array[], position: number): number;
   /** Makes the file's bytes and its length durable, whichever descriptor wrote them. */
@@ -46,14 +51,19 @@ export interface SyncFiles {
 /** The host's file system. */
 export class NodeSyncFiles implements SyncFiles {
   create(path: string, isDirect: boolean): number {
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-    if (!isDirect) return openSync(path, flags, 0o644);
-    if (DIRECT === undefined) throw Object.assign(new Error("no O_DIRECT"), { code: "EINVAL" });
-    return openSync(path, flags | DIRECT, 0o644);
+    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | direct(isDirect), 0o644);
   }
 
   openToWrite(path: string): number {
     return openSync(path, constants.O_WRONLY);
+  }
+
+  openToRead(path: string, isDirect: boolean): number {
+    return openSync(path, constants.O_RDONLY | direct(isDirect));
+  }
+
+  read(descriptor: number, target: Uint8Array, position: number): number {
+    return readSync(descriptor, target, 0, target.byteLength, position);
   }
 
   write(descriptor: number, chunks: readonly Uint8Array[], position: number): number {
@@ -92,6 +102,12 @@ export class NodeSyncFiles implements SyncFiles {
   fingerprint(path: string): string {
     return fingerprintOf(statSync(path, { bigint: true }));
   }
+}
+
+function direct(isDirect: boolean): number {
+  if (!isDirect) return 0;
+  if (DIRECT === undefined) throw Object.assign(new Error("no O_DIRECT"), { code: "EINVAL" });
+  return DIRECT;
 }
 
 /** Makes a folder that may be there, though its name need not be durable then. */

@@ -2,6 +2,7 @@ import type { Clock } from "#lib/runtime/clock.ts";
 import { parseObjectKey } from "#lib/storage/object-keys.ts";
 import type { ByteRange, ObjectListing, ObjectStore, ObjectSummary, PutResult } from "#lib/storage/object-store.ts";
 import { CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "#lib/storage/object-store.ts";
+import { type ComposedLog, composeLog, type LogRecipe } from "#lib/storage/segments/compose-log.ts";
 import { assert } from "#lib/util/assert.ts";
 import type { ObjectKey, TimestampMs } from "#lib/util/branded.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
@@ -62,7 +63,7 @@ export class MemoryObjectService {
 }
 
 export interface StoreCall {
-  readonly operation: "putIfAbsent" | "get" | "getRange" | "list" | "deleteAll";
+  readonly operation: "putIfAbsent" | "composeLog" | "get" | "getRange" | "list" | "deleteAll";
   /** The first key, or the prefix of a listing. */
   readonly key: string;
   readonly range?: ByteRange;
@@ -96,10 +97,13 @@ export type StoreFaultPlan = (call: StoreCall) => StoreFault | undefined;
 export interface MemoryObjectStoreOptions {
   readonly clock: Clock;
   readonly faults?: StoreFaultPlan;
+  /** Whether it makes logs by itself, as a directory does and a bucket does not. Default: no. */
+  readonly composes?: boolean;
 }
 
 /** A handle on a `MemoryObjectService`, with its own faults. Copies what it stores and what it answers. */
 export class MemoryObjectStore implements ObjectStore {
+  readonly composeLog: ObjectStore["composeLog"];
   readonly #service: MemoryObjectService;
   readonly #clock: Clock;
   readonly #faults: StoreFaultPlan | undefined;
@@ -109,6 +113,7 @@ export class MemoryObjectStore implements ObjectStore {
     this.#service = service;
     this.#clock = options.clock;
     this.#faults = options.faults;
+    if (options.composes) this.composeLog = (key, recipe, signal) => this.#composeLog(key, recipe, signal);
   }
 
   async putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
@@ -134,12 +139,7 @@ export class MemoryObjectStore implements ObjectStore {
     parseObjectKey(key);
     assert(range.position >= 0 && range.byteLength >= 1, "empty range");
     const fault = await this.#enter({ operation: "getRange", key, range }, signal);
-    const bytes = this.#bytesOf(key, fault);
-    const end = range.position + range.byteLength;
-    if (end > bytes.byteLength) {
-      throw new CorruptObjectError(key, `ends at byte ${bytes.byteLength}, read up to ${end}`);
-    }
-    target.set(bytes.subarray(range.position, end));
+    target.set(this.#rangeOf(key, range, fault));
     return target;
   }
 
@@ -165,6 +165,20 @@ export class MemoryObjectStore implements ObjectStore {
     return this.#change({ operation: "deleteAll", key: keys[0] ?? "" }, signal, () => {
       for (const key of keys) this.#service.delete(key);
       return new Set(keys);
+    });
+  }
+
+  async #composeLog(key: ObjectKey, recipe: LogRecipe, signal: AbortSignal): Promise<ComposedLog> {
+    for (const each of [key, ...recipe.runs.map((run) => run.key)]) parseObjectKey(each);
+    return this.#change({ operation: "composeLog", key }, signal, () => {
+      const pieces: Uint8Array[] = [];
+      const composed = composeLog(recipe, {
+        read: (run) => Buffer.from(this.#rangeOf(run.key, run, undefined)),
+        append: (bytes) => pieces.push(bytes),
+      });
+      const { kind } = this.#service.put(key, joinChunks(pieces));
+      if (kind !== "written") throw new StoreUnavailableError(`memory store: ${key} is taken`, { reason: "io" });
+      return composed;
     });
   }
 
@@ -195,6 +209,15 @@ export class MemoryObjectStore implements ObjectStore {
     if (fault?.kind === "unavailable") throw new StoreUnavailableError("memory store: 503", { reason: "io" });
     if (fault?.kind === "full") throw new StoreUnavailableError("memory store: no room is left", { reason: "full" });
     return fault;
+  }
+
+  #rangeOf(key: ObjectKey, range: ByteRange, fault: StoreFault | undefined): Uint8Array {
+    const bytes = this.#bytesOf(key, fault);
+    const end = range.position + range.byteLength;
+    if (end > bytes.byteLength) {
+      throw new CorruptObjectError(key, `ends at byte ${bytes.byteLength}, read up to ${end}`);
+    }
+    return bytes.subarray(range.position, end);
   }
 
   #bytesOf(key: ObjectKey, fault: StoreFault | undefined): Uint8Array {

@@ -1,14 +1,18 @@
+import { storesOf } from "#lib/log/commit-rule.ts";
 import type { ReplaceInput } from "#lib/log/log-command.ts";
 import type { LogJournal } from "#lib/log/log-journals.ts";
-import { type PartitionState, partitionKey } from "#lib/log/log-state.ts";
+import { type LogSegment, type PartitionState, partitionKey } from "#lib/log/log-state.ts";
 import { entryInput, segmentInput } from "#lib/log/segments.ts";
+import { describeError } from "#lib/runtime/logger.ts";
 import type { SegmentFiles } from "#lib/storage/segments/segment-builder.ts";
+import { defined } from "#lib/util/assert.ts";
 import { COMPACTION_UPLOADS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 import { proposeReplace } from "../workers/propose.ts";
-import { SegmentWriter } from "../workers/segment-writer.ts";
+import { type SegmentOrigin, SegmentWriter } from "../workers/segment-writer.ts";
 import type { WorkerParts } from "../workers/worker-parts.ts";
 import { EntryDraft } from "./entry-draft.ts";
 import type { EntryPieces } from "./entry-pieces.ts";
+import { recipeOf } from "./log-recipe.ts";
 import { mergeSegments } from "./merge-segments.ts";
 import { newestMs, type SegmentInputs } from "./plan-segments.ts";
 
@@ -37,52 +41,100 @@ export class SegmentMaker {
   }
 
   /**
-   * One segment for each plan, in memory all together. What lies in the same write-ahead objects is read together. Answers in
-   * the order of the plans; rejects only if aborted.
+   * One segment for each plan, in memory all together unless their stores can make them by themselves. What lies in the same
+   * write-ahead objects is read together. Answers in the order of the plans; rejects only if aborted.
    */
   async make(
     journal: LogJournal,
     plans: readonly SegmentPlan[],
     signal: AbortSignal,
   ): Promise<readonly SegmentResult[]> {
-    const drafts = plans.map(({ inputs }) => (inputs.kind === "entries" ? new EntryDraft(inputs.entries) : undefined));
-    const pieces = drafts.flatMap((draft) => draft?.pieces ?? []);
-    await this.#pieces.read(journal.id, pieces, signal);
-    const results: SegmentResult[] = plans.map(() => ({ kind: "moved" }));
-    const rest = plans.entries();
+    const results = new Map<SegmentPlan, SegmentResult>();
+    await this.#inLanes(plans, async (plan) => {
+      const settings = settingsOf(journal, plan);
+      const segment = settings && (await this.#compose(journal, plan, settings, signal));
+      if (segment !== undefined) results.set(plan, await this.#result(journal, plan, () => segment, signal));
+    });
+    const rest = plans.filter((plan) => !results.has(plan));
+    const drafts = new Map<SegmentPlan, EntryDraft>();
+    for (const plan of rest) if (plan.inputs.kind === "entries") drafts.set(plan, new EntryDraft(plan.inputs.entries));
+    await this.#pieces.read(
+      journal.id,
+      [...drafts.values()].flatMap((draft) => draft.pieces),
+      signal,
+    );
+    await this.#inLanes(rest, async (plan) => {
+      const write = async () => {
+        const files = drafts.get(plan)?.finish() ?? (await this.#merge(plan, signal));
+        const settings = settingsOf(journal, plan);
+        const placement = settings && { state: journal.state, settings };
+        return placement && (await this.#writer.write({ files, ...originOf(plan) }, placement, signal));
+      };
+      results.set(plan, await this.#result(journal, plan, write, signal));
+    });
+    return plans.map((plan) => defined(results.get(plan)));
+  }
+
+  async #inLanes(plans: readonly SegmentPlan[], work: (plan: SegmentPlan) => Promise<void>): Promise<void> {
+    const rest = plans.values();
     const lane = async (): Promise<void> => {
-      for (const [index, plan] of rest) {
-        try {
-          const files = drafts[index]?.finish() ?? (await this.#merge(plan, signal));
-          const isReplaced = await this.#replace(journal, plan, files, signal);
-          results[index] = { kind: isReplaced ? "replaced" : "moved" };
-        } catch (error) {
-          signal.throwIfAborted();
-          results[index] = { kind: "failed", error };
-        }
-      }
+      for (const plan of rest) await work(plan);
     };
     await Promise.all(Array.from({ length: COMPACTION_UPLOADS_AT_ONCE_MAX }, lane));
-    return results;
+  }
+
+  /** Undefined if the stores do not make the segment. */
+  async #compose(
+    { state }: LogJournal,
+    plan: SegmentPlan,
+    settings: PartitionState,
+    signal: AbortSignal,
+  ): Promise<LogSegment | undefined> {
+    const recipe = plan.inputs.kind === "entries" && recipeOf(plan.inputs.entries, storesOf(state, settings));
+    if (!recipe) return undefined;
+    try {
+      return await this.#writer.compose({ recipe, ...originOf(plan) }, { state, settings }, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      // Whoever reads the entries meets the same, knows of other copies, and tells of those that are lost.
+      this.#parts.logger.debug("a segment is not made by its stores", { error: describeError(error) });
+      return undefined;
+    }
   }
 
   #merge({ inputs }: SegmentPlan, signal: AbortSignal): Promise<SegmentFiles> {
     return mergeSegments(inputs.kind === "segments" ? inputs.segments : [], this.#parts.segments, signal);
   }
 
-  async #replace(journal: LogJournal, plan: SegmentPlan, files: SegmentFiles, signal: AbortSignal): Promise<boolean> {
-    const { topicId, partitionIndex } = plan.partition;
-    const { state } = journal;
-    const settings = state.partitions.get(partitionKey(topicId, partitionIndex));
-    if (settings === undefined) return false;
-    const segment = await this.#writer.write(
-      { files, topic: plan.topic, partitionIndex, appendedAtMs: newestMs(runsOf(plan.inputs)), isCleaned: false },
-      { state, settings },
-      signal,
-    );
-    const inputs = inputsOf(plan.inputs);
-    return proposeReplace(journal, { kind: "replace", topicId, partitionIndex, inputs, segments: [segment] }, signal);
+  /** Puts what `write` answers in the place of the plan's inputs. */
+  async #result(
+    journal: LogJournal,
+    { partition, inputs }: SegmentPlan,
+    write: () => LogSegment | undefined | Promise<LogSegment | undefined>,
+    signal: AbortSignal,
+  ): Promise<SegmentResult> {
+    const { topicId, partitionIndex } = partition;
+    try {
+      const segment = await write();
+      if (segment === undefined) return { kind: "moved" };
+      const command = { topicId, partitionIndex, inputs: inputsOf(inputs), segments: [segment] };
+      const isReplaced = await proposeReplace(journal, { kind: "replace", ...command }, signal);
+      return { kind: isReplaced ? "replaced" : "moved" };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { kind: "failed", error };
+    }
   }
+}
+
+/** Undefined if the partition is gone. */
+function settingsOf({ state }: LogJournal, { partition }: SegmentPlan): PartitionState | undefined {
+  return state.partitions.get(partitionKey(partition.topicId, partition.partitionIndex));
+}
+
+function originOf({ topic, partition, inputs }: SegmentPlan): SegmentOrigin {
+  const { partitionIndex } = partition;
+  return { topic, partitionIndex, appendedAtMs: newestMs(runsOf(inputs)), isCleaned: false };
 }
 
 function runsOf(inputs: SegmentInputs): readonly { readonly appendedAtMs: number }[] {

@@ -2,18 +2,27 @@ import { copiesToReplace, type ReplicaSettings, storesOf } from "#lib/log/commit
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { LogSegment, LogState } from "#lib/log/log-state.ts";
 import { uploadEpoch } from "#lib/log/upload-epoch.ts";
+import { timeLimit } from "#lib/runtime/deadline.ts";
 import { type SegmentSuffix, segmentDirectory, segmentFileKey } from "#lib/storage/object-keys.ts";
+import { type ComposedLog, type LogRecipe, recipeBytes } from "#lib/storage/segments/compose-log.ts";
 import type { SegmentFiles } from "#lib/storage/segments/segment-builder.ts";
+import type { StoreSet } from "#lib/storage/store-set.ts";
+import { transferMs } from "#lib/storage/transfer-time.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
-import { type CopyPorts, putEverywhere } from "./copies.ts";
+import { STORE_PUT_MS_MAX } from "#lib/util/limits.ts";
+import { type CopyPorts, type NewObject, putEverywhere } from "./copies.ts";
 
-export interface NewSegment {
-  readonly files: SegmentFiles;
+/** What there is to say of a new segment beside its files. */
+export interface SegmentOrigin {
   readonly topic: string;
   readonly partitionIndex: number;
   /** The newest of its inputs'. */
   readonly appendedAtMs: TimestampMs;
   readonly isCleaned: boolean;
+}
+
+export interface NewSegment extends SegmentOrigin {
+  readonly files: SegmentFiles;
 }
 
 /** The stores that a partition's objects belong in, and how many of them a command needs. */
@@ -24,6 +33,7 @@ export interface Placement {
 
 export interface SegmentWriterPorts extends CopyPorts {
   readonly journals: LogJournals;
+  readonly stores: StoreSet;
 }
 
 /** Brings the files of new log segments to their stores. What no command names afterwards is garbage. */
@@ -38,42 +48,90 @@ export class SegmentWriter {
    * Resolves to the segment as a command may name it: with the stores that have all of its files, as many as a commit needs
    * or more. Fails with `StoreUnavailableError`, or the signal's reason.
    */
-  async write(segment: NewSegment, { state, settings }: Placement, signal: AbortSignal): Promise<LogSegment> {
+  async write(
+    { files, ...origin }: NewSegment,
+    { state, settings }: Placement,
+    signal: AbortSignal,
+  ): Promise<LogSegment> {
+    const directory = this.#newDirectory(origin);
+    const log = { key: segmentFileKey(directory, files.baseOffset, "log"), chunks: files.log };
+    const placement = storesOf(state, settings);
+    const needed = copiesToReplace(state, settings);
+    const objects = [log, ...indexesOf(directory, files)];
+    const copies = await putEverywhere({ objects, placement, needed }, this.#ports, signal);
+    return segmentOf(origin, files, { directory, copies });
+  }
+
+  /**
+   * The same without the bytes of the log, which each store makes of what it has; undefined if there is one of them that
+   * cannot. Fails as `write` does, and with `ObjectNotFoundError` or `CorruptObjectError`.
+   */
+  async compose(
+    { recipe, ...origin }: SegmentOrigin & { readonly recipe: LogRecipe },
+    { state, settings }: Placement,
+    signal: AbortSignal,
+  ): Promise<LogSegment | undefined> {
+    const { stores, health, clock } = this.#ports;
+    const placement = storesOf(state, settings);
+    const composers = placement.flatMap((id) => {
+      const store = stores.has(id) && health?.isSuspect(id) !== true ? stores.store(id) : undefined;
+      return store?.composeLog === undefined ? [] : [store.composeLog.bind(store)];
+    });
+    if (composers.length < placement.length) return undefined;
+    const directory = this.#newDirectory(origin);
+    const key = segmentFileKey(directory, recipe.baseOffset, "log");
+    using limit = timeLimit(clock, STORE_PUT_MS_MAX + 2 * transferMs(recipeBytes(recipe)), signal);
+    const [composed] = await Promise.all(composers.map((compose) => compose(key, recipe, limit.signal)));
+    if (composed === undefined) return undefined;
+    const objects = indexesOf(directory, composed);
+    const copies = await putEverywhere(
+      { objects, placement, needed: copiesToReplace(state, settings) },
+      this.#ports,
+      signal,
+    );
+    return segmentOf(origin, composed, { directory, copies });
+  }
+
+  #newDirectory({ topic, partitionIndex }: SegmentOrigin): string {
     const { clock, random, journals } = this.#ports;
-    const { files, topic, partitionIndex, appendedAtMs, isCleaned } = segment;
-    const { baseOffset } = files;
-    const directory = segmentDirectory({
+    return segmentDirectory({
       uploadEpoch: uploadEpoch(clock, journals),
       // Each segment is an attempt of its own: no two of them ever share a key.
       attemptId: Buffer.from(random.bytes(16)).toString("hex"),
       topic,
       partitionIndex,
     });
-    const file = (suffix: SegmentSuffix, chunks: readonly Uint8Array[]) => ({
-      key: segmentFileKey(directory, baseOffset, suffix),
-      chunks,
-    });
-    const objects = [
-      file("log", files.log),
-      file("index", [files.index]),
-      file("timeindex", [files.timeIndex]),
-      ...(files.txnIndex.byteLength > 0 ? [file("txnindex", [files.txnIndex])] : []),
-    ];
-    const placement = storesOf(state, settings);
-    const needed = copiesToReplace(state, settings);
-    const copies = await putEverywhere({ objects, placement, needed }, this.#ports, signal);
-    return {
-      baseOffset,
-      nextOffset: files.nextOffset,
-      directory,
-      byteLength: files.logByteLength,
-      indexByteLength: files.index.byteLength,
-      timeIndexByteLength: files.timeIndex.byteLength,
-      txnIndexByteLength: files.txnIndex.byteLength,
-      maxTimestampMs: files.maxTimestampMs,
-      appendedAtMs,
-      isCleaned,
-      copies,
-    };
   }
+}
+
+function indexesOf(directory: string, files: ComposedLog): readonly NewObject[] {
+  const file = (suffix: SegmentSuffix, bytes: Uint8Array): NewObject => ({
+    key: segmentFileKey(directory, files.baseOffset, suffix),
+    chunks: [bytes],
+  });
+  return [
+    file("index", files.index),
+    file("timeindex", files.timeIndex),
+    ...(files.txnIndex.byteLength > 0 ? [file("txnindex", files.txnIndex)] : []),
+  ];
+}
+
+function segmentOf(
+  { appendedAtMs, isCleaned }: SegmentOrigin,
+  files: ComposedLog,
+  { directory, copies }: Pick<LogSegment, "directory" | "copies">,
+): LogSegment {
+  return {
+    baseOffset: files.baseOffset,
+    nextOffset: files.nextOffset,
+    directory,
+    byteLength: files.logByteLength,
+    indexByteLength: files.index.byteLength,
+    timeIndexByteLength: files.timeIndex.byteLength,
+    txnIndexByteLength: files.txnIndex.byteLength,
+    maxTimestampMs: files.maxTimestampMs,
+    appendedAtMs,
+    isCleaned,
+    copies,
+  };
 }

@@ -29,6 +29,7 @@ export interface WorkerParts {
   readonly leads: (state: LogState) => boolean;
   readonly cluster: WorkerCluster;
   readonly writer: ReplicatedWriter;
+  readonly stores: StoreSet;
   /** Stores that fail are not waited for while others are enough. */
   readonly health?: StoreHealth | undefined;
   /** Of the workers alone: what they read passes once, and must not drive out what fetches need. */

@@ -4,6 +4,7 @@ import { WORKER_CHANGES, WORKER_RUN_SECONDS, WORKER_RUNS, workerIdleSeconds } fr
 import type { Random } from "#lib/runtime/random.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import { LogError } from "#lib/util/errors.ts";
+import { WORKER_PAUSE_DIVISOR } from "#lib/util/limits.ts";
 import type { Worker, WorkerName, WorkerRun } from "./worker.ts";
 
 /** Somebody asks for a worker that this process does not have. */
@@ -89,15 +90,19 @@ export class WorkerTasks {
     while (!signal.aborted) {
       try {
         await clock.sleep(waitMs, signal);
+        const beganAtMs = clock.monotonicMs();
         const changeCount = await this.runOnce(name, { isForced: false, signal });
         endedWellAtMs = clock.monotonicMs();
+        // A long run that was of use leaves more to do, and has taken its pause in advance.
+        const tookMs = endedWellAtMs - beganAtMs;
         pauseMs = changeCount > 0 ? periodMs : Math.min(2 * pauseMs, idlePeriodMsMax);
+        waitMs = changeCount > 0 ? Math.max(periodMs - tookMs, periodMs / WORKER_PAUSE_DIVISOR) : pauseMs;
       } catch (error) {
         if (signal.aborted) return;
         logger.warn("a worker has failed; it will run again", { worker: name, error: describeError(error) });
         pauseMs = periodMs;
+        waitMs = periodMs;
       }
-      waitMs = pauseMs;
     }
   }
 

@@ -10,6 +10,7 @@ import { MARKER_KEY } from "#lib/storage/object-keys.ts";
 import { ObjectNotFoundError } from "#lib/storage/object-store.ts";
 import { newStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
 import { objectKey } from "#lib/util/branded.ts";
+import { composeLogContract } from "../../contract/compose-log.ts";
 import { objectStoreContract } from "../../contract/object-store.ts";
 import { SeededRandom } from "../../support/seeded-random.ts";
 import { FaultyFilePort, InlinePublisher } from "./faulty-file-port.ts";
@@ -45,7 +46,7 @@ async function newStore() {
   return { root, files, options, marker, store };
 }
 
-objectStoreContract("DirectoryObjectStore", async () => {
+async function underContract() {
   const root = join(folder, `contract-${count++}`);
   const options = { root, random, logger: SILENT_LOGGER, owner: "broker-0" };
   const marker = newMarker();
@@ -60,7 +61,10 @@ objectStoreContract("DirectoryObjectStore", async () => {
       await rm(options.root, { recursive: true });
     },
   };
-});
+}
+
+objectStoreContract("DirectoryObjectStore", underContract);
+composeLogContract("DirectoryObjectStore", underContract);
 
 describe("DirectoryObjectStore", () => {
   let under: Awaited<ReturnType<typeof newStore>>;

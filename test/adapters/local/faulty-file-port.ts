@@ -110,6 +110,17 @@ class FaultySyncFiles implements SyncFiles {
     return this.#opened(this.#real.openToWrite(path), path);
   }
 
+  openToRead(path: string, isDirect: boolean): number {
+    this.#faults.enter("openToRead", path);
+    return this.#opened(this.#real.openToRead(path, isDirect), path);
+  }
+
+  read(descriptor: number, target: Uint8Array, position: number): number {
+    this.#faults.enter("read", this.#pathOf(descriptor));
+    const { bytesPerCallMax } = this.#faults;
+    return this.#real.read(descriptor, target.subarray(0, bytesPerCallMax), position);
+  }
+
   write(descriptor: number, chunks: readonly Uint8Array[], position: number): number {
     this.#faults.enter("write", this.#pathOf(descriptor));
     const { bytesPerCallMax } = this.#faults;

@@ -2,18 +2,22 @@ import { describe, expect, test } from "vitest";
 import { MemoryObjectService, MemoryObjectStore, type StoreFault } from "#lib/adapters/memory/memory-object-store.ts";
 import { CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "#lib/storage/object-store.ts";
 import { objectKey } from "#lib/util/branded.ts";
+import { composeLogContract } from "../../contract/compose-log.ts";
 import { objectStoreContract } from "../../contract/object-store.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
-objectStoreContract("MemoryObjectStore", async () => {
+async function underContract(composes: boolean) {
   const clock = new ManualClock();
   const service = new MemoryObjectService(clock);
   return {
-    store: new MemoryObjectStore(service, { clock }),
+    store: new MemoryObjectStore(service, { clock, composes }),
     other: new MemoryObjectStore(service, { clock }),
     async [Symbol.asyncDispose]() {},
   };
-});
+}
+
+objectStoreContract("MemoryObjectStore", () => underContract(false));
+composeLogContract("MemoryObjectStore", () => underContract(true));
 
 describe("the faults of MemoryObjectStore", () => {
   const never = new AbortController().signal;

@@ -60,6 +60,8 @@ export interface WorkerProcessOptions {
   readonly journalFaults?: JournalFaultPlan;
   readonly leads?: WorkerParts["leads"];
   readonly tailCache?: TailCache;
+  /** The stores that make logs by themselves. */
+  readonly composers?: readonly number[];
 }
 
 /** A compactor in a process of its own, with the requests that it makes. */
@@ -84,7 +86,8 @@ export class WorkerProcess {
         this.calls.push(`${store} ${call.operation} ${call.key}`);
         return options.storeFaults?.({ ...call, store });
       };
-      return [store, new MemoryObjectStore(service, { clock, faults })] as const;
+      const composes = options.composers?.includes(store) === true;
+      return [store, new MemoryObjectStore(service, { clock, faults, composes })] as const;
     });
     const watched = watchStores(new StoreSet(new Map(stores)), health);
     const journal = journalService.connect(options.journalFaults);

@@ -15,6 +15,8 @@ class Scripted implements Worker {
   readonly runsAtMs: number[] = [];
   readonly #clock: ManualClock;
   readonly #results: (number | Error)[];
+  /** How long each run takes. */
+  tookMs = 10;
 
   constructor(name: WorkerName, clock: ManualClock, results: readonly (number | Error)[]) {
     this.name = name;
@@ -24,7 +26,7 @@ class Scripted implements Worker {
 
   async runOnce({ signal }: WorkerRun): Promise<number> {
     this.runsAtMs.push(this.#clock.monotonicMs());
-    await this.#clock.sleep(10, signal);
+    await this.#clock.sleep(this.tookMs, signal);
     const result = this.#results.length > 1 ? this.#results.shift() : this.#results[0];
     if (result instanceof Error) throw result;
     return result ?? 0;
@@ -109,6 +111,18 @@ test("a worker runs once a period, whatever it finds", async () => {
   const { clock, worker } = running([5, 0, 0]);
   await clock.advance(75 * MINUTE_MS);
   expect(worker.pauses).toEqual([15, 15, 15, 15]);
+});
+
+test("a run that was of use and took long is followed by the next one when its period is over, after a moment at least", async () => {
+  for (const [minutes, pauses] of [
+    [5, [15, 15, 15, 20]],
+    [20, [21, 21, 21, 35]],
+  ] as const) {
+    const { clock, worker } = running([3, 1, 2, 0]);
+    worker.tookMs = minutes * MINUTE_MS;
+    await clock.advance(135 * MINUTE_MS);
+    expect(worker.pauses.slice(0, 4)).toEqual(pauses);
+  }
 });
 
 test("one that finds nothing comes ever less often, up to its longest period, until it finds something", async () => {

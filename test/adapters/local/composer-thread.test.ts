@@ -1,0 +1,160 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ComposerThread } from "#lib/adapters/local/composer-thread.ts";
+import { fingerprintOf } from "#lib/adapters/local/file-port.ts";
+import { type ComposeRequest, LogComposer } from "#lib/adapters/local/log-composer.ts";
+import { NodeSyncFiles } from "#lib/adapters/local/sync-files.ts";
+import { buildBatch } from "#lib/record/batch-builder.ts";
+import { objectKey } from "#lib/util/branded.ts";
+import { ByteWriter } from "#lib/util/byte-writer.ts";
+import { FaultyFilePort } from "./faulty-file-port.ts";
+
+const signal = new AbortController().signal;
+const BATCH = buildBatch([{ timestampMs: 5, key: null, value: Buffer.alloc(20_000, 7), headers: [] }], {
+  partitionLeaderEpoch: 0,
+});
+
+class World implements Disposable {
+  readonly root = mkdtempSync(join(tmpdir(), "millrace-composer-"));
+  readonly settings = { root: this.root, marker: "marker", temporaryFolder: "tmp~", runPrefix: "broker-0~run~" };
+  readonly thread = new ComposerThread(this.settings);
+  readonly #fingerprint: string;
+
+  constructor() {
+    mkdirSync(join(this.root, "tmp~"));
+    writeFileSync(join(this.root, "marker"), "here");
+    writeFileSync(join(this.root, "object"), Buffer.concat([Buffer.alloc(100), BATCH]));
+    this.#fingerprint = fingerprintOf(statSync(join(this.root, "marker"), { bigint: true }));
+  }
+
+  request(key: string): ComposeRequest {
+    const batches = new ByteWriter().uvarint(BATCH.byteLength).uvarint(1).toBytes();
+    const run = { key: objectKey("object"), position: 100, byteLength: BATCH.byteLength, baseOffset: 0, batches };
+    return { key, recipe: { baseOffset: 0, runs: [run] }, rootFingerprint: this.#fingerprint, isAgain: false };
+  }
+
+  compose(key: string, by = signal) {
+    return this.thread.compose(this.request(key), by);
+  }
+
+  /** What no caller can say, so that the thread ends in the middle of its work. */
+  killThread(): void {
+    this.thread.forget(JSON.parse("[1]"));
+  }
+
+  holds(key: string): boolean {
+    return existsSync(join(this.root, key)) && readFileSync(join(this.root, key)).equals(Buffer.from(BATCH));
+  }
+
+  unfinished(): readonly string[] {
+    return readdirSync(join(this.root, "tmp~"));
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.root, { recursive: true });
+  }
+}
+
+test("logs are there when their promises resolve, and nothing unfinished", async () => {
+  using world = new World();
+  const keys = Array.from({ length: 5 }, (_, at) => `segments/${at % 2}/${at}.log`);
+  const results = await Promise.all(keys.map((key) => world.compose(key)));
+  expect(results.map(({ kind }) => kind)).toEqual(keys.map(() => "composed"));
+  expect(keys.filter((key) => !world.holds(key))).toEqual([]);
+  expect(world.unfinished()).toEqual([]);
+  expect(await world.compose("segments/0/0.log")).toEqual({ kind: "already-exists" });
+  await world.thread[Symbol.asyncDispose]();
+});
+
+test("the death of the thread fails the log under way, and the next one begins another thread", async () => {
+  using world = new World();
+  expect(await world.compose("a")).toMatchObject({ kind: "composed" });
+  // As after a death between writing and linking.
+  for (let n = 0; n < 5; n++) writeFileSync(join(world.root, "tmp~", `broker-0~run~log0-${n}`), "half");
+  world.killThread();
+  expect(await world.compose("lost")).toMatchObject({ kind: "failed", code: "EIO" });
+  expect(await world.compose("b")).toMatchObject({ kind: "composed" });
+  expect(world.holds("b")).toBe(true);
+  await world.thread[Symbol.asyncDispose]();
+});
+
+test("what waits behind a log can be given up, and is not made then", async () => {
+  using world = new World();
+  const aborter = new AbortController();
+  const first = world.compose("first", aborter.signal);
+  const waiting = world.compose("waiting", aborter.signal);
+  const reason = new Error("too late");
+  aborter.abort(reason);
+  await expect(waiting).rejects.toBe(reason);
+  expect(await first).toMatchObject({ kind: "composed" });
+  expect(world.holds("waiting")).toBe(false);
+  await world.thread[Symbol.asyncDispose]();
+});
+
+test("disposal waits for the log under way alone, and nothing is taken after it", async () => {
+  using world = new World();
+  const first = world.compose("first");
+  const second = world.compose("second");
+  await world.thread[Symbol.asyncDispose]();
+  expect(world.holds("first")).toBe(true);
+  expect(await first).toMatchObject({ kind: "composed" });
+  for (const late of [await second, await world.compose("third")]) expect(late).toMatchObject({ kind: "failed" });
+  expect(readdirSync(world.root)).not.toContain("second");
+});
+
+test("nothing is written below another root", async () => {
+  using world = new World();
+  const request = { ...world.request("a"), rootFingerprint: "of another one" };
+  expect(await world.thread.compose(request, signal)).toEqual({ kind: "other-root" });
+  expect(readdirSync(world.root).sort()).toEqual(["marker", "object", "tmp~"]);
+  await world.thread[Symbol.asyncDispose]();
+});
+
+test("where the page cache cannot be passed by, and where a read or a write takes a part, the log is the same", () => {
+  class Undirected extends NodeSyncFiles {
+    override openToRead(path: string, isDirect: boolean): number {
+      if (isDirect) throw Object.assign(new Error("EINVAL: invalid argument, open"), { code: "EINVAL" });
+      return super.openToRead(path, false);
+    }
+
+    override create(path: string, isDirect: boolean): number {
+      if (isDirect) throw Object.assign(new Error("EINVAL: invalid argument, open"), { code: "EINVAL" });
+      return super.create(path, false);
+    }
+  }
+  using world = new World();
+  const piecemeal = new FaultyFilePort();
+  piecemeal.bytesPerCallMax = 3_000;
+  for (const [key, files] of [
+    ["undirected", new Undirected()],
+    ["piecemeal", piecemeal.sync],
+  ] as const) {
+    expect(new LogComposer(files, world.settings).compose(world.request(key))).toMatchObject({ kind: "composed" });
+    expect(world.holds(key)).toBe(true);
+  }
+});
+
+test("a disk that fails fails the log, whatever it fails at, and leaves no unfinished file", () => {
+  using world = new World();
+  for (const operation of ["openToRead", "read", "write", "sync", "link", "syncFolder"] as const) {
+    const files = new FaultyFilePort();
+    files.fault = (each) => (each === operation ? "EIO" : undefined);
+    const composer = new LogComposer(files.sync, world.settings);
+    expect(composer.compose(world.request(`log-${operation}`)), operation).toMatchObject({
+      kind: "failed",
+      code: "EIO",
+    });
+    expect(world.unfinished()).toEqual([]);
+  }
+});
