@@ -59,7 +59,7 @@ export class GroupAccess implements Disposable {
       journals.onFold((journal, command) => {
         // Whoever appends has folded all that came before.
         this.#freshAtMs.set(journal.id, this.clock.monotonicMs());
-        if (command.kind !== "drop-topic") this.#waiters.changed(command.groupId);
+        if (command.kind !== "drop-topic") this.#waiters.touch(command.groupId);
       }),
       journals.onReload(() => this.#waiters.touchAll()),
     ];
