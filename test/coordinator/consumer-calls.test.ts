@@ -1,8 +1,6 @@
 import { expect, test } from "vitest";
-import type { JournalFault } from "#lib/adapters/memory/journal-fault.ts";
 import { encodeAssignment, encodeSubscription } from "#lib/protocol/consumer-protocol.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { assert } from "#lib/util/assert.ts";
 import { CoordinatorWorld, joinRequestOf } from "./coordinator-world.ts";
 import { GROUP } from "./group-fixtures.ts";
 import { NEVER } from "./group-world.ts";
@@ -78,53 +76,4 @@ test("a classic group becomes a consumer group under its members, who go on in i
   expect(await world.run(here.coordinator.admin.describeConsumers(GROUP, NEVER))).toMatchObject({
     members: [{ member: { memberId } }, { member: { memberId: "b" } }],
   });
-});
-
-test("members that come together have their target computed and proposed once", async () => {
-  const world = new CoordinatorWorld();
-  const here = world.start();
-  const kinds: string[] = [];
-  here.journals.onFold((_, { kind }) => kinds.push(kind));
-  const members = ["a", "b", "c", "d"].map((memberId) => new TestConsumer(here, memberId));
-  await world.run(Promise.all(members.map((member) => member.beat())));
-  expect(kinds.filter((kind) => kind === "set-target-assignment")).toHaveLength(1);
-  expect(members.map(({ partitions }) => partitions.length)).toEqual([1, 1, 1, 1]);
-});
-
-test("a target whose proposer has gone is proposed by another member that waits for it", async () => {
-  const world = new CoordinatorWorld();
-  const faults: JournalFault[] = [];
-  const here = world.start({}, { next: ({ method }) => (method === "append" ? faults.shift() : undefined) });
-  const [a, b] = [new TestConsumer(here, "a"), new TestConsumer(here, "b")];
-  await world.run(a.beat());
-  const gone = new AbortController();
-  const going = new TestConsumer(here, "going", { signal: gone.signal });
-  faults.push({ kind: "slow", ms: 10 }, { kind: "slow", ms: 100 });
-  const lost = expect(going.beat()).rejects.toThrow("gone");
-  const joining = b.beat();
-  await world.clock.advance(50);
-  gone.abort(new Error("gone"));
-  await lost;
-  await world.run(joining);
-  const membership = here.journals.opened(0)?.state.groups.get(GROUP)?.membership;
-  assert(membership?.type === "consumer", "a consumer group");
-  expect(membership.assignmentEpoch).toBe(membership.groupEpoch);
-  expect(b.memberEpoch).toBe(membership.groupEpoch);
-});
-
-test("a consumer that joins reads nothing before: its joining is journaled in any case", async () => {
-  const world = new CoordinatorWorld();
-  const calls: string[] = [];
-  const recorder = {
-    next({ method }: { readonly method: string }) {
-      calls.push(method);
-      return undefined;
-    },
-  };
-  const here = world.start({}, recorder);
-  await world.run(new TestConsumer(here, "a").beat());
-  await world.clock.advance(1_000);
-  calls.length = 0;
-  await world.run(new TestConsumer(here, "b").beat());
-  expect(calls[0]).toBe("append");
 });

@@ -11,18 +11,16 @@ export class TestConsumer {
   readonly memberId: string;
   /** Says what it owns only when that has changed, as clients may; else in every heartbeat. */
   readonly isQuiet: boolean;
-  readonly #signal: AbortSignal;
   process: CoordinatorProcess;
   memberEpoch = 0;
   owned: Assignment = new Map();
   error: ErrorCode = ErrorCode.NONE;
   #said: Assignment | undefined;
 
-  constructor(process: CoordinatorProcess, memberId: string, { isQuiet = false, signal = NEVER } = {}) {
+  constructor(process: CoordinatorProcess, memberId: string, { isQuiet = false } = {}) {
     this.process = process;
     this.memberId = memberId;
     this.isQuiet = isQuiet;
-    this.#signal = signal;
   }
 
   get partitions(): readonly number[] {
@@ -67,6 +65,6 @@ export class TestConsumer {
       owned,
       makesOwnMemberId: true,
     };
-    return this.process.coordinator.consumers.heartbeat(request, this.#signal);
+    return this.process.coordinator.consumers.heartbeat(request, NEVER);
   }
 }

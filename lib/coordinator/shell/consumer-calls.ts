@@ -4,7 +4,6 @@ import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
 import { upgradeOf } from "../consumer-classic-answers.ts";
 import type { ConsumerHeartbeatCommand } from "../consumer-command.ts";
 import { followUpHeartbeat, joinedOutcomes, mayFollowUp, unchangedHeartbeat } from "../consumer-heartbeat.ts";
-import { JOIN_EPOCH } from "../consumer-members.ts";
 import type { GroupJournal } from "../group-journals.ts";
 import type { ConsumerHeartbeatOutcome, GroupOutcome } from "../group-outcome.ts";
 import { type ConsumerHeartbeatRequest, consumerRequestFault } from "./consumer-request-check.ts";
@@ -62,8 +61,7 @@ export class ConsumerCalls {
   async #beat(command: ConsumerHeartbeatCommand, signal: AbortSignal): Promise<GroupOutcome> {
     const { groupId, memberId } = command;
     const journal = await this.#access.journalOf(groupId, signal);
-    // Who joins or leaves is journaled in any case, and nothing is read of the group before.
-    if (command.memberEpoch > JOIN_EPOCH) await this.#access.freshen(journal, signal);
+    await this.#access.freshen(journal, signal);
     const unchanged = this.#unjournaled(journal, command);
     const first = unchanged ?? (await this.#propose(journal, command, signal));
     if (first.kind !== "consumer-heartbeat") return first;
