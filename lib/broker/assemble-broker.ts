@@ -107,7 +107,7 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
     nodes: new ReplicaNodes({ identity: settings.identity, storeIds: stores.ids, cluster: view, journals }),
     ...adminServices({
       ...{ cluster: view, journal: cluster, logJournals: journals, groupJournals: groups.journals },
-      ...{ storeCount, random, logger, signal },
+      ...{ storeCount, clock, random, logger, signal },
     }),
     ...readers.services,
     appender: meteredAppender(newAppendPath(appendPorts, settings), telemetry),

@@ -1,6 +1,7 @@
 import type { GroupJournals } from "#lib/coordinator/group-journals.ts";
 import type { LogJournals } from "#lib/log/log-journals.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
+import type { Clock } from "#lib/runtime/clock.ts";
 import { abortable } from "#lib/runtime/deadline.ts";
 import { describeError, type Logger } from "#lib/runtime/logger.ts";
 import type { Random } from "#lib/runtime/random.ts";
@@ -32,6 +33,7 @@ export interface TopicAdminOptions {
   readonly groupJournals: GroupJournals;
   /** Stores that replicas can live in: the most that `replication.factor` may be. */
   readonly storeCount: number;
+  readonly clock: Pick<Clock, "endOfTurn">;
   readonly random: Random;
   readonly logger: Logger;
   /** Ends what is under way when the process stops. */
@@ -52,6 +54,8 @@ export interface CreatedTopic {
   readonly configs: ReadonlyMap<string, string>;
 }
 
+/** Looked at without a pause when settings are brought into the logs: a millisecond or two. */
+const TOPICS_PER_TURN = 100;
 const DEFAULT = -1;
 
 /**
@@ -265,8 +269,10 @@ export class TopicAdmin {
 
   /** A failure is no reason to take the answer back: the alteration stands, and writers bring it along as they go. */
   async #bringIntoLogs(topics: readonly { readonly topicId: TopicId }[], signal: AbortSignal): Promise<void> {
-    const { cluster, logJournals, logger } = this.#options;
-    for (const { topicId } of topics) {
+    const { cluster, logJournals, logger, clock } = this.#options;
+    for (const [index, { topicId }] of topics.entries()) {
+      // A broker that starts looks at all there are, and its first requests come meanwhile.
+      if (index > 0 && index % TOPICS_PER_TURN === 0) await clock.endOfTurn();
       const placement = cluster.find(topicId);
       if (placement === undefined) continue;
       try {

@@ -89,6 +89,7 @@ export class ClusterWorld {
       logJournals,
       groupJournals,
       storeCount,
+      clock: this.clock,
       random,
       logger: SILENT_LOGGER,
       signal: NEVER,

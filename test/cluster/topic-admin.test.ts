@@ -202,6 +202,25 @@ test("a new min.insync.replicas reaches the log journals that have the topic ope
   expect(journal.seq).toBe(seq);
 });
 
+test("a look at the settings of many topics leaves turns to others", async () => {
+  const { world, admin, run } = await start();
+  const turnsOfResuming = async (): Promise<number> => {
+    let isOver = false;
+    const resuming = admin.resumeSettings(NEVER).then(() => {
+      isOver = true;
+    });
+    let turns = 0;
+    for (; !isOver; turns++) await world.clock.endOfTurn();
+    await resuming;
+    return turns;
+  };
+  await run(admin.resumeSettings(NEVER));
+  const withoutTopics = await run(turnsOfResuming());
+  for (let at = 0; at < 301; at++) await run(admin.createTopic(newTopic(`t-${at}`), FOR_GOOD));
+  await run(admin.resumeSettings(NEVER));
+  expect(await run(turnsOfResuming())).toBeGreaterThanOrEqual(withoutTopics + 3);
+});
+
 test("producer ids are handed out once, by however many processes", async () => {
   const { world, run, producerIds } = await start();
   const other = await world.start();

@@ -191,6 +191,7 @@ export class SimBroker {
       logJournals: this.logJournals,
       groupJournals: this.#groupJournals,
       storeCount,
+      clock: this.host.clock,
       random: this.host.random,
       logger: this.#logger,
       signal,
