@@ -48,7 +48,7 @@ export function assembleReaders(
   const entries = new EntryReader({ tailCache, objects, inlined });
   const segments = new SegmentReader(objects);
   const fetcher = new FetchPath(
-    { ...ports, access, waiters, entries, segments, budget },
+    { ...ports, access, waiters, entries, segments, budget, readAheadBytes: settings.blockCacheBytesMax / 2 },
     { journalPollMs: settings.journalPollMs },
   );
   return {

@@ -148,6 +148,17 @@ export function availableBytes(
   return Math.min(bytes, limits.bytesMax);
 }
 
+/** Where the batch behind `range` begins. */
+export function nextOffsetOf(range: EntryRange): Offset {
+  const { entry } = range;
+  const end = range.position + range.byteLength;
+  if (end === entry.position + entry.byteLength) return entry.nextOffset;
+  const cursor = new BatchCursor(entry.batches, range);
+  let hasBatch = cursor.next();
+  while (hasBatch && cursor.position < end) hasBatch = cursor.next();
+  return cursor.baseOffset;
+}
+
 export function sumBytes(ranges: readonly EntryRange[]): number {
   let bytes = 0;
   for (const range of ranges) bytes += range.byteLength;

@@ -1,7 +1,10 @@
 import type { ByteRange } from "#lib/storage/object-store.ts";
+import { defined } from "#lib/util/assert.ts";
 import type { Borrowed } from "#lib/util/borrowed.ts";
 import type { JournalId, JournalSeq } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
+import { groupBy } from "#lib/util/group-by.ts";
+import { BLOCK_BYTES } from "#lib/util/limits.ts";
 import { sliceChunks } from "./entry-chunks.ts";
 import type { EntryRange } from "./entry-index.ts";
 import { CorruptEntryError } from "./fetch-assembler.ts";
@@ -13,6 +16,8 @@ export interface EntryReadOptions {
   readonly signal: AbortSignal;
   /** Gets what has to be given back; without it nothing has to. */
   readonly borrowed?: Borrowed | undefined;
+  /** Nobody has asked for it yet, so it says nothing of who reads in sequence. */
+  readonly isAhead?: boolean;
 }
 
 /** Reads write-ahead objects from whichever store has them. */
@@ -21,6 +26,8 @@ export interface WriteAheadReader {
    * Exactly the bytes of `range`, in chunks that stay until `borrowed` is released. Fails as `ObjectStore.getRange` does.
    */
   read(object: WriteAheadObject, range: ByteRange, options: EntryReadOptions): Promise<readonly Uint8Array[]>;
+  /** Begins to load the range, unless too much is being loaded already. */
+  prefetch(object: WriteAheadObject, range: ByteRange): void;
   /** The bytes it gave for `range` are damaged. True if reading again may give others, from another store. */
   distrust(object: WriteAheadObject, range: ByteRange): boolean;
 }
@@ -78,6 +85,22 @@ export class EntryReader {
     return this.#tailCache.inline(journal, inlined) ?? this.#inlinedCache?.inline(journal, inlined);
   }
 
+  /** Whether the range lies in an object and is not here. */
+  isInStore({ entry: { place }, position, byteLength }: EntryRange): boolean {
+    return place.kind === "object" && !this.#tailCache.holds(place.key, { position, byteLength });
+  }
+
+  /** Begins to load ranges of objects; of each object what is near together by one read. */
+  prefetch(ranges: readonly EntryRange[]): void {
+    const parts = ranges.flatMap(({ entry: { place }, position, byteLength }) =>
+      place.kind === "object" ? [{ object: place, position, byteLength }] : [],
+    );
+    for (const ofObject of groupBy(parts, ({ object }) => object.key).values()) {
+      const { object } = defined(ofObject[0]);
+      for (const range of joinedRanges(ofObject)) this.#objects.prefetch(object, range);
+    }
+  }
+
   /**
    * Reads `range` and makes of it what `use` does. If that fails with `CorruptEntryError`, other stores are asked.
    * Fails with `MissingEntryError`, an error of kind `corrupt` or `unavailable`, or the signal's reason.
@@ -114,6 +137,21 @@ export class EntryReader {
     const { place } = range.entry;
     return place.kind === "object" && this.#objects.distrust(place, range);
   }
+}
+
+/** In order, those with less than a block between them as one: blocks are loaded whole in any case. */
+function joinedRanges(ranges: readonly ByteRange[]): readonly ByteRange[] {
+  const joined: ByteRange[] = [];
+  for (const range of ranges.toSorted((a, b) => a.position - b.position)) {
+    const last = joined.at(-1);
+    if (last === undefined || range.position - last.position - last.byteLength >= BLOCK_BYTES) {
+      joined.push({ position: range.position, byteLength: range.byteLength });
+      continue;
+    }
+    const end = Math.max(last.position + last.byteLength, range.position + range.byteLength);
+    joined[joined.length - 1] = { position: last.position, byteLength: end - last.position };
+  }
+  return joined;
 }
 
 /** Whether the partition's state still says that bytes are at `place`. */

@@ -20,6 +20,8 @@ export interface FetchPathDeps {
   readonly segments: SegmentReader;
   /** Shared with every other reader of this process. */
   readonly budget: ByteBudget;
+  /** What is read ahead for all who read in sequence together; 0: nothing. Half of the block cache by default. */
+  readonly readAheadBytes?: number | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -1,11 +1,16 @@
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { assert } from "#lib/util/assert.ts";
-import type { Borrowed } from "#lib/util/borrowed.ts";
+import { Borrowed } from "#lib/util/borrowed.ts";
+import type { Offset } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
+import { BLOCK_CACHE_BYTES_MAX, READ_AHEAD_PENDING_BYTES_MAX } from "#lib/util/limits.ts";
+import { checkedBytesOf, markChecked } from "./checked-chunks.ts";
+import { nextOffsetOf } from "./entry-index.ts";
 import type { EntryReader, EntryReadOptions } from "./entry-reader.ts";
 import { assembleRange } from "./fetch-assembler.ts";
 import type { ByteBudget } from "./fetch-budget.ts";
 import { lastStableOffset, type PartitionAccess, type PartitionSlot } from "./fetch-partitions.ts";
+import { FetchSequences } from "./fetch-sequences.ts";
 import type { FetchedPartition, PartitionFetch } from "./log-api.ts";
 import type { PartitionState } from "./log-state.ts";
 import { NO_READS, type PartitionReads, planPartition, type ReadPiece } from "./partition-plan.ts";
@@ -29,6 +34,14 @@ interface ReadRecords {
   readonly byteLength: number;
   /** Whether the next piece follows it without a gap. */
   readonly isWhole: boolean;
+  /** Behind the last batch, if that is known. */
+  readonly nextOffset: Offset | undefined;
+}
+
+/** An answer, and where a client that goes on begins its next fetch. */
+interface ReadPartition {
+  readonly answer: FetchedPartition;
+  readonly nextOffset: Offset | undefined;
 }
 
 interface ReadLimits {
@@ -43,17 +56,25 @@ export class FetchReader {
   readonly #entries: EntryReader;
   readonly #segments: SegmentReader;
   readonly #budget: ByteBudget;
+  readonly #sequences: FetchSequences | undefined;
+  /** What is read ahead behind one fetch. */
+  readonly #aheadBytesMax: number;
 
   constructor(deps: {
     readonly access: PartitionAccess;
     readonly entries: EntryReader;
     readonly segments: SegmentReader;
     readonly budget: ByteBudget;
+    /** For all who read in sequence together; 0: nothing. Half of the block cache by default. */
+    readonly readAheadBytes?: number | undefined;
   }) {
     this.#access = deps.access;
     this.#entries = deps.entries;
     this.#segments = deps.segments;
     this.#budget = deps.budget;
+    const { readAheadBytes = BLOCK_CACHE_BYTES_MAX / 2 } = deps;
+    this.#aheadBytesMax = Math.min(readAheadBytes, READ_AHEAD_PENDING_BYTES_MAX);
+    this.#sequences = readAheadBytes === 0 ? undefined : new FetchSequences(readAheadBytes);
   }
 
   /** In the order of `slots`, which is the order in which `bytesMax` is given away. Rejects only if aborted. */
@@ -69,7 +90,50 @@ export class FetchReader {
     }
     if (coldBytes === 0) return allDefined(answers);
     using _grant = await this.#budget.acquire(coldBytes, options.signal);
-    return await Promise.all(plans.map((plan, index) => answers[index] ?? this.#readCold(plan, options)));
+    const read = await Promise.all(
+      plans.map((plan, index) => {
+        const answer = answers[index];
+        return answer === undefined ? this.#readCold(plan, options) : { answer, nextOffset: undefined };
+      }),
+    );
+    // When the answer has left, its client is busy with it, and these reads are in nobody's way.
+    const readAhead = () => void this.#readAhead(plans, read, options.signal).catch(() => {});
+    if (options.borrowed === undefined) readAhead();
+    else options.borrowed.add(readAhead);
+    return read.map(({ answer }) => answer);
+  }
+
+  /**
+   * Reads and checks what the clients that go on in sequence will ask for next, so that the caches have it. What fails is
+   * left to the fetch that asks for it.
+   */
+  async #readAhead(
+    plans: readonly PartitionPlan[],
+    read: readonly ReadPartition[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const next: PartitionPlan[] = [];
+    for (const [index, { slot, limits }] of plans.entries()) {
+      const nextOffset = read[index]?.nextOffset;
+      const { fetchOffset } = slot.request;
+      if (nextOffset === undefined || !this.#sequences?.goesOn(slot.key, { fetchOffset, nextOffset })) continue;
+      next.push(this.#plan({ ...slot, request: { ...slot.request, fetchOffset: nextOffset } }, limits));
+    }
+    const bytes = next.reduce((sum, { reads }) => sum + reads.readBytes, 0);
+    // Of more the end would drive out the beginning.
+    if (bytes === 0 || bytes > this.#aheadBytesMax) return;
+    this.#sequences?.readsAhead(bytes);
+    using _grant = await this.#budget.acquire(bytes, signal);
+    const missing = next.flatMap(({ slot, reads }) =>
+      reads.pieces
+        .filter((piece) => piece.kind === "segment" || this.#entries.isInStore(piece.range))
+        .map((piece) => ({ slot, piece })),
+    );
+    this.#entries.prefetch(missing.flatMap(({ piece: { kind, range } }) => (kind === "entry" ? [range] : [])));
+    const borrowed = new Borrowed();
+    const options = { signal, borrowed, isAhead: true };
+    await Promise.allSettled(missing.map(({ slot, piece }) => this.#readPiece(slot, piece, options)));
+    borrowed.release();
   }
 
   /** Gives the bytes away in order. The first partition that has data gets at least one batch (KIP-74). */
@@ -131,7 +195,7 @@ export class FetchReader {
     return { ...plan.answer, records, recordsByteLength: byteLength };
   }
 
-  async #readCold(first: PartitionPlan, options: EntryReadOptions): Promise<FetchedPartition> {
+  async #readCold(first: PartitionPlan, options: EntryReadOptions): Promise<ReadPartition> {
     const { slot, limits } = first;
     const { signal } = options;
     let planned: PartitionPlan | undefined = first;
@@ -148,18 +212,19 @@ export class FetchReader {
       });
     } catch (error) {
       signal.throwIfAborted();
-      return failed(this.#access.readError(slot, error));
+      return { answer: failed(this.#access.readError(slot, error)), nextOffset: undefined };
     }
   }
 
   /** Reads all pieces at once. Those before one that cannot be read are served: whoever goes on from there hears of it. */
-  async #readPlan(plan: PartitionPlan, options: EntryReadOptions): Promise<FetchedPartition> {
+  async #readPlan(plan: PartitionPlan, options: EntryReadOptions): Promise<ReadPartition> {
     const { pieces, ahead } = plan.reads;
-    if (pieces.length === 0) return plan.answer;
+    if (pieces.length === 0) return { answer: plan.answer, nextOffset: undefined };
     const reading = pieces.map((piece) => this.#readPiece(plan.slot, piece, options));
     if (ahead !== undefined) this.#segments.prefetch(ahead);
     const records: Uint8Array[] = [];
     let recordsByteLength = 0;
+    let nextOffset: Offset | undefined;
     const settled = await Promise.allSettled(reading);
     options.signal.throwIfAborted();
     for (const read of settled) {
@@ -169,19 +234,26 @@ export class FetchReader {
       }
       for (const chunk of read.value.chunks) records.push(chunk);
       recordsByteLength += read.value.byteLength;
+      nextOffset = read.value.nextOffset;
       if (!read.value.isWhole) break;
     }
-    return { ...plan.answer, records, recordsByteLength };
+    return { answer: { ...plan.answer, records, recordsByteLength }, nextOffset };
   }
 
   async #readPiece(slot: FetchSlot, { kind, range }: ReadPiece, options: EntryReadOptions): Promise<ReadRecords> {
     if (kind === "segment") {
       const { chunks, byteLength, next } = await this.#segments.read(range, options);
-      return { chunks, byteLength, isWhole: next === undefined };
+      const nextOffset = next === undefined ? range.segment.nextOffset : next.offset;
+      return { chunks, byteLength, isWhole: next === undefined, nextOffset };
     }
-    const use = (stored: readonly Uint8Array[]) => assembleRange(range, stored, "sums");
+    const use = (stored: readonly Uint8Array[]) => {
+      const isChecked = checkedBytesOf(stored) >= range.byteLength;
+      const assembled = assembleRange(range, stored, isChecked ? "lengths" : "sums");
+      markChecked(stored, range.byteLength);
+      return assembled;
+    };
     const chunks = await this.#entries.read(journalIdOf(slot), range, { ...options, use });
-    return { chunks, byteLength: range.byteLength, isWhole: true };
+    return { chunks, byteLength: range.byteLength, isWhole: true, nextOffset: nextOffsetOf(range) };
   }
 }
 

@@ -12,6 +12,7 @@ import { BatchWalk } from "#lib/storage/segments/batch-walk.ts";
 import { CorruptSegmentError } from "#lib/storage/segments/errors.ts";
 import type { Offset } from "#lib/util/branded.ts";
 import { REQUEST_BYTES_MAX } from "#lib/util/limits.ts";
+import { checkedBytesOf, markChecked } from "./checked-chunks.ts";
 import { sliceChunks } from "./entry-chunks.ts";
 import type { LogSegment } from "./log-state.ts";
 
@@ -68,17 +69,21 @@ export interface SegmentCut {
 export function cutBatches(window: readonly Uint8Array[], range: SegmentRange): SegmentCut {
   const { fromOffset, endOffset, place } = range;
   const walk = new BatchWalk(window);
+  const checkedBytes = checkedBytesOf(window);
   let nextOffset = place.offset;
   let takenFrom = 0;
   let byteLength = 0;
-  const cut = (end: { readonly wantedBytes?: number; readonly problem?: string | undefined }): SegmentCut => ({
-    chunks: sliceChunks(window, takenFrom, byteLength),
-    byteLength,
-    nextPosition: place.position + walk.position,
-    nextOffset,
-    wantedBytes: end.wantedBytes ?? 0,
-    damage: end.problem === undefined ? undefined : damageOf(range, walk, end.problem),
-  });
+  const cut = (end: { readonly wantedBytes?: number; readonly problem?: string | undefined }): SegmentCut => {
+    if (takenFrom === 0) markChecked(window, byteLength);
+    return {
+      chunks: sliceChunks(window, takenFrom, byteLength),
+      byteLength,
+      nextPosition: place.position + walk.position,
+      nextOffset,
+      wantedBytes: end.wantedBytes ?? 0,
+      damage: end.problem === undefined ? undefined : damageOf(range, walk, end.problem),
+    };
+  };
   while (walk.next()) {
     const { header } = walk;
     const lastOffset = lastOffsetOf(header);
@@ -87,7 +92,8 @@ export function cutBatches(window: readonly Uint8Array[], range: SegmentRange): 
     if (problem !== undefined) return cut({ problem });
     if (!isPassedOver && (lastOffset >= endOffset || !fits(range, byteLength, walk.byteLength))) return cut({});
     // What is passed over is not served; but that an index named the beginning of a batch is not taken on trust.
-    if ((!isPassedOver || walk.position === 0) && crc32cOfChunks(walk.views(ATTRIBUTES_AT)) !== header.crc)
+    const isToCheck = walk.position + walk.byteLength > checkedBytes && (!isPassedOver || walk.position === 0);
+    if (isToCheck && crc32cOfChunks(walk.views(ATTRIBUTES_AT)) !== header.crc)
       return cut({ problem: "its CRC is wrong" });
     if (!isPassedOver) {
       if (byteLength === 0) takenFrom = walk.position;

@@ -69,6 +69,13 @@ export class TailCache implements RecentBytes {
     return this.#find(key, range, borrowed);
   }
 
+  /** Whether `object` would give the range. */
+  holds(key: ObjectKey, { position, byteLength }: ByteRange): boolean {
+    const parts = this.#held.get(key)?.parts ?? this.#borrowed.get(key);
+    const part = parts === undefined ? undefined : partAt(parts, position);
+    return part !== undefined && position + byteLength <= part.position + part.byteLength;
+  }
+
   /** The inlined bytes of that command; undefined if they are not here. */
   inline(journal: JournalId, place: InlinePlace): readonly Uint8Array[] | undefined {
     return this.#find(inlineKey(journal, place.seq, place.indexInRecord), place, undefined);

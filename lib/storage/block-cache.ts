@@ -10,6 +10,9 @@ import { BLOCK_BYTES } from "#lib/util/limits.ts";
 // A run is what one read brought: adjacent blocks in one array. It is kept and evicted as one, because a view of any
 // block keeps the whole array alive; so the bytes counted here are the bytes held.
 
+/** Views that a run remembers, some 200 bytes each. */
+const VIEWS_MAX = 64;
+
 /** Adjacent blocks of one object, loaded together. Its memory is used again when nobody holds it any more; never, if somebody does
  * not let go. */
 export class BlockRun {
@@ -20,6 +23,7 @@ export class BlockRun {
   /** Where they were read. */
   readonly storeId: StoreId;
   readonly #giveBack: (bytes: Uint8Array) => void;
+  readonly #views = new Map<string, Uint8Array>();
   #holders = 1;
 
   /** Held once, by who makes it. */
@@ -33,6 +37,17 @@ export class BlockRun {
     this.bytes = read.bytes;
     this.storeId = read.storeId;
     this.#giveBack = giveBack;
+  }
+
+  /** The same view for the same bytes, so that whoever has looked into it knows it again; unless many others came since. */
+  view(from: number, to: number): Uint8Array {
+    const name = `${from}:${to}`;
+    const known = this.#views.get(name);
+    if (known !== undefined) return known;
+    if (this.#views.size >= VIEWS_MAX) this.#views.clear();
+    const view = this.bytes.subarray(from, to);
+    this.#views.set(name, view);
+    return view;
   }
 
   hold(count = 1): void {

@@ -24,6 +24,14 @@ export interface RangeReaderOptions extends Omit<CopyReaderOptions, "memory"> {
   readonly readAheadBytes?: number;
 }
 
+export interface RangeReadOptions {
+  readonly signal: AbortSignal;
+  /** Gets what has to be given back. */
+  readonly borrowed?: Borrowed | undefined;
+  /** Nobody has asked for it yet: it is not counted as a step of a sequential reader. */
+  readonly isAhead?: boolean | undefined;
+}
+
 interface Load {
   readonly run: Promise<BlockRun>;
   /** Each of them holds the run as soon as it is there. */
@@ -68,19 +76,18 @@ export class RangeReader implements Disposable {
   async read(
     object: ObjectRef,
     range: ByteRange,
-    { signal, borrowed }: { readonly signal: AbortSignal; readonly borrowed?: Borrowed | undefined },
+    { signal, borrowed, isAhead = false }: RangeReadOptions,
   ): Promise<readonly Uint8Array[]> {
     checkRange(object, range);
     signal.throwIfAborted();
     const holds = this.#hold(object, range);
-    const ahead = this.#tracker.next(object, range);
-    if (ahead !== undefined) this.prefetch(object, ahead);
     try {
       const ready = holds.flatMap(({ run }) => (run === undefined ? [] : [run]));
       const runs = ready.length === holds.length ? ready : await abortable(allRuns(holds), signal);
       const views = cut(runs, range);
       // Without a collector the runs stay held for good, and are left to V8.
       borrowed?.add(() => letGo(holds));
+      if (!isAhead) this.#readAhead(object, range, borrowed);
       return views;
     } catch (error) {
       letGo(holds);
@@ -89,12 +96,13 @@ export class RangeReader implements Disposable {
   }
 
   /**
-   * Begins to load what is missing of `range`, as far as the bound on all read-ahead allows. Failures are left to the
-   * read that needs the bytes.
+   * Begins to load what is missing of `range`; false if the bound on all read-ahead does not allow it. Failures are left
+   * to the read that needs the bytes.
    */
-  prefetch(object: ObjectRef, range: ByteRange): void {
+  prefetch(object: ObjectRef, range: ByteRange): boolean {
     const byteLength = Math.min(range.byteLength, object.byteLength - range.position);
-    if (byteLength <= 0 || this.#readAheadPendingBytes + byteLength > READ_AHEAD_PENDING_BYTES_MAX) return;
+    if (byteLength <= 0) return true;
+    if (this.#readAheadPendingBytes + byteLength > READ_AHEAD_PENDING_BYTES_MAX) return false;
     const holds = this.#hold(object, { position: range.position, byteLength });
     const isLoaded = holds.every(({ run }) => run !== undefined);
     if (!isLoaded) this.#readAheadPendingBytes += byteLength;
@@ -104,6 +112,7 @@ export class RangeReader implements Disposable {
     };
     if (isLoaded) done();
     else allRuns(holds).then(done, done);
+    return true;
   }
 
   /**
@@ -121,6 +130,17 @@ export class RangeReader implements Disposable {
 
   [Symbol.dispose](): void {
     this.#lifetime.abort(new Error("the range reader is closed"));
+  }
+
+  /** Once what was read is given back, if it is: then its reader is busy with it, and other reads are in nobody's way. */
+  #readAhead(object: ObjectRef, range: ByteRange, borrowed: Borrowed | undefined): void {
+    const ahead = this.#tracker.next(object, range);
+    if (ahead === undefined) return;
+    const load = () => {
+      if (!this.prefetch(object, ahead)) this.#tracker.refused(object, ahead);
+    };
+    if (borrowed === undefined) load();
+    else borrowed.add(load);
   }
 
   /** The runs that cover the range, in order, each held once; starts the loads that nobody has started yet. */
@@ -228,7 +248,7 @@ function cut(runs: readonly BlockRun[], range: ByteRange): readonly Uint8Array[]
   for (const run of runs) {
     const start = run.firstBlock * BLOCK_BYTES;
     const from = position - start;
-    const view = run.bytes.subarray(from, Math.min(end - start, run.bytes.byteLength));
+    const view = run.view(from, Math.min(end - start, run.bytes.byteLength));
     views.push(view);
     position += view.byteLength;
   }

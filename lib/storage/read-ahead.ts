@@ -33,6 +33,12 @@ export class ReadAheadTracker {
     return isDue ? { position: from, byteLength: until - from } : undefined;
   }
 
+  /** What `next` answered last for the object could not be begun: it is asked for again with the next read. */
+  refused(object: ObjectRef, { position }: ByteRange): void {
+    const progress = this.#progress.get(object.key);
+    if (progress !== undefined) this.#remember(object.key, { ...progress, aheadUntil: position });
+  }
+
   #remember(key: ObjectKey, progress: Progress): void {
     this.#progress.delete(key);
     this.#progress.set(key, progress);

@@ -184,7 +184,7 @@ export class FetchProcess {
     this.lister = new OffsetSearch(deps);
     this.describer = new PartitionDescriptions(access);
     const settings = { journalPollMs: options.journalPollMs ?? 100 };
-    this.fetcher = new FetchPath({ ...deps, waiters, clock, logger }, settings);
+    this.fetcher = new FetchPath({ ...deps, waiters, clock, logger, readAheadBytes }, settings);
   }
 
   /** The real write path over the same journals, stores and tail cache. */

@@ -167,6 +167,29 @@ describe("RangeReader", () => {
     await expectRead(0, 100);
   });
 
+  test("read-ahead that finds no room is begun by a later read of the sequence", async () => {
+    const { reader, object, services, faults, clock, expectRead, ranges, calls } = setUp({
+      byteLength: 20 * MIB,
+      copies: [0],
+      readAheadBytes: 4 * MIB,
+    });
+    const other: ObjectRef = { ...object, key: objectKey("wal/0000000001/ab/ef") };
+    services[0]?.put(other.key, new Uint8Array(other.byteLength));
+    await expectRead(0, MIB);
+    faults.set(0, { kind: "slow", delayMs: 100 });
+    reader.prefetch(other, { position: 0, byteLength: READ_AHEAD_PENDING_BYTES_MAX });
+    faults.clear();
+    await expectRead(MIB, MIB);
+    await clock.advance(100);
+    calls.length = 0;
+    await expectRead(2 * MIB, MIB);
+    await clock.endOfTurn();
+    expect(ranges()).toEqual([
+      [2, 1],
+      [3, 4],
+    ]);
+  });
+
   test("a copy that is missing or short is passed over and reported once per read", async () => {
     for (const fault of [{ kind: "missing" }, { kind: "short", byteLength: 5 }] as const) {
       const { expectRead, faults, lost, object } = setUp();
