@@ -153,7 +153,7 @@ export function nextOffsetOf(range: EntryRange): Offset {
   const { entry } = range;
   const end = range.position + range.byteLength;
   if (end === entry.position + entry.byteLength) return entry.nextOffset;
-  const cursor = new BatchCursor(entry.batches, range);
+  const cursor = new BatchCursor(entry, range);
   let hasBatch = cursor.next();
   while (hasBatch && cursor.position < end) hasBatch = cursor.next();
   return cursor.baseOffset;

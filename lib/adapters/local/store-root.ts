@@ -22,6 +22,8 @@ export class StoreRoot {
   readonly #options: StoreRootOptions;
   readonly #flight: FreshFlight<void>;
   #fingerprint: string | undefined;
+  /** What begins in a moment, for all reads that are asked for together. */
+  #asked: Promise<void> | undefined;
 
   constructor(options: StoreRootOptions) {
     this.#options = options;
@@ -35,7 +37,11 @@ export class StoreRoot {
 
   /** Resolves if the right root was there after this call began. Fails with `StoreUnavailableError`. */
   check(): Promise<void> {
-    return this.#flight.run();
+    this.#asked ??= Promise.resolve().then(() => {
+      this.#asked = undefined;
+      return this.#flight.run();
+    });
+    return this.#asked;
   }
 
   async #check(): Promise<void> {

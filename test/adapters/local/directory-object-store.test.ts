@@ -76,6 +76,16 @@ describe("DirectoryObjectStore", () => {
     under = await newStore();
   });
 
+  test("looks at the root once for all reads that begin together", async () => {
+    const keys = ["ab", "cd", "ef"].map((name) => objectKey(`wal/0000000001/ab/${name}`));
+    for (const each of keys) await put(each, each);
+    under.files.calls.length = 0;
+    expect(await Promise.all(keys.map(textOf))).toEqual(keys);
+    expect(under.files.calls.filter(({ operation }) => operation === "fingerprint")).toHaveLength(1);
+    await textOf(keys[0]);
+    expect(under.files.calls.filter(({ operation }) => operation === "fingerprint")).toHaveLength(2);
+  });
+
   test("syncs the bytes before the name appears, and the name and every new folder before the answer", async () => {
     await put();
     const steps = under.files.calls.map(({ operation, path }) => `${operation} ${path.slice(under.root.length)}`);
