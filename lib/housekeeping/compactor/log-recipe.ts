@@ -1,3 +1,4 @@
+import { batchSizesOf } from "#lib/log/batch-sizes.ts";
 import type { WriteAheadEntry } from "#lib/log/log-state.ts";
 import type { LogRecipe, StoredRun } from "#lib/storage/segments/compose-log.ts";
 import type { StoreId } from "#lib/util/branded.ts";
@@ -12,10 +13,11 @@ export function recipeOf(entries: readonly WriteAheadEntry[], stores: readonly S
   const [first] = entries;
   if (first === undefined || sumBytes(entries) < entries.length * COMPOSED_RUN_BYTES_MIN) return undefined;
   const runs: StoredRun[] = [];
-  for (const { place, position, byteLength, baseOffset, batches } of entries) {
+  for (const entry of entries) {
+    const { place, position, byteLength, baseOffset } = entry;
     if (place.kind !== "object" || byteLength > COMPOSED_RUN_BYTES_MAX) return undefined;
     if (!stores.every((id) => place.copies.includes(id))) return undefined;
-    runs.push({ key: place.key, position, byteLength, baseOffset, batches });
+    runs.push({ key: place.key, position, byteLength, baseOffset, batches: batchSizesOf(entry) });
   }
   return { baseOffset: first.baseOffset, runs };
 }

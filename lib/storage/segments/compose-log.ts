@@ -29,7 +29,7 @@ export interface StoredRun {
   readonly position: number;
   readonly byteLength: number;
   readonly baseOffset: Offset;
-  /** As in `WriteAheadEntry`: two uvarints for each batch, its bytes and its offsets. */
+  /** Two uvarints for each batch, its bytes and its offsets; for one batch too. */
   readonly batches: Uint8Array;
 }
 
