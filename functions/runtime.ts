@@ -27,6 +27,8 @@ export interface RunningFunction {
 
 export interface FunctionRuntime {
   readonly logger: Logger;
+  /** When its start began, by the monotonic clock. */
+  readonly beganAtMs: number;
   /** The broker of this execution environment; a start that failed is begun again. */
   started(signal: AbortSignal): Promise<RunningFunction>;
   /** The same for the phase in which modules are loaded: undefined where it fails or takes too long. Never rejects. */
@@ -42,6 +44,7 @@ const EARLY_MS_MAX = 3_000;
  */
 export function newRuntime(name: string, environment: NodeJS.ProcessEnv = process.env): FunctionRuntime {
   const logger = createJsonLogger({ level: levelOf(environment), fields: { function: name } });
+  const beganAtMs = clock.monotonicMs();
   let starting: Promise<RunningFunction> | undefined;
   const start = (): Promise<RunningFunction> => {
     starting ??= startFunction(environment, logger).catch((error: unknown) => {
@@ -53,6 +56,7 @@ export function newRuntime(name: string, environment: NodeJS.ProcessEnv = proces
   start().catch((error: unknown) => logger.error("the function cannot start", { error: describeError(error) }));
   return {
     logger,
+    beganAtMs,
     started: (signal) => abortable(start(), signal),
     startedEarly: () => abortable(start(), AbortSignal.timeout(EARLY_MS_MAX)).catch(() => undefined),
   };

@@ -1,10 +1,10 @@
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, renameSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync, type Metafile } from "esbuild";
 import { type Architecture, copyNativePackages, NATIVE_PACKAGE_NAMES } from "./native-packages.ts";
+import { slimPackages } from "./slim-packages.ts";
 
 /** One entry each; the file is `functions/<name>.ts`, the handler `<name>.handler`. */
 export const FUNCTION_NAMES = [
@@ -39,12 +39,12 @@ const require = millraceRequire(import.meta.url);`;
  */
 export function bundleFunctions(directory: string, architecture: Architecture): FunctionBundle {
   mkdirSync(directory, { recursive: true });
-  const metafile = bundleEntries(directory, zodWithoutLocales());
+  const metafile = bundleEntries(directory);
   writeFileSync(join(directory, "package.json"), `${JSON.stringify({ type: "module", private: true })}\n`);
   return { directory, metafile, missingBinaries: copyNativePackages(directory, architecture) };
 }
 
-function bundleEntries(directory: string, zod: string): Metafile {
+function bundleEntries(directory: string): Metafile {
   const { metafile } = buildSync({
     entryPoints: FUNCTION_NAMES.map((name) => ({ in: entryOf(name), out: name })),
     outdir: directory,
@@ -57,7 +57,7 @@ function bundleEntries(directory: string, zod: string): Metafile {
     target: "node24",
     mainFields: ["module", "main"],
     external: [...NATIVE_PACKAGE_NAMES],
-    alias: { zod },
+    alias: slimPackages(),
     banner: { js: BANNER },
     // Names stay, so that a stack trace can be read; source maps would be several times the code.
     minifyWhitespace: true,
@@ -68,52 +68,6 @@ function bundleEntries(directory: string, zod: string): Metafile {
     absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
   });
   return metafile;
-}
-
-/**
- * Writes a zod without its texts in forty languages, and returns its file. They are a seventh of a function's code, loaded with
- * every cold start, and bundlers keep them because the library's namespace names them.
- */
-function zodWithoutLocales(): string {
-  const home = dirname(createRequire(import.meta.url).resolve("zod"));
-  const directory = cacheBeside(home);
-  const from = (file: string) => `from ${JSON.stringify(join(home, "v4", file))};\n`;
-  const whole = ["schemas", "checks", "errors", "parse", "compat"].map(
-    (part) => `export * ${from(`classic/${part}.js`)}`,
-  );
-  const named = [
-    `export * as iso ${from("classic/iso.js")}`,
-    `export * as coerce ${from("classic/coerce.js")}`,
-    `export { toJSONSchema } ${from("core/json-schema-processors.js")}`,
-    `export { config, globalRegistry, registry, NEVER, prettifyError, treeifyError, util } ${from("core/index.js")}`,
-  ];
-  writeWhole(join(directory, "parts.js"), [...whole, ...named].join(""));
-  const index = join(directory, "index.js");
-  writeWhole(index, 'import * as z from "./parts.js";\nexport * from "./parts.js";\nexport { z, z as default };\n');
-  return index;
-}
-
-/**
- * Where tools keep what they make of packages. The names of shared code come from the paths in it too: with one that is new each
- * time, every deployment would replace every function.
- */
-function cacheBeside(packageDirectory: string): string {
-  const directory = join(packageDirectory, "..", ".cache", "millrace-zod");
-  try {
-    mkdirSync(directory, { recursive: true });
-    accessSync(directory, constants.W_OK);
-    return directory;
-  } catch {
-    // Somebody else has installed the packages.
-    return mkdtempSync(join(tmpdir(), "millrace-zod-"));
-  }
-}
-
-/** Another process may be reading it, or writing the same. */
-function writeWhole(file: string, text: string): void {
-  const own = `${file}.${process.pid}`;
-  writeFileSync(own, text);
-  renameSync(own, file);
 }
 
 const bundles = new Map<Architecture, FunctionBundle>();

@@ -6,30 +6,14 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import type { Metafile } from "esbuild";
-import { bundleFunctions, FUNCTION_NAMES, type FunctionName } from "./bundle-functions.ts";
+import { bundleFunctions, FUNCTION_NAMES } from "./bundle-functions.ts";
+import { type BundleOutput, loadedAtStart } from "./loaded-at-start.ts";
 
 const KIB = 1024;
 const LOADS = 7;
 const OWNERS_SHOWN = 14;
 /** What a function must never load: it would cost each cold start. */
 const UNWANTED = ["commander", "pino", "vitest", "typescript", "prom-client", "@hono/node-server"];
-
-type Output = Metafile["outputs"][string];
-
-/** The files that are loaded with an entry, itself included. */
-function loadedWith(name: FunctionName, { outputs }: Metafile): readonly Output[] {
-  const found = new Map<string, Output>();
-  const visit = (path: string): void => {
-    const output = outputs[path];
-    if (output === undefined || found.has(path)) return;
-    found.set(path, output);
-    for (const { path: next, kind } of output.imports) if (kind === "import-statement") visit(next);
-  };
-  const entry = Object.keys(outputs).find((path) => basename(path) === `${name}.mjs`);
-  if (entry !== undefined) visit(entry);
-  return [...found.values()];
-}
 
 /** `lib/http`, or the package. */
 function ownerOf(path: string): string {
@@ -43,7 +27,7 @@ function ownerOf(path: string): string {
   );
 }
 
-function bytesByOwner(outputs: readonly Output[]): readonly (readonly [owner: string, bytes: number])[] {
+function bytesByOwner(outputs: readonly BundleOutput[]): readonly (readonly [owner: string, bytes: number])[] {
   const sums = new Map<string, number>();
   for (const output of outputs) {
     for (const [path, { bytesInOutput }] of Object.entries(output.inputs)) {
@@ -79,14 +63,14 @@ try {
   const { metafile, missingBinaries } = bundleFunctions(directory, architecture);
   console.log("function      code       loads in");
   for (const name of FUNCTION_NAMES) {
-    const bytes = loadedWith(name, metafile).reduce((sum, output) => sum + output.bytes, 0);
+    const bytes = loadedAtStart(name, metafile).reduce((sum, output) => sum + output.bytes, 0);
     const ms = loadMs(join(directory, `${name}.mjs`)).toFixed(0);
     console.log(`${name.padEnd(12)}  ${kib(bytes).padEnd(9)}  ${ms} ms`);
   }
   const files = Object.keys(metafile.outputs).map((path) => join(directory, basename(path)));
   console.log(`all files together: ${kib(files.reduce((sum, path) => sum + statSync(path).size, 0))}`);
   console.log("\nproduce by owner:");
-  const owners = bytesByOwner(loadedWith("produce", metafile));
+  const owners = bytesByOwner(loadedAtStart("produce", metafile));
   for (const [owner, bytes] of owners.slice(0, OWNERS_SHOWN)) console.log(`${kib(bytes).padStart(9)}  ${owner}`);
   const unwanted = owners.filter(([owner]) => UNWANTED.includes(owner)).map(([owner]) => owner);
   for (const name of missingBinaries) console.log(`not installed, done without: ${name}`);

@@ -4,6 +4,7 @@ import { type BackOffOptions, BackOffSchedule } from "#lib/housekeeping/back-off
 import { OPEN_ACCESS } from "#lib/http/access.ts";
 import { createHttpApp } from "#lib/http/app.ts";
 import { DEFAULT_HTTP_SETTINGS } from "#lib/http/http-services.ts";
+import { ROUTES } from "#lib/http/routes.ts";
 import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import { NO_TELEMETRY } from "#lib/runtime/telemetry.ts";
 import { FUNCTION_VIEW_MS_MAX, HOUSEKEEPING_PERIOD_MS, WORKER_SCHEDULE_MS_MAX } from "#lib/util/limits.ts";
@@ -91,7 +92,7 @@ export class FunctionFleet {
 
 const NO_BYTES = { sent: 0, received: 0 };
 
-/** What functions/serve-http.ts does for each call. */
+/** What functions/http-door.ts does for each call. */
 class Environment {
   readonly #broker: Broker;
   readonly #world: CostWorld;
@@ -104,13 +105,16 @@ class Environment {
     this.#world = world;
     this.#clusterAtMs = world.clock.monotonicMs();
     this.#restedAtMs = this.#clusterAtMs;
-    this.#app = createHttpApp({
-      broker: broker.services,
-      auth: OPEN_ACCESS,
-      telemetry: NO_TELEMETRY,
-      settings: DEFAULT_HTTP_SETTINGS,
-      stopping: NEVER,
-    });
+    this.#app = createHttpApp(
+      {
+        broker: broker.services,
+        auth: OPEN_ACCESS,
+        telemetry: NO_TELEMETRY,
+        settings: DEFAULT_HTTP_SETTINGS,
+        stopping: NEVER,
+      },
+      { first: ROUTES },
+    );
   }
 
   async serve(request: Request): Promise<Response> {

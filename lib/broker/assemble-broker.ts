@@ -17,7 +17,6 @@ import { ReplicatedWriter } from "#lib/storage/replicated-put.ts";
 import { SegmentMemory } from "#lib/storage/segment-memory.ts";
 import { type StoreId, uuidFromBytes } from "#lib/util/branded.ts";
 import { LOG_JOURNALS_DEFAULT, SEGMENT_MEMORY_BYTES_MIN } from "#lib/util/limits.ts";
-import { ApiRouter } from "./api-router.ts";
 import { assembleGroups } from "./assemble-groups.ts";
 import { assembleReaders } from "./assemble-readers.ts";
 import { assembleReplication, watchReplicas } from "./assemble-replication.ts";
@@ -26,7 +25,6 @@ import { type BrokerChores, finishInterrupted, newBrokerChores } from "./broker-
 import { BrokerPresence, type PresenceParts } from "./broker-presence.ts";
 import type { BrokerIdentity, BrokerServices } from "./broker-services.ts";
 import { FetchSessions } from "./fetch-sessions.ts";
-import { BROKER_HANDLERS } from "./handlers.ts";
 import { type BrokerPorts, type JournalPorts, journalPorts, openCluster } from "./open-journals.ts";
 import { ReplicaNodes } from "./replica-nodes.ts";
 
@@ -52,10 +50,9 @@ export interface BrokerSettings {
   readonly replacesDead?: boolean;
 }
 
-/** A broker without a door: everything that handlers need, and the router that leads to them. */
+/** A broker without a door: everything that handlers need. */
 export interface Broker {
   readonly services: BrokerServices;
-  readonly router: ApiRouter;
   readonly chores: BrokerChores;
   /** Begins when somebody joins it: doors come first. */
   readonly presence: BrokerPresence;
@@ -124,7 +121,6 @@ export async function assembleBroker(given: BrokerPorts, settings: BrokerSetting
     : [...always(), runWorkers(workers, settings, signal), finishInterrupted(services, signal)];
   return {
     services,
-    router: new ApiRouter(BROKER_HANDLERS, services),
     chores: newBrokerChores({ cluster, groups, housekeeper, services, writer, replication, elector, workers }),
     presence: newPresence(settings, { ...members, elector }),
     async stop(giveUp) {

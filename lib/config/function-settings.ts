@@ -77,7 +77,8 @@ const schema = z.object({
 
 /** Fails with `SettingsError`, whose text names the variable. */
 export function parseFunctionSettings(environment: Readonly<Record<string, string | undefined>>): FunctionSettings {
-  const parsed = schema.safeParse(environment);
+  // Read once in a process: code compiled for it would take longer to make than it saves.
+  const parsed = schema.safeParse(environment, { jitless: true });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const name = String(issue?.path[0]);

@@ -2,6 +2,7 @@ import { IncomingMessage, type RequestListener } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { createHttpApp } from "#lib/http/app.ts";
 import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "#lib/http/http-services.ts";
+import { ROUTES } from "#lib/http/routes.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 
 /** The HTTP app as Node's server calls it. */
@@ -12,7 +13,7 @@ export function newHttpListener({
   readonly corsOrigins: readonly string[];
 }): RequestListener {
   const settings = { ...DEFAULT_HTTP_SETTINGS, corsOrigins };
-  const app = createHttpApp({ ...services, settings, clientAddress, bodyOfGet });
+  const app = createHttpApp({ ...services, settings, clientAddress, bodyOfGet }, { first: ROUTES });
   return getRequestListener(app.fetch, {
     // The process is not ours alone in tests: its Request and Response stay what they are.
     overrideGlobalObjects: false,

@@ -1,5 +1,7 @@
+import { ApiRouter } from "#lib/broker/api-router.ts";
 import { assembleBroker, type BrokerSettings } from "#lib/broker/assemble-broker.ts";
 import type { BrokerServices } from "#lib/broker/broker-services.ts";
+import { BROKER_HANDLERS } from "#lib/broker/handlers.ts";
 import type { BrokerPorts } from "#lib/broker/open-journals.ts";
 import { timeLimit } from "#lib/runtime/deadline.ts";
 import type { RequestLedger } from "#lib/runtime/ledger.ts";
@@ -61,7 +63,7 @@ export async function startBroker(ports: StartPorts, settings: StartSettings): P
       connectionsMax: cluster.brokerInteger("max.connections"),
       connectionIdleMsMax: cluster.brokerInteger("connections.max.idle.ms"),
     },
-    { router: broker.router, logger },
+    { router: new ApiRouter(BROKER_HANDLERS, broker.services), logger },
   );
   telemetry.gauge(KAFKA_CONNECTIONS, () => kafka.connectionCount);
   let http: HttpServer | undefined;

@@ -1,4 +1,3 @@
-import type { ApiRouter } from "#lib/broker/api-router.ts";
 import type { BrokerServices } from "#lib/broker/broker-services.ts";
 import type { RequestLedger } from "#lib/runtime/ledger.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
@@ -63,7 +62,7 @@ export interface HttpServices {
 
 /** The services with what the app keeps for itself. */
 export interface HttpRuntime extends HttpServices {
-  /** Every route, for the OpenAPI document. */
+  /** The routes of the app, for the OpenAPI document. */
   readonly endpoints: readonly Endpoint[];
   /** Bodies that are being read and parsed, all requests together. */
   readonly bodies: BodyGrants;
@@ -71,6 +70,4 @@ export interface HttpRuntime extends HttpServices {
   readonly streams: { count: number; producing: number };
   /** By the monotonic clock. */
   readonly startedAtMs: number;
-  /** For requests of Kafka's protocol inside HTTP. */
-  readonly router: ApiRouter;
 }

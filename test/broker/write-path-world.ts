@@ -2,7 +2,9 @@ import type { JournalFault, JournalFaultPlan } from "#lib/adapters/memory/journa
 import type { MemoryJournal } from "#lib/adapters/memory/memory-journal.ts";
 import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-service.ts";
 import { MemoryObjectService, MemoryObjectStore, type StoreFault } from "#lib/adapters/memory/memory-object-store.ts";
+import { ApiRouter } from "#lib/broker/api-router.ts";
 import { assembleBroker, type Broker } from "#lib/broker/assemble-broker.ts";
+import { BROKER_HANDLERS } from "#lib/broker/handlers.ts";
 import { parseBrokerConfigs } from "#lib/cluster/broker-configs.ts";
 import { type AppendSettings, DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import type { LogFields, Logger } from "#lib/runtime/logger.ts";
@@ -196,7 +198,7 @@ export class LiveBroker {
   }
 
   connect(): ClientConnection {
-    return new ClientConnection(this.broker.router, this.#hungUp.signal);
+    return new ClientConnection(new ApiRouter(BROKER_HANDLERS, this.broker.services), this.#hungUp.signal);
   }
 
   /** From one moment to the next, as kill -9 does. */

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "aws-lambda";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { functionEnvironment } from "#lib/config/function-settings.ts";
+import { V2_PRODUCE_ROUTES } from "#lib/http/routes/v2-produce.ts";
 import { InstantServices } from "../../bench/lambda/instant-services.ts";
 import type { HttpEvent, HttpResult } from "../../functions/http-event.ts";
 import { awsVariables } from "../localstack/cloud.ts";
@@ -36,7 +37,7 @@ beforeAll(async () => {
     vi.stubEnv(name, value);
   }
   const { serveHttp } = await import("../../functions/serve-http.ts");
-  handler = await serveHttp("test");
+  handler = await serveHttp("test", async () => V2_PRODUCE_ROUTES);
 });
 
 afterAll(async () => {
@@ -104,7 +105,7 @@ test("a copy that is a little late is there when the call ends: nothing goes on 
 test("starts that fail leave no connections behind", async () => {
   vi.stubEnv("MILLRACE_TABLE", "missing");
   const { serveHttp } = await import("../../functions/serve-http.ts");
-  const broken = await serveHttp("broken");
+  const broken = await serveHttp("broken", async () => V2_PRODUCE_ROUTES);
   const context = { getRemainingTimeInMillis: () => 60_000 } as Context;
   const connections = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
   await sleep(50);
@@ -123,7 +124,7 @@ test("buckets in another order, or fewer of them, are refused before anything is
   const given = process.env["MILLRACE_STORES"] ?? "";
   for (const stores of [given.split(",").toReversed(), given.split(",").slice(0, 2)]) {
     vi.stubEnv("MILLRACE_STORES", stores.join(","));
-    const moved = await serveHttp("moved");
+    const moved = await serveHttp("moved", async () => V2_PRODUCE_ROUTES);
     const { statusCode, body = "" } = await moved(eventOf({ path: "/topics" }), context);
     expect({ statusCode, body }).toMatchObject({ statusCode: 503, body: expect.stringMatching(/is store \d/) });
   }

@@ -1,6 +1,7 @@
 import { type HttpAuthenticator, OPEN_ACCESS } from "#lib/http/access.ts";
-import { createHttpApp } from "#lib/http/app.ts";
+import { createHttpApp, type HttpRoutes } from "#lib/http/app.ts";
 import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from "#lib/http/http-services.ts";
+import { ROUTES } from "#lib/http/routes.ts";
 import { MetricRegistry } from "#lib/runtime/metric-registry.ts";
 import { prometheusText } from "#lib/runtime/prometheus-text.ts";
 import { type MemoryBroker, type MemoryBrokerOptions, startMemoryBroker } from "../support/memory-broker.ts";
@@ -8,6 +9,8 @@ import { type MemoryBroker, type MemoryBrokerOptions, startMemoryBroker } from "
 export interface HttpWorldOptions extends MemoryBrokerOptions {
   readonly settings?: Partial<HttpSettings>;
   readonly auth?: HttpAuthenticator;
+  /** All of them from the start where left out. */
+  readonly routes?: HttpRoutes;
 }
 
 export interface JsonAnswer {
@@ -34,16 +37,22 @@ export class HttpWorld implements AsyncDisposable {
     return new HttpWorld(broker, options);
   }
 
-  private constructor(broker: MemoryBroker, { settings = {}, auth = OPEN_ACCESS }: HttpWorldOptions) {
+  private constructor(
+    broker: MemoryBroker,
+    { settings = {}, auth = OPEN_ACCESS, routes = { first: ROUTES } }: HttpWorldOptions,
+  ) {
     this.broker = broker;
-    this.app = createHttpApp({
-      broker: broker.broker.services,
-      auth,
-      telemetry: this.telemetry,
-      settings: { ...DEFAULT_HTTP_SETTINGS, ...settings },
-      stopping: this.#stopping.signal,
-      metricsText: async () => prometheusText(this.telemetry.samples()),
-    });
+    this.app = createHttpApp(
+      {
+        broker: broker.broker.services,
+        auth,
+        telemetry: this.telemetry,
+        settings: { ...DEFAULT_HTTP_SETTINGS, ...settings },
+        stopping: this.#stopping.signal,
+        metricsText: async () => prometheusText(this.telemetry.samples()),
+      },
+      routes,
+    );
   }
 
   /** What a process says when it begins to stop. */

@@ -1,11 +1,12 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { z } from "zod";
 import { defined } from "#lib/util/assert.ts";
 import { bundleFunctions, FUNCTION_NAMES } from "../../infra/bundle-functions.ts";
+import { loadedAtStart } from "../../infra/loaded-at-start.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "millrace-bundle-"));
 const { metafile, missingBinaries } = bundleFunctions(directory, "arm64");
@@ -33,6 +34,23 @@ test("holds one of zod's languages", () => {
   const included = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs));
   const locales = included.filter((path) => path.includes("zod/v4/locales/"));
   expect(locales.map((path) => path.replace(/.*\//, ""))).toEqual(["en.js"]);
+});
+
+test("holds the operations of S3 that are called, and not the hundred others", () => {
+  const code = Object.keys(metafile.outputs)
+    .filter((path) => path.endsWith(".mjs"))
+    .map((path) => readFileSync(join(directory, basename(path)), "utf8"));
+  const holds = (text: string) => code.some((each) => each.includes(text));
+  expect(["PutObject$", "GetObject$", "ListObjectsV2$", "DeleteObjects$"].filter((name) => !holds(name))).toEqual([]);
+  expect(["PutBucketAnalyticsConfiguration", "SelectObjectContent$"].filter(holds)).toEqual([]);
+});
+
+test.each(["produce", "fetch", "consumers"])("%s starts without the routes that it is sent no requests of", (name) => {
+  const included = loadedAtStart(name, metafile).flatMap(({ inputs }) => Object.keys(inputs));
+  expect(included).toContain("functions/http-door.ts");
+  const foreign = ["v3-topics", "v1-keys", "v1-kafka", "service"].map((file) => `lib/http/routes/${file}.ts`);
+  expect(foreign.filter((path) => included.includes(path))).toEqual([]);
+  expect(included).not.toContain("lib/broker/handlers.ts");
 });
 
 test("has all of zod that it calls: the bundler does not miss what is left out, a function would", async () => {

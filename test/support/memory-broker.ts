@@ -4,7 +4,9 @@ import { MemoryJournalService } from "#lib/adapters/memory/memory-journal-servic
 import { MemoryObjectService, MemoryObjectStore } from "#lib/adapters/memory/memory-object-store.ts";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { SystemRandom } from "#lib/adapters/node/system-random.ts";
+import { ApiRouter } from "#lib/broker/api-router.ts";
 import { assembleBroker, type Broker } from "#lib/broker/assemble-broker.ts";
+import { BROKER_HANDLERS } from "#lib/broker/handlers.ts";
 import { KafkaConnection } from "#lib/client/kafka-connection.ts";
 import { parseBrokerConfigs } from "#lib/cluster/broker-configs.ts";
 import { type BoundListener, KafkaServer, type ListenerSettings } from "#lib/gateway/kafka-server.ts";
@@ -85,7 +87,7 @@ export async function startMemoryBroker(options: MemoryBrokerOptions = {}): Prom
       connectionsMax: 1_000,
       connectionIdleMsMax: options.connectionIdleMsMax ?? 60_000,
     },
-    { router: broker.router, logger },
+    { router: new ApiRouter(BROKER_HANDLERS, broker.services), logger },
   );
   const listeners = await server.start();
   const { port } = defined(listeners[0]);

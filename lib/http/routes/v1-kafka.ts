@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { ApiRouter } from "#lib/broker/api-router.ts";
+import { BROKER_HANDLERS } from "#lib/broker/handlers.ts";
 import { ProtocolError } from "#lib/protocol/protocol-error.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
 import { capFetch } from "../cap-fetch.ts";
@@ -44,7 +46,11 @@ const relayFrame = endpoint(
     try {
       await requireFrameAccess(principal, bytes, runtime.broker.cluster, signal);
       capFetch(bytes, runtime.settings.binaryBytesMax);
-      const routed = runtime.router.route(bytes, { listener, clientAddress: principal.name, signal });
+      const routed = new ApiRouter(BROKER_HANDLERS, runtime.broker).route(bytes, {
+        listener,
+        clientAddress: principal.name,
+        signal,
+      });
       try {
         const answer = await (await routed.admit()).response;
         if (answer === "none") return {};
