@@ -13,18 +13,21 @@ import { objectKey } from "#lib/util/branded.ts";
 import type { SeededRandom } from "../../test/support/seeded-random.ts";
 import { DYNAMODB, latencySampler, type StoreLatency } from "./latency.ts";
 
-/** Records that a store keeps: what is older is in no cache and read by nobody here, and memory has an end. */
+/** Objects of records that a store keeps: what is older is in no cache and read by nobody here, and memory has an end. */
 const WRITE_AHEAD_OBJECTS_KEPT = 48;
 
 /** A bucket in memory that takes as long as one of S3. */
-export function latentStore(latency: StoreLatency, { clock, random }: LatentPorts): ObjectStore {
+export function latentStore(
+  latency: StoreLatency,
+  { clock, random, objectsKept = WRITE_AHEAD_OBJECTS_KEPT }: LatentPorts & { readonly objectsKept?: number },
+): ObjectStore {
   const service = new MemoryObjectService(clock);
   const put = latencySampler(latency.put, random.fork());
   const get = latencySampler(latency.get, random.fork());
   const kept: string[] = [];
   const faults: StoreFaultPlan = ({ operation, key }) => {
     if (operation === "putIfAbsent" && key.startsWith(WRITE_AHEAD_PREFIX)) kept.push(key);
-    while (kept.length > WRITE_AHEAD_OBJECTS_KEPT) service.delete(objectKey(kept.shift() ?? ""));
+    while (kept.length > objectsKept) service.delete(objectKey(kept.shift() ?? ""));
     return { kind: "slow", delayMs: operation.startsWith("get") ? get() : put() };
   };
   return new MemoryObjectStore(service, { clock, faults });

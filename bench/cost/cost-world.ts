@@ -29,6 +29,9 @@ export interface CostWorldOptions {
   readonly seed: number;
 }
 
+/** A minute and more of 10 MB/s in one and a half GB of memory: a leader that has not written an object itself looks after its copies. */
+const OBJECTS_KEPT = 1_000;
+
 /** The services of one deployment on a clock of its own, and what they were asked. Brokers and functions share them. */
 export class CostWorld implements AsyncDisposable {
   readonly clock: Clock;
@@ -48,7 +51,7 @@ export class CostWorld implements AsyncDisposable {
     const random = new SeededRandom(seed);
     this.random = random;
     const stores = bucketsOf({ storeClass, storeCount }).map((bucket, id) => {
-      const store = latentStore(latencyOf({ storeClass, slowdown }, id), { clock, random });
+      const store = latentStore(latencyOf({ storeClass, slowdown }, id), { clock, random, objectsKept: OBJECTS_KEPT });
       return [id, new MeteredStore(store, meter, bucket)] as const;
     });
     this.table = capacity === "on-demand" ? undefined : new ProvisionedTable(clock, capacity);

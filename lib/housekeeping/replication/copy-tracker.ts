@@ -78,9 +78,7 @@ export class CopyTracker implements LateCopyObserver {
     this.#journals = journals;
     this.#leads = leads;
     const stops = [
-      journals.onFold((journal, command, outcome, { proposedAtMs }) =>
-        this.#noteFold(journal, { command, outcome, proposedAtMs }),
-      ),
+      journals.onFold((journal, command, outcome) => this.#noteFold(journal, { command, outcome })),
       journals.onReload((journal) => {
         const journalNumber = numberOf(journal);
         if (this.#led.has(journalNumber)) this.#begin(journalNumber, journal.state);
@@ -184,12 +182,13 @@ export class CopyTracker implements LateCopyObserver {
     for (const owed of this.#stores.values()) owed.releaseJournal(journalNumber);
   }
 
-  #noteFold(journal: LogJournal, { command, outcome, proposedAtMs }: Fold): void {
+  #noteFold(journal: LogJournal, { command, outcome }: Fold): void {
     const journalNumber = numberOf(journal);
     if (command.kind !== "append") this.#noteIsr(journalNumber, journal.state);
     if (!this.#led.has(journalNumber)) return;
     for (const placed of placedBy(journal.state, command, outcome)) {
-      this.#notePlaced(journalNumber, placed, proposedAtMs);
+      // A leader may hear late of what others have written. That is no lag of the store, which gets its time from now on.
+      this.#notePlaced(journalNumber, placed, journal.nowMs());
     }
   }
 
@@ -202,7 +201,7 @@ export class CopyTracker implements LateCopyObserver {
     for (const id of out) if (!before.includes(id)) this.#doubt(id, "led");
   }
 
-  #notePlaced(journalNumber: number, { object, stores }: PlacedObject, writtenAtMs: TimestampMs): void {
+  #notePlaced(journalNumber: number, { object, stores }: PlacedObject, knownAtMs: TimestampMs): void {
     const { key, byteLength, copies: sources } = object;
     const nowMs = this.#clock.monotonicMs();
     const early = this.#early.get(key) ?? [];
@@ -215,7 +214,7 @@ export class CopyTracker implements LateCopyObserver {
         owed.noteBeyond(byteLength);
         continue;
       }
-      const about = { journals: [journalNumber], writtenAtMs, doubt: "late" } as const;
+      const about = { journals: [journalNumber], writtenAtMs: knownAtMs, doubt: "late" } as const;
       owed.add({ key, byteLength, sources, ...about, dueAtMs: nowMs + LATE_COPY_MS_MAX }, nowMs);
     }
   }
@@ -226,7 +225,6 @@ type OwedObject = Pick<OwedCopy, "key" | "byteLength" | "sources" | "reference">
 interface Fold {
   readonly command: LogCommand;
   readonly outcome: LogOutcome;
-  readonly proposedAtMs: TimestampMs;
 }
 
 /**

@@ -13,7 +13,7 @@ export interface OwedCopy {
   readonly sources: readonly StoreId[];
   /** Numbers of the log journals led here that refer to it: the store is not in sync for them. */
   readonly journals: readonly number[];
-  /** When it was committed, by the journal service's clock. */
+  /** When it was committed, or when that was heard of here, by the journal service's clock. */
   readonly writtenAtMs: TimestampMs;
   /** Of a journal's own object, where it is known. */
   readonly reference?: JournalObjectRef;

@@ -39,6 +39,21 @@ describe("several brokers", () => {
     expect(next.isr()).toEqual([0, 1, 2]);
   });
 
+  test("a leader that hears late of what another has written does not take that for a lag of the stores", async () => {
+    const other = await world.start(1, { isOnDemand: true });
+    other.faults.set(2, always({ kind: "slow", delayMs: 50 }));
+    await other.appendMany(topic, 5);
+    await world.clock.advance(LAG_MS + 5_000);
+    await world.clock.run(leader.journal().catchUp(never));
+    expect(leader.tracker.owedTo(2).size).toBeGreaterThan(0);
+    await world.clock.advance(3 * REPLICATION_TICK_MS);
+    expect(leader.isr()).toEqual([0, 1, 2]);
+    await world.clock.advance(LATE_COPY_MS_MAX + 3 * REPLICATION_TICK_MS);
+    expect([0, 1, 2].map((id) => leader.tracker.owedTo(id).size)).toEqual([0, 0, 0]);
+    expect(leader.isr()).toEqual([0, 1, 2]);
+    expect(leader.log).toEqual([]);
+  });
+
   test("a leader that is deposed in the middle of copying leaves the rest and the ISR to its successor", async () => {
     leader.faults.set(2, always({ kind: "unavailable" }));
     await appendFor(12_000);
