@@ -36,6 +36,8 @@ export function assembleReaders(
     readonly tailCacheBytesMax: number;
     readonly blockCacheBytesMax: number;
     readonly journalPollMs: number;
+    /** The process may be frozen when it has answered: nothing is to be under way then. */
+    readonly isOnDemand?: boolean;
   },
 ): Readers {
   const tailCache = new TailCache(settings.tailCacheBytesMax);
@@ -47,8 +49,9 @@ export function assembleReaders(
   const inlined = new JournalInlineReader({ ...ports, tailCache });
   const entries = new EntryReader({ tailCache, objects, inlined });
   const segments = new SegmentReader(objects);
+  const readAheadBytes = settings.isOnDemand === true ? 0 : settings.blockCacheBytesMax / 2;
   const fetcher = new FetchPath(
-    { ...ports, access, waiters, entries, segments, budget, readAheadBytes: settings.blockCacheBytesMax / 2 },
+    { ...ports, access, waiters, entries, segments, budget, readAheadBytes },
     { journalPollMs: settings.journalPollMs },
   );
   return {

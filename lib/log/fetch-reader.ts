@@ -97,7 +97,9 @@ export class FetchReader {
       }),
     );
     // When the answer has left, its client is busy with it, and these reads are in nobody's way.
-    const readAhead = () => void this.#readAhead(plans, read, options.signal).catch(() => {});
+    // Not what was read: a slow store would keep the answers of all who wait for it alive.
+    const nextOffsets = read.map(({ nextOffset }) => nextOffset);
+    const readAhead = () => void this.#readAhead(plans, nextOffsets, options.signal).catch(() => {});
     if (options.borrowed === undefined) readAhead();
     else options.borrowed.add(readAhead);
     return read.map(({ answer }) => answer);
@@ -109,12 +111,14 @@ export class FetchReader {
    */
   async #readAhead(
     plans: readonly PartitionPlan[],
-    read: readonly ReadPartition[],
+    nextOffsets: readonly (Offset | undefined)[],
     signal: AbortSignal,
   ): Promise<void> {
+    // A client that is gone asks for nothing more.
+    signal.throwIfAborted();
     const next: PartitionPlan[] = [];
     for (const [index, { slot, limits }] of plans.entries()) {
-      const nextOffset = read[index]?.nextOffset;
+      const nextOffset = nextOffsets[index];
       const { fetchOffset } = slot.request;
       if (nextOffset === undefined || !this.#sequences?.goesOn(slot.key, { fetchOffset, nextOffset })) continue;
       next.push(this.#plan({ ...slot, request: { ...slot.request, fetchOffset: nextOffset } }, limits));

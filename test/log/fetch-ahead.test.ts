@@ -60,6 +60,19 @@ test("nothing is loaded ahead before the answer has left", async () => {
   expect(reader.storeReads).toHaveLength(9);
 });
 
+test("nothing is loaded ahead for a client that is gone", async () => {
+  const { world, topic, reader, fetch } = await flushed();
+  await fetch(0);
+  const borrowed = new Borrowed();
+  const connection = new AbortController();
+  const request = { topic, partitionIndex: 0, fetchOffset: 3, bytesMax: FETCH_BYTES };
+  await world.run(reader.fetch([request], { borrowed, signal: connection.signal }));
+  connection.abort();
+  borrowed.release();
+  await world.clock.endOfTurn();
+  expect(reader.storeReads).toHaveLength(6);
+});
+
 test("what is loaded ahead is checked, and damage is passed over, before anybody asks for it", async () => {
   const { world, reader, keys, fetch } = await flushed();
   const damaged = defined(keys[7]);

@@ -35,8 +35,8 @@ export interface MapEnd {
 
 /**
  * Puts the keys of the dirty segments into the empty map, and answers up to which offset they are in it: a batch's end,
- * sooner than the last segment's if the map is full, enough is read, or a transaction is not ended within the segments. What is behind that stays as it is, and so it does no harm that the map knows some of its keys.
- * Fails as `readSegment` and `readRecords` do.
+ * sooner than the last segment's if the map is full, enough is read, or a transaction is not ended within the segments. The map
+ * knows no key of what is behind that, which may be aborted yet. Fails as `readSegment` and `readRecords` do.
  */
 export async function buildOffsetMap(map: OffsetMap, { dirty, until }: MapRange, sources: MapSources): Promise<Offset> {
   const { baseOffset } = defined(dirty[0], "dirty segment");
@@ -71,7 +71,9 @@ class Mapping {
     map.reserve(nextOffset - baseOffset);
     this.#map = map;
     this.#sources = sources;
-    this.#transactions = new CleanedTransactions(sources.aborted);
+    // Of those that ended before no batch is left to read: their producers' next ones would be taken for theirs.
+    const aborted = sources.aborted.filter(({ lastOffset }) => lastOffset >= baseOffset);
+    this.#transactions = new CleanedTransactions(aborted);
     this.#endOffset = baseOffset;
     this.#until = until;
   }
@@ -121,9 +123,24 @@ class Mapping {
     return this.#byteLength >= bytesMax || (endOffset !== undefined && baseOffset >= endOffset);
   }
 
-  #putKeys({ bytes }: SegmentBatch): boolean {
+  /**
+   * All of the batch's keys or none: a key of a batch that is left out would count as later than what is there, and the batch may
+   * be of a transaction that is aborted yet. The first batch may be put in part, for then the map is of no use.
+   */
+  #putKeys({ header, bytes }: SegmentBatch): boolean {
+    const isFirst = this.#byteLength === 0;
+    if (!isFirst && this.#map.size + header.recordCount > this.#map.keysMax && !this.#hasRoomFor(bytes)) return false;
     for (const { key, offset } of scanRecords(bytes)) {
       if (key !== null && !this.#map.put(key, offset)) return false;
+    }
+    return true;
+  }
+
+  /** A new key that comes twice counts twice, which costs nothing but a pass that ends a little sooner. */
+  #hasRoomFor(batch: Uint8Array): boolean {
+    let left = this.#map.keysMax - this.#map.size;
+    for (const { key } of scanRecords(batch)) {
+      if (key !== null && !this.#map.has(key) && --left < 0) return false;
     }
     return true;
   }

@@ -58,9 +58,10 @@ function rest(plan: CleaningPlan, pass: CleaningPass | undefined): CleaningPlan 
   if (pass === undefined) return plan;
   const { cleanedUntil, endOffset } = pass;
   const firstLeft = [...clean, ...dirty].findIndex(({ baseOffset }) => baseOffset === cleanedUntil);
-  const left = dirty.filter(({ baseOffset }) => baseOffset < endOffset);
-  if (firstLeft === -1 || firstLeft > clean.length || left.length === 0) return plan;
-  return { clean: clean.slice(firstLeft), dirty: left, dirtyRatio, endOffset };
+  const isOver = !dirty.some(({ baseOffset }) => baseOffset < endOffset);
+  if (firstLeft === -1 || firstLeft > clean.length || isOver) return plan;
+  // Those behind its end too: there a transaction may end that began before it.
+  return { clean: clean.slice(firstLeft), dirty, dirtyRatio, endOffset };
 }
 
 /** Of what is lost nothing is left to clean. */

@@ -64,6 +64,10 @@ export class OffsetMap {
     return true;
   }
 
+  has(key: Uint8Array): boolean {
+    return this.get(key) !== EMPTY;
+  }
+
   /** The last offset of the key; -1 if it was not put. */
   get(key: Uint8Array): Offset {
     return this.#offsets[this.#find(hashOf(key))] ?? EMPTY;

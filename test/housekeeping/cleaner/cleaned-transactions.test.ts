@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { readBatchHeader } from "#lib/record/record-batch.ts";
 import { decodeTransactionIndex } from "#lib/storage/segments/transaction-index.ts";
 import { defined } from "#lib/util/assert.ts";
+import { NEVER } from "../../log/fetch-harness.ts";
 import { markerBatch } from "../../storage/segments/crafted-batches.ts";
 import { CleanerWorld } from "./cleaner-harness.ts";
 import { keyed, NOON } from "./keyed-batches.ts";
@@ -111,4 +112,61 @@ test("the end of a log of which nothing but an aborted transaction was there is 
   for (let round = 0; round < 3; round++) await cleanAgain(world, "z");
   expect(await world.records()).toEqual(["z=1@4"]);
   expect(await world.batches()).toHaveLength(1);
+});
+
+test("an aborted transaction of segments that are clean is not taken for its producer's next one: what was deleted stays so", async () => {
+  const world = new CleanerWorld({ settings: { deleteRetentionMs: HOUR_MS, segmentBytes: 1 } });
+  await world.addSegment([keyed(0, "k=old"), keyed(1, "z=1", { producerId: A })]);
+  await world.addSegment([marker(2, "abort", A), keyed(3, "x=1")]);
+  await world.run();
+  await world.addSegment([keyed(4, "k=", { producerId: A }), marker(5, "commit", A)]);
+  await world.run();
+  expect(await world.records()).toEqual(["x=1@3", "k=null@4"]);
+  await world.world.clock.advance(2 * HOUR_MS);
+  await cleanAgain(world, "y");
+  await cleanAgain(world, "w");
+  expect(await world.records()).toEqual(["x=1@3", "y=1@6", "w=1@7"]);
+});
+
+test("keys of a batch for which the map has no room do not count: it may be aborted yet", async () => {
+  const world = new CleanerWorld({ keysMax: 3 });
+  await world.addSegment([keyed(0, "k=1"), keyed(1, "x=1 y=1"), keyed(3, "k=2 new=1", { producerId: A })]);
+  await world.run();
+  expect(await world.records()).toEqual(["k=1@0", "x=1@1", "y=1@2", "k=2@3", "new=1@4"]);
+  await world.addSegment([marker(5, "abort", A)]);
+  while ((await world.run()) > 0);
+  expect(await world.records()).toEqual(["k=1@0", "x=1@1", "y=1@2"]);
+});
+
+test("a pass that ends within a transaction comes to its end in another process too", async () => {
+  let callsLeft = Number.POSITIVE_INFINITY;
+  let stop = new AbortController();
+  const world = new CleanerWorld({
+    limits: { checkpointBytes: 1, dirtyBytesMax: 1 },
+    settings: { segmentBytes: 1 },
+    storeFaults: () => {
+      if (--callsLeft < 0) stop.abort(new Error("stopped"));
+      return undefined;
+    },
+  });
+  await world.addSegment([keyed(0, "a=1 b=1")]);
+  await world.addSegment([keyed(2, "c=1 d=1")]);
+  while ((await world.run()) > 0);
+  await world.addSegment([keyed(4, "a=2", { producerId: A }), keyed(5, "c=2")]);
+  await world.addSegment([marker(6, "commit", A), keyed(7, "e=1")]);
+  for (let calls = 1; world.partition().cleaning === undefined && calls < 60; calls++) {
+    stop = new AbortController();
+    callsLeft = calls;
+    await world.world.run(
+      world
+        .newCleaner()
+        .runOnce({ isForced: true, signal: stop.signal })
+        .catch(() => 0),
+    );
+    callsLeft = Number.POSITIVE_INFINITY;
+  }
+  expect(world.partition().cleaning).toEqual({ cleanedUntil: 2, endOffset: 5 });
+  while ((await world.world.run(world.newCleaner().runOnce({ isForced: true, signal: NEVER }))) > 0);
+  expect(world.segments.every(({ isCleaned }) => isCleaned)).toBe(true);
+  expect(await world.records()).toEqual(["b=1@1", "d=1@3", "a=2@4", "c=2@5", "e=1@7"]);
 });
