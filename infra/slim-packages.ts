@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   accessSync,
   constants,
@@ -69,6 +70,7 @@ function writeWhole(file: string, text: string): void {
 }
 
 const S3 = "@aws-sdk/client-s3";
+const TABLE = "dist-es/schemas/schemas_0.js";
 /** `const _h = "http";` */
 const NAMED_STRING = /^const (_\w+) = ("[^"\\]*");$/gm;
 /** `[_h]:` */
@@ -82,16 +84,18 @@ const NAMED_KEY = /\[(_\w+)\]:/g;
 function s3WithPlainKeys(): Record<string, string> {
   const home = join(dirname(createRequire(import.meta.url).resolve(S3)), "..");
   if (existsSync(join(home, "node_modules"))) return {};
-  const { version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
+  const table = withPlainKeys(readFileSync(join(home, TABLE), "utf8"));
   const kept = cacheBeside(join(home, ".."), "millrace-s3");
   // Elsewhere than below `node_modules` nothing would be found either.
   if (!kept.startsWith(join(home, "..", ".."))) return {};
-  const directory = join(kept, `plain-keys-${version}`);
+  // Of what is in it, for a package may be patched without another version.
+  const { version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
+  const hash = createHash("sha256").update(table).digest("hex").slice(0, 16);
+  const directory = join(kept, `${version}-${hash}`);
   if (!existsSync(directory)) {
     const own = `${directory}.${process.pid}`;
     for (const part of ["package.json", "dist-es"]) cpSync(join(home, part), join(own, part), { recursive: true });
-    const file = join(own, "dist-es/schemas/schemas_0.js");
-    writeFileSync(file, withPlainKeys(readFileSync(file, "utf8")));
+    writeFileSync(join(own, TABLE), table);
     moveInto(own, directory);
   }
   return { [S3]: join(directory, "dist-es/index.js") };

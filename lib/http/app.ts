@@ -40,7 +40,14 @@ export function createHttpApp(services: HttpServices, { first, all }: HttpRoutes
   let whole: Promise<Hono> | undefined;
   app.notFound(async ({ req, env }) => {
     whole ??= all().then((endpoints) => newWhole({ ...runtime, endpoints }));
-    return (await whole).fetch(req.raw, env);
+    const loading = whole;
+    try {
+      return (await loading).fetch(req.raw, env);
+    } catch (error) {
+      // The next request may have more luck with the file that could not be read.
+      if (whole === loading) whole = undefined;
+      throw error;
+    }
   });
   return answeringFailures(app, runtime);
 }

@@ -78,6 +78,17 @@ test("other routes are asked for once, and answer as if they had been there from
   expect(asked.count).toBe(1);
 });
 
+test("routes that could not be loaded are asked for again by the next request", async () => {
+  let asked = 0;
+  const all = async () => {
+    if (asked++ === 0) throw new Error("EMFILE");
+    return ROUTES;
+  };
+  await using world = await HttpWorld.start({ routes: { first: ALL_PRODUCE_ROUTES, all } });
+  expect((await world.json("/topics")).status).toBe(500);
+  expect((await world.json("/topics")).status).toBe(200);
+});
+
 test("pages of other origins get their headers once, whichever routes answer", async () => {
   const settings = { corsOrigins: ["https://a.example"] };
   const routes = { first: ALL_PRODUCE_ROUTES, all: async () => ROUTES };

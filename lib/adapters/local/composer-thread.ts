@@ -35,6 +35,7 @@ export class ComposerThread implements AsyncDisposable {
    * is waited for.
    */
   compose(request: ComposeRequest, signal: AbortSignal): Promise<ComposeResult> {
+    if (signal.aborted) return Promise.reject(signal.reason);
     if (this.#isClosed) return Promise.resolve(failed("the store is closed"));
     const result = deferred<ComposeResult>();
     const waiting: Waiting = { request, result };

@@ -37,6 +37,7 @@ export class LogComposer {
   compose({ recipe, ...target }: ComposeRequest): ComposeResult {
     let composed: ComposedLog | undefined;
     let problem: ComposeResult | undefined;
+    this.#runs.reserve(recipe.runs);
     const read = (run: StoredRun): Buffer => {
       try {
         return this.#runs.read(run);

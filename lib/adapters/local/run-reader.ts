@@ -27,6 +27,18 @@ export class RunReader {
     this.#root = root;
   }
 
+  /**
+   * Makes room for the largest of them: whoever reads them may keep views of each, and memory that grows from run to run would
+   * stay as often as it has grown.
+   */
+  reserve(runs: readonly StoredRun[]): void {
+    let largest = 0;
+    for (const { position, byteLength } of runs) {
+      largest = Math.max(largest, pagesUp(position + byteLength) - pagesDown(position));
+    }
+    this.#room(largest);
+  }
+
   /** The bytes of the run, until the next call. Fails with the system's error, or with `ShortObjectError`. */
   read({ key, position, byteLength }: StoredRun): Buffer {
     const begin = pagesDown(position);

@@ -3,13 +3,14 @@ import type { LogJournals } from "#lib/log/log-journals.ts";
 import type { LogSegment, LogState } from "#lib/log/log-state.ts";
 import { uploadEpoch } from "#lib/log/upload-epoch.ts";
 import { timeLimit } from "#lib/runtime/deadline.ts";
+import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { type SegmentSuffix, segmentDirectory, segmentFileKey } from "#lib/storage/object-keys.ts";
 import { type ComposedLog, type LogRecipe, recipeBytes } from "#lib/storage/segments/compose-log.ts";
 import type { SegmentFiles } from "#lib/storage/segments/segment-builder.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 import { transferMs } from "#lib/storage/transfer-time.ts";
 import type { TimestampMs } from "#lib/util/branded.ts";
-import { STORE_PUT_MS_MAX } from "#lib/util/limits.ts";
+import { STORE_PUT_MS_MAX, WORKER_RETRY_MS_MAX } from "#lib/util/limits.ts";
 import { type CopyPorts, type NewObject, putEverywhere } from "./copies.ts";
 
 /** What there is to say of a new segment beside its files. */
@@ -39,6 +40,8 @@ export interface SegmentWriterPorts extends CopyPorts {
 /** Brings the files of new log segments to their stores. What no command names afterwards is garbage. */
 export class SegmentWriter {
   readonly #ports: SegmentWriterPorts;
+  /** When stores are asked again to make logs, by the monotonic clock. */
+  #composesAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: SegmentWriterPorts) {
     this.#ports = ports;
@@ -72,6 +75,7 @@ export class SegmentWriter {
     signal: AbortSignal,
   ): Promise<LogSegment | undefined> {
     const { stores, health, clock } = this.#ports;
+    if (clock.monotonicMs() < this.#composesAtMs) return undefined;
     const placement = storesOf(state, settings);
     const composers = placement.flatMap((id) => {
       const store = stores.has(id) && health?.isSuspect(id) !== true ? stores.store(id) : undefined;
@@ -81,7 +85,17 @@ export class SegmentWriter {
     const directory = this.#newDirectory(origin);
     const key = segmentFileKey(directory, recipe.baseOffset, "log");
     using limit = timeLimit(clock, STORE_PUT_MS_MAX + 2 * transferMs(recipeBytes(recipe)), signal);
-    const [composed] = await Promise.all(composers.map((compose) => compose(key, recipe, limit.signal)));
+    // Where one store fails, the others' work is for nobody.
+    const one = sharedAbortController();
+    const signals = AbortSignal.any([limit.signal, one.signal]);
+    const [composed] = await Promise.all(composers.map((compose) => compose(key, recipe, signals))).catch(
+      (error: unknown) => {
+        one.abort(error);
+        // A thread that waits for its disk keeps all behind it waiting as long.
+        if (limit.signal.aborted && !signal.aborted) this.#composesAtMs = clock.monotonicMs() + WORKER_RETRY_MS_MAX;
+        throw error;
+      },
+    );
     if (composed === undefined) return undefined;
     const objects = indexesOf(directory, composed);
     const copies = await putEverywhere(

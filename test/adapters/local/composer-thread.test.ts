@@ -89,6 +89,14 @@ test("the death of the thread fails the log under way, and the next one begins a
   await world.thread[Symbol.asyncDispose]();
 });
 
+test("nothing is made for a caller that has given up before", async () => {
+  using world = new World();
+  const reason = new Error("too late");
+  await expect(world.compose("never", AbortSignal.abort(reason))).rejects.toBe(reason);
+  expect(world.holds("never")).toBe(false);
+  await world.thread[Symbol.asyncDispose]();
+});
+
 test("what waits behind a log can be given up, and is not made then", async () => {
   using world = new World();
   const aborter = new AbortController();

@@ -92,3 +92,17 @@ test("a log that was made though the answer got lost is garbage, and the segment
   const logs = (await world.unreferenced()).filter((key) => key.endsWith(".log"));
   expect(logs).toHaveLength(2);
 });
+
+test("a store that does not come to the end of a log is left in peace for an hour, and entries are read meanwhile", async () => {
+  const world = await filled(1);
+  const worker = world.worker({
+    composers: [0],
+    storeFaults: ({ operation }) => (operation === "composeLog" ? { kind: "hang" } : undefined),
+  });
+  // The two that were begun together.
+  await compacted(world, worker);
+  expect(worker.count("composeLog")).toBe(2);
+  await world.append([[0, [batchOf(LARGE)]]]);
+  expect(await worker.run(true)).toBeGreaterThan(0);
+  expect(worker.count("composeLog")).toBe(2);
+});
