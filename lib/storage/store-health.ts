@@ -176,10 +176,10 @@ export class StoreHealth {
     if (record.failures >= STORE_SUSPECT_FAILURES || isLong) record.suspectSinceMs ??= nowMs;
   }
 
-  /** The caller has given the call up: that says something only if it took too long, and nothing later was quicker. */
+  /** The caller has given the call up: that says something only if it took too long. */
   noteAbandoned(id: StoreId, call: StoreCall): void {
-    const isLong = this.#clock.monotonicMs() - call.beganAtMs >= call.patienceMs * GIVEN_UP_SHARE;
-    if (isLong && !isOutrun(call, this.#record(id))) this.noteFailure(id, call, { isRootGone: false });
+    const isSilent = this.#clock.monotonicMs() - call.beganAtMs >= call.patienceMs * GIVEN_UP_SHARE;
+    if (isSilent) this.noteFailure(id, call, { isRootGone: false });
     else this.#record(id).calls.delete(call);
   }
 
