@@ -50,6 +50,11 @@ export class BlockRun {
     return view;
   }
 
+  /** Of its memory, which may be more than what was read into it. */
+  get memoryBytes(): number {
+    return this.bytes.buffer.byteLength;
+  }
+
   hold(count = 1): void {
     assert(this.#holders > 0, "held after the last release");
     this.#holders += count;
@@ -102,13 +107,13 @@ export class BlockCache {
   add(run: BlockRun): void {
     const count = blockCountOf(run);
     for (let block = run.firstBlock; block < run.firstBlock + count; block++) this.remove(run.key, block);
-    if (run.bytes.byteLength > this.#bytesMax) return;
+    if (run.memoryBytes > this.#bytesMax) return;
     for (let block = run.firstBlock; block < run.firstBlock + count; block++) {
       this.#blocks.set(blockName(run.key, block), run);
     }
     this.#runs.add(run);
     run.hold();
-    this.#heldBytes += run.bytes.byteLength;
+    this.#heldBytes += run.memoryBytes;
     for (const oldest of this.#runs) {
       if (this.#heldBytes <= this.#bytesMax) break;
       this.#evict(oldest);
@@ -124,7 +129,7 @@ export class BlockCache {
 
   #evict(run: BlockRun): void {
     this.#runs.delete(run);
-    this.#heldBytes -= run.bytes.byteLength;
+    this.#heldBytes -= run.memoryBytes;
     const count = blockCountOf(run);
     for (let block = run.firstBlock; block < run.firstBlock + count; block++) {
       this.#blocks.delete(blockName(run.key, block));

@@ -116,6 +116,27 @@ describe("ReadMemory", () => {
     expect(memory.freeBytes).toBe(READ_MEMORY_FREE_BYTES_MAX);
   });
 
+  test("keeps the sizes that came back last, however much of others lies there unused", () => {
+    const memory = new ReadMemory();
+    const unused = Array.from({ length: 40 }, () => memory.take(MIB));
+    for (const each of unused) memory.giveBack(each);
+    const wanted = memory.take(3 * MIB);
+    memory.giveBack(wanted);
+    expect(memory.freeBytes).toBeLessThanOrEqual(READ_MEMORY_FREE_BYTES_MAX);
+    expect(memory.take(3 * MIB).buffer).toBe(wanted.buffer);
+  });
+
+  test("lends what is a little too large, the smallest first, and nothing that is far too large", () => {
+    const memory = new ReadMemory();
+    const blocks = [5, 4, 3].map((steps) => memory.take(steps * READ_MEMORY_STEP_BYTES));
+    for (const each of blocks.toReversed()) memory.giveBack(each);
+    const taken = [3, 3, 3].map((steps) => memory.take(steps * READ_MEMORY_STEP_BYTES - 1));
+    expect(taken.map(({ buffer }) => blocks.findIndex((block) => block.buffer === buffer))).toEqual([2, 1, -1]);
+    expect(taken.map(({ byteLength }) => byteLength)).toEqual(
+      [3, 3, 3].map((steps) => steps * READ_MEMORY_STEP_BYTES - 1),
+    );
+  });
+
   test("little reads get memory of their own", () => {
     const memory = new ReadMemory();
     const little = memory.take(100);
