@@ -49,7 +49,8 @@ export interface ObjectStore {
   get(key: ObjectKey, signal: AbortSignal): Promise<Uint8Array>;
   /**
    * Reads exactly `range`. Fails with `ObjectNotFoundError`, or `CorruptObjectError` if the object ends early. May read
-   * into `target`, which is as long as the range; then it answers it, and if it fails it may still be writing to it.
+   * into `target`, which is as long as the range; then it answers it, and if it fails it may still be writing to it. Where
+   * `target` is page memory, what lies behind it in its last page may be overwritten too.
    */
   getRange(key: ObjectKey, range: ByteRange, signal: AbortSignal, target?: Uint8Array): Promise<Uint8Array>;
   /** Lists keys that begin with `prefix` and come after `startAfter` ("" for the beginning), `limit` at most. */

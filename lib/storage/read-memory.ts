@@ -1,4 +1,5 @@
 import { READ_MEMORY_FREE_BYTES_MAX, READ_MEMORY_STEP_BYTES } from "#lib/util/limits.ts";
+import { pageMemory } from "#lib/util/page-memory.ts";
 
 /** A block may be larger than what is asked for by this part of it: reads that go together seldom have quite the same size. */
 const SPARE_PART = 1 / 3;
@@ -23,7 +24,7 @@ export class ReadMemory {
     if (byteLength < READ_MEMORY_STEP_BYTES / 4) return new Uint8Array(byteLength);
     const capacity = Math.ceil(byteLength / READ_MEMORY_STEP_BYTES) * READ_MEMORY_STEP_BYTES;
     const block = this.#fitting(capacity);
-    if (block === undefined) return new Uint8Array(Buffer.allocUnsafeSlow(capacity).buffer, 0, byteLength);
+    if (block === undefined) return new Uint8Array(pageMemory(capacity).buffer, 0, byteLength);
     this.#drop(block);
     return new Uint8Array(block, 0, byteLength);
   }

@@ -263,7 +263,13 @@ export const DIRECT_COPY_BYTES_MIN = 4 * MIB;
 export const DIRECT_PIECE_BYTES = 1 * MIB;
 /** What is copied for the thread that writes files in one turn of the event loop. */
 export const PUBLISH_PIECE_BYTES = 2 * MIB;
-/** Memory and positions of such writes begin at multiples of it: the page size of nearly all devices. */
+/** The same for reads of a range. */
+export const DIRECT_READ_BYTES_MIN = 64 * KIB;
+/** What was read before is read past the page cache again if the disk gives so much: not all that a cache can do, but at no copy's cost. */
+export const DIRECT_AGAIN_BYTES_PER_MS_MIN = 500_000;
+/** Over so many bytes a disk's pace is measured. */
+export const DIRECT_PACE_BYTES = 64 * MIB;
+/** Memory and positions of such reads and writes begin at multiples of it: the page size of nearly all devices. */
 export const MEMORY_PAGE_BYTES = 4 * KIB;
 
 // Compaction (lib/housekeeping/compactor)

@@ -21,11 +21,11 @@ import { LogError } from "#lib/util/errors.ts";
 import { STORE_OPEN_FILES_MAX, STORE_READS_AT_ONCE_MAX } from "#lib/util/limits.ts";
 import { ComposerThread } from "./composer-thread.ts";
 import { KeyWalker } from "./directory-listing.ts";
-import { errorCodeOf, type FilePort, type OpenFile } from "./file-port.ts";
+import { errorCodeOf, type FilePort } from "./file-port.ts";
 import type { ComposeResult } from "./log-composer.ts";
 import { NodeFilePort } from "./node-file-port.ts";
+import { ObjectFiles } from "./object-files.ts";
 import { type PublisherSettings, type PublishResult, type PublishTarget, parentOf } from "./object-publisher.ts";
-import { OpenFileCache } from "./open-file-cache.ts";
 import { type Publisher, PublisherThread } from "./publisher-thread.ts";
 import { ReadGate } from "./read-gate.ts";
 import { readMarker, StoreRoot } from "./store-root.ts";
@@ -63,7 +63,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
   readonly #publisher: Publisher;
   readonly #composer: ComposerThread;
   readonly #names: TemporaryNames;
-  readonly #openFiles: OpenFileCache;
+  readonly #openFiles: ObjectFiles;
   readonly #walker: KeyWalker;
   readonly #reads = new ReadGate(STORE_READS_AT_ONCE_MAX);
   /** How often the right root has been found that was not there before. */
@@ -74,7 +74,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     this.marker = marker;
     this.#directory = resolve(options.root);
     this.#files = files;
-    this.#openFiles = new OpenFileCache(files, STORE_OPEN_FILES_MAX);
+    this.#openFiles = new ObjectFiles(files, STORE_OPEN_FILES_MAX);
     this.#walker = new KeyWalker(files, this.#directory);
     this.#names = newNames(options);
     const newPublisher = options.newPublisher ?? ((settings) => new PublisherThread(settings));
@@ -158,9 +158,9 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
 
   async get(key: ObjectKey, signal: AbortSignal): Promise<Uint8Array> {
     parseObjectKey(key);
-    return this.#read(key, signal, async (file) => {
-      const byteLength = await file.byteLength();
-      return readFully(key, file, { position: 0, byteLength });
+    return this.#read(key, signal, async (path) => {
+      const byteLength = await this.#openFiles.byteLength(path);
+      return this.#fill(path, key, { position: 0, byteLength });
     });
   }
 
@@ -168,7 +168,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     parseObjectKey(key);
     assert(range.position >= 0 && range.byteLength >= 1, "empty range");
     assert(target === undefined || target.byteLength === range.byteLength, "the target is as long as the range");
-    return this.#read(key, signal, (file) => readFully(key, file, { ...range, target }));
+    return this.#read(key, signal, (path) => this.#fill(path, key, range, target));
   }
 
   async list(
@@ -232,11 +232,12 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     }
   }
 
-  async #read<T>(key: ObjectKey, signal: AbortSignal, work: (file: OpenFile) => Promise<T>): Promise<T> {
+  async #read<T>(key: ObjectKey, signal: AbortSignal, work: (path: string) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     try {
+      const reading = this.#reads.run(signal, () => work(`${this.#directory}/${key}`));
       // The check runs beside the read, for an open file says nothing of the root; what it finds goes first.
-      const [, bytes] = await abortable(Promise.all([this.#root.check(), this.#useFile(key, signal, work)]), signal);
+      const [, bytes] = await abortable(Promise.all([this.#root.check(), reading]), signal);
       return bytes;
     } catch (error) {
       if (signal.aborted && error === signal.reason) throw error;
@@ -249,8 +250,13 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
     }
   }
 
-  #useFile<T>(key: ObjectKey, signal: AbortSignal, work: (file: OpenFile) => Promise<T>): Promise<T> {
-    return this.#reads.run(signal, () => this.#openFiles.use(`${this.#directory}/${key}`, work));
+  async #fill(path: string, key: ObjectKey, range: ByteRange, given?: Uint8Array): Promise<Uint8Array> {
+    // Not from Node's pool: a small read would keep the pool's 64 KiB alive as long as it lives itself.
+    const target = given ?? Buffer.allocUnsafeSlow(range.byteLength);
+    const count = await this.#openFiles.read(path, range.position, target);
+    if (count === range.byteLength) return target;
+    const end = range.position + range.byteLength;
+    throw new CorruptObjectError(key, `ends before byte ${range.position + count + 1}, read up to ${end}`);
   }
 
   async #publish(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
@@ -330,25 +336,6 @@ async function makeRoot(files: FilePort, root: string): Promise<void> {
     if (name === MARKER_KEY || name === TEMPORARY_FOLDER || name === "lost+found") continue;
     throw new StoreUnavailableError(`${root} is not empty (${name}): not made a store`, { reason: "root" });
   }
-}
-
-async function readFully(
-  key: ObjectKey,
-  file: OpenFile,
-  range: ByteRange & { readonly target?: Uint8Array | undefined },
-): Promise<Uint8Array> {
-  // Not from Node's pool: a small read would keep the pool's 64 KiB alive as long as it lives itself.
-  const target = range.target ?? Buffer.allocUnsafeSlow(range.byteLength);
-  let filled = 0;
-  while (filled < range.byteLength) {
-    const count = await file.read(filled === 0 ? target : target.subarray(filled), range.position + filled);
-    if (count === 0) {
-      const end = range.position + range.byteLength;
-      throw new CorruptObjectError(key, `ends before byte ${range.position + filled + 1}, read up to ${end}`);
-    }
-    filled += count;
-  }
-  return target;
 }
 
 async function inSlices<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {

@@ -24,8 +24,8 @@ export interface OpenFile {
  * only lib/adapters/local sees them.
  */
 export interface FilePort {
-  /** Opens a file for reading. */
-  open(path: string): Promise<OpenFile>;
+  /** Opens a file for reading, past the page cache if `isDirect`: EINVAL if that is not possible there. */
+  open(path: string, isDirect?: boolean): Promise<OpenFile>;
   unlink(path: string): Promise<void>;
   /** EEXIST if it is there, ENOENT if its parent is not. */
   makeFolder(path: string): Promise<void>;

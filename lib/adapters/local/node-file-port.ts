@@ -1,10 +1,11 @@
 import { close, constants, fstat, fsync, mkdir, open, read, readdir, rmdir, stat, unlink } from "node:fs";
+import { direct } from "./direct-flag.ts";
 import { type FilePort, type FileSummary, type FolderEntry, fingerprintOf, type OpenFile } from "./file-port.ts";
 
 /** The host's file system. File descriptors are bare numbers: `FileHandle` costs twice as much per call. */
 export class NodeFilePort implements FilePort {
-  async open(path: string): Promise<OpenFile> {
-    return new NodeOpenFile(await openFile(path, constants.O_RDONLY));
+  async open(path: string, isDirect = false): Promise<OpenFile> {
+    return new NodeOpenFile(await openFile(path, constants.O_RDONLY | direct(isDirect)));
   }
 
   unlink(path: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { FilePort, OpenFile } from "./file-port.ts";
+import type { OpenFile } from "./file-port.ts";
 
 interface CachedFile {
   readonly opening: Promise<OpenFile>;
@@ -8,13 +8,13 @@ interface CachedFile {
 
 /** Keeps files open for reading, the least recently used leave first. A file in use is closed when its last user is done. */
 export class OpenFileCache {
-  readonly #port: FilePort;
+  readonly #open: (path: string) => Promise<OpenFile>;
   readonly #filesMax: number;
   /** In the order of use. */
   readonly #files = new Map<string, CachedFile>();
 
-  constructor(port: FilePort, filesMax: number) {
-    this.#port = port;
+  constructor(open: (path: string) => Promise<OpenFile>, filesMax: number) {
+    this.#open = open;
     this.#filesMax = filesMax;
   }
 
@@ -54,7 +54,7 @@ export class OpenFileCache {
       this.#files.set(path, cached);
       return cached;
     }
-    const opened: CachedFile = { opening: this.#port.open(path), userCount: 0, isForgotten: false };
+    const opened: CachedFile = { opening: this.#open(path), userCount: 0, isForgotten: false };
     this.#files.set(path, opened);
     opened.opening.catch(() => {
       if (this.#files.get(path) === opened) this.#files.delete(path);

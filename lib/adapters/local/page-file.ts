@@ -1,7 +1,7 @@
 import { assert } from "#lib/util/assert.ts";
 import { DIRECT_PIECE_BYTES, MEMORY_PAGE_BYTES } from "#lib/util/limits.ts";
+import { pageMemory, pagesDown } from "#lib/util/page-memory.ts";
 import { errorCodeOf } from "./file-port.ts";
-import { pageMemory, pagesDown } from "./page-memory.ts";
 import type { SyncFiles } from "./sync-files.ts";
 
 // A large file goes past the page cache: what is written once and rarely read from the disk soon is not worth its filling,

@@ -1,6 +1,6 @@
 import type { StoredRun } from "#lib/storage/segments/compose-log.ts";
+import { pageMemory, pagesDown, pagesUp } from "#lib/util/page-memory.ts";
 import { errorCodeOf } from "./file-port.ts";
-import { pageMemory, pagesDown, pagesUp } from "./page-memory.ts";
 import type { SyncFiles } from "./sync-files.ts";
 
 // Runs are read past the page cache as they were written past it: each page of what is read once would be taken from

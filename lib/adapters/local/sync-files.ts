@@ -11,13 +11,11 @@ import {
   unlinkSync,
   writevSync,
 } from "node:fs";
+import { direct } from "./direct-flag.ts";
 import { errorCodeOf, fingerprintOf } from "./file-port.ts";
 
 /** More chunks in one call would have the system split them anyway (IOV_MAX). */
 const CHUNKS_PER_WRITE_MAX = 1_024;
-
-/** Bypassing the page cache (open(2), O_DIRECT). Not every system can. */
-const DIRECT: number | undefined = constants.O_DIRECT;
 
 /**
  * What publishing an object asks of a file system, each call waiting for it. Fails with the system's own errors
@@ -102,12 +100,6 @@ export class NodeSyncFiles implements SyncFiles {
   fingerprint(path: string): string {
     return fingerprintOf(statSync(path, { bigint: true }));
   }
-}
-
-function direct(isDirect: boolean): number {
-  if (!isDirect) return 0;
-  if (DIRECT === undefined) throw Object.assign(new Error("no O_DIRECT"), { code: "EINVAL" });
-  return DIRECT;
 }
 
 /** Makes a folder that may be there, though its name need not be durable then. */

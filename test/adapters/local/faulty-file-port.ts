@@ -24,8 +24,8 @@ export class FaultyFilePort implements FilePort {
   /** The same faults for what waits for the disk. */
   readonly sync: SyncFiles = new FaultySyncFiles(this);
 
-  async open(path: string): Promise<OpenFile> {
-    const file = await this.#do("open", path, () => this.#real.open(path));
+  async open(path: string, isDirect: boolean): Promise<OpenFile> {
+    const file = await this.#do("open", path, () => this.#real.open(path, isDirect));
     return {
       read: (target, position) =>
         this.#do("read", path, () =>

@@ -1,4 +1,4 @@
-import { MEMORY_PAGE_BYTES } from "#lib/util/limits.ts";
+import { MEMORY_PAGE_BYTES } from "./limits.ts";
 
 const WASM_PAGE_BYTES = 64 * 1024;
 
@@ -10,6 +10,9 @@ declare const WebAssembly: {
   }) => { readonly buffer: ArrayBuffer };
 };
 
+/** Buffers that begin at a page boundary; of no other is it known. */
+const aligned = new WeakSet<ArrayBufferLike>();
+
 /**
  * Memory that begins at a page boundary, as reads and writes past the page cache need it, for one thread. Copying into
  * shared memory (`SegmentMemory`) would take longer.
@@ -17,11 +20,20 @@ declare const WebAssembly: {
 export function pageMemory(byteLength: number): Buffer<ArrayBuffer> {
   const pages = Math.ceil(byteLength / WASM_PAGE_BYTES);
   try {
-    return Buffer.from(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer, 0, byteLength);
+    const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    aligned.add(buffer);
+    return Buffer.from(buffer, 0, byteLength);
   } catch {
     // It reserves gigabytes of addresses, which a process may be forbidden. Other memory goes through the cache, that is all.
     return Buffer.allocUnsafeSlow(byteLength);
   }
+}
+
+/** The bytes and what follows them up to the end of their last page; undefined if they do not begin at a page boundary. */
+export function wholePages({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array | undefined {
+  if (!aligned.has(buffer) || byteOffset % MEMORY_PAGE_BYTES !== 0) return undefined;
+  const pagesLength = pagesUp(byteLength);
+  return byteOffset + pagesLength > buffer.byteLength ? undefined : new Uint8Array(buffer, byteOffset, pagesLength);
 }
 
 export function pagesDown(position: number): number {
