@@ -1,4 +1,5 @@
 import { LockedError, ProcessLock } from "#lib/adapters/local/process-lock.ts";
+import { readPageMemory } from "#lib/adapters/local/read-page-memory.ts";
 import { assembleBroker, type Broker } from "#lib/broker/assemble-broker.ts";
 import { DEFAULT_APPEND_SETTINGS } from "#lib/log/append-path.ts";
 import type { Logger } from "#lib/runtime/logger.ts";
@@ -31,7 +32,7 @@ export async function openDataDirBroker(
   const slot = opened.use(acquireSlot(dataDir));
   const embedded = opened.use(await openEmbeddedStores({ ...shared, dataDir, owner: slot.owner, signal }));
   const broker = await assembleBroker(
-    { ...shared, stores: embedded.stores },
+    { ...shared, stores: embedded.stores, newReadMemory: readPageMemory() },
     {
       identity: { brokerId: 0, rack: null },
       startConfigs: keptConfigs(dataDir),

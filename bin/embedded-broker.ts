@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeDataDirectory } from "#lib/adapters/local/data-directory.ts";
 import { ProcessLock } from "#lib/adapters/local/process-lock.ts";
+import { readPageMemory } from "#lib/adapters/local/read-page-memory.ts";
 import { SqliteJournal } from "#lib/adapters/local/sqlite-journal.ts";
 import { SystemClock } from "#lib/adapters/node/system-clock.ts";
 import { SystemRandom } from "#lib/adapters/node/system-random.ts";
@@ -51,7 +52,7 @@ export async function startEmbeddedBroker(settings: ServeSettings, logger: Logge
   const broker = await startBroker(
     {
       ...meteredPorts({ journal, stores: embedded.stores, clock }),
-      ...{ random, logger },
+      ...{ random, logger, newReadMemory: readPageMemory() },
       isProvenDead: (id) => ProcessLock.isFree(dataDir, id),
     },
     startSettings(settings, {

@@ -20,6 +20,8 @@ export interface BrokerPorts {
   readonly stores: StoreSet;
   /** Which of them fail, as far as somebody watches. */
   readonly health?: StoreHealth;
+  /** Memory that the stores read into best, as `RangeReaderOptions` has it. */
+  readonly newReadMemory?: ((byteLength: number) => Uint8Array) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -22,6 +22,8 @@ export interface RangeReaderOptions extends Omit<CopyReaderOptions, "memory"> {
   readonly cacheBytesMax?: number;
   /** How far ahead of a sequential reader blocks are loaded; 0 turns it off. Default 4 MiB. */
   readonly readAheadBytes?: number;
+  /** Whole buffers for what is read; the default suits stores that are not files. */
+  readonly newReadMemory?: ((byteLength: number) => Uint8Array) | undefined;
 }
 
 export interface RangeReadOptions {
@@ -51,7 +53,7 @@ export class RangeReader implements Disposable {
   readonly #cache: BlockCache;
   readonly #copies: CopyReader;
   readonly #tracker: ReadAheadTracker;
-  readonly #memory = new ReadMemory();
+  readonly #memory: ReadMemory;
   /** By block; the blocks of one run share their load. */
   readonly #loading = new Map<string, Load>();
   /** Ends loads when the reader is disposed of; no caller's signal does, for others may wait for the same block. */
@@ -60,6 +62,7 @@ export class RangeReader implements Disposable {
 
   constructor(options: RangeReaderOptions) {
     this.#cache = new BlockCache(options.cacheBytesMax ?? BLOCK_CACHE_BYTES_MAX);
+    this.#memory = new ReadMemory(options.newReadMemory);
     this.#copies = new CopyReader({ ...options, memory: this.#memory });
     this.#tracker = new ReadAheadTracker(options.readAheadBytes ?? READ_AHEAD_BYTES);
   }

@@ -1,5 +1,4 @@
 import { READ_MEMORY_FREE_BYTES_MAX, READ_MEMORY_STEP_BYTES } from "#lib/util/limits.ts";
-import { pageMemory } from "#lib/util/page-memory.ts";
 
 /** A block may be larger than what is asked for by this part of it: reads that go together seldom have quite the same size. */
 const SPARE_PART = 1 / 3;
@@ -11,11 +10,17 @@ const SPARE_PART = 1 / 3;
 export class ReadMemory {
   /** In the order in which they came back. */
   readonly #free = new Set<ArrayBuffer>();
+  readonly #newMemory: (byteLength: number) => Uint8Array;
   #freeBytes = 0;
 
   /** Kept for the next reads, in bytes. */
   get freeBytes(): number {
     return this.#freeBytes;
+  }
+
+  /** `newMemory` answers all of a buffer. */
+  constructor(newMemory: (byteLength: number) => Uint8Array = Buffer.allocUnsafeSlow) {
+    this.#newMemory = newMemory;
   }
 
   /** Memory with anything in it. */
@@ -24,7 +29,7 @@ export class ReadMemory {
     if (byteLength < READ_MEMORY_STEP_BYTES / 4) return new Uint8Array(byteLength);
     const capacity = Math.ceil(byteLength / READ_MEMORY_STEP_BYTES) * READ_MEMORY_STEP_BYTES;
     const block = this.#fitting(capacity);
-    if (block === undefined) return new Uint8Array(pageMemory(capacity).buffer, 0, byteLength);
+    if (block === undefined) return new Uint8Array(this.#newMemory(capacity).buffer, 0, byteLength);
     this.#drop(block);
     return new Uint8Array(block, 0, byteLength);
   }

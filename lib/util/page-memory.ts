@@ -10,6 +10,9 @@ declare const WebAssembly: {
   }) => { readonly buffer: ArrayBuffer };
 };
 
+/** It reserves gigabytes of addresses, which a process may be forbidden; V8 collects its whole heap before it gives up. */
+let isRefused = false;
+
 /** Buffers that begin at a page boundary; of no other is it known. */
 const aligned = new WeakSet<ArrayBufferLike>();
 
@@ -18,13 +21,15 @@ const aligned = new WeakSet<ArrayBufferLike>();
  * shared memory (`SegmentMemory`) would take longer.
  */
 export function pageMemory(byteLength: number): Buffer<ArrayBuffer> {
+  // Other memory goes through the cache, that is all.
+  if (isRefused) return Buffer.allocUnsafeSlow(byteLength);
   const pages = Math.ceil(byteLength / WASM_PAGE_BYTES);
   try {
     const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
     aligned.add(buffer);
     return Buffer.from(buffer, 0, byteLength);
   } catch {
-    // It reserves gigabytes of addresses, which a process may be forbidden. Other memory goes through the cache, that is all.
+    isRefused = true;
     return Buffer.allocUnsafeSlow(byteLength);
   }
 }

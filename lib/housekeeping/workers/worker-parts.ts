@@ -44,6 +44,7 @@ export interface WorkerParts {
 export interface WorkerReaderPorts {
   readonly journal: Journal;
   readonly stores: StoreSet;
+  readonly newReadMemory?: ((byteLength: number) => Uint8Array) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly health?: StoreHealth | undefined;

@@ -9,6 +9,7 @@ import { ObjectFiles } from "#lib/adapters/local/object-files.ts";
 import { ReadPace } from "#lib/adapters/local/read-pace.ts";
 import { DIRECT_PACE_BYTES, DIRECT_READ_BYTES_MIN, MEMORY_PAGE_BYTES } from "#lib/util/limits.ts";
 import { pageMemory } from "#lib/util/page-memory.ts";
+import { isDirectPossible } from "../../support/direct-io.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-object-files-"));
 const BYTES = 5 * DIRECT_READ_BYTES_MIN + 1_234;
@@ -54,15 +55,6 @@ class NotedFiles extends NodeFilePort {
   }
 }
 
-/** Whether the file system of temporary files can do without its cache. */
-const isDirectPossible = await new NodeFilePort().open(newFile(), true).then(
-  async (file) => {
-    await file.close();
-    return true;
-  },
-  () => false,
-);
-
 test("whatever range is read, into whatever memory and however often, its bytes are the file's", async () => {
   const path = newFile();
   const files = new ObjectFiles(new NodeFilePort(), 16);
@@ -82,7 +74,7 @@ test("whatever range is read, into whatever memory and however often, its bytes 
   files.clear();
 });
 
-describe.runIf(isDirectPossible)("where the page cache can be passed by", () => {
+describe.runIf(await isDirectPossible())("where the page cache can be passed by", () => {
   async function readTwice(pace: ReadPace, byteLength = DIRECT_READ_BYTES_MIN): Promise<readonly string[]> {
     const port = new NotedFiles();
     const files = new ObjectFiles(port, 16, pace);
