@@ -307,8 +307,10 @@ export const COMPACTION_UPLOADS_AT_ONCE_MAX = 8;
 export const COMPACTION_LOOKS_PER_TURN = 10_000;
 /** A store makes a segment by itself of entries that have so many bytes on average; smaller ones are read together. */
 export const COMPOSED_RUN_BYTES_MIN = 16 * KIB;
-/** And none has more than so many: whoever makes it holds one at a time. */
+/** And none has more than so many: whoever makes it reads so much at a time. */
 export const COMPOSED_RUN_BYTES_MAX = 16 * MIB;
+/** Segments that are left to stores at once: those of partitions that were written side by side lie in the same objects. */
+export const COMPOSED_TOGETHER_MAX = 8;
 /** Commands of one journal in one run. */
 export const COMPACTION_ROUNDS_MAX = 64;
 /** So many small segments of a partition, one after another, become one. */

@@ -1,11 +1,12 @@
 import { Worker } from "node:worker_threads";
 import { type Deferred, deferred } from "#lib/runtime/deferred.ts";
 import { describeError } from "#lib/runtime/logger.ts";
+import { COMPOSED_TOGETHER_MAX } from "#lib/util/limits.ts";
 import type { ComposeRequest, ComposeResult } from "./log-composer.ts";
 import type { PublisherSettings } from "./object-publisher.ts";
 
 export type ToComposer =
-  | { readonly kind: "compose"; readonly request: ComposeRequest }
+  | { readonly kind: "compose"; readonly requests: readonly ComposeRequest[] }
   | { readonly kind: "forget"; readonly folders: readonly string[] }
   | { readonly kind: "close" };
 
@@ -15,13 +16,15 @@ interface Waiting {
 }
 
 /**
- * Makes logs in a thread of its own, one after the other: they are large, and neither the event loop nor the small objects
- * of producers wait for them. The thread begins with the first log.
+ * Makes logs in a thread of its own: they are large, and neither the event loop nor the small objects of producers wait for
+ * them. Those that are asked for in one turn, or while the thread is busy, are made together (log-composer.ts). The thread
+ * begins with the first log.
  */
 export class ComposerThread implements AsyncDisposable {
   readonly #settings: PublisherSettings;
   readonly #queue: Waiting[] = [];
-  #current: Waiting | undefined;
+  #current: readonly Waiting[] = [];
+  #isSendingSoon = false;
   #worker: Worker | undefined;
   #threads = 0;
   #isClosed = false;
@@ -47,7 +50,7 @@ export class ComposerThread implements AsyncDisposable {
     };
     signal.addEventListener("abort", giveUp, { once: true });
     this.#queue.push(waiting);
-    this.#send();
+    this.#sendSoon();
     return result.promise.finally(() => signal.removeEventListener("abort", giveUp));
   }
 
@@ -55,11 +58,11 @@ export class ComposerThread implements AsyncDisposable {
     this.#worker?.postMessage({ kind: "forget", folders } satisfies ToComposer);
   }
 
-  /** Waits for the log that is being made; those that have not been begun are not made any more. */
+  /** Waits for the logs that are being made; those that have not been begun are not made any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     for (const { result } of this.#queue.splice(0)) result.resolve(failed("the store is closed"));
-    await this.#current?.result.promise;
+    await Promise.all(this.#current.map(({ result }) => result.promise));
     const worker = this.#worker;
     if (worker === undefined) return;
     const exited = deferred<void>();
@@ -69,10 +72,19 @@ export class ComposerThread implements AsyncDisposable {
     await exited.promise;
   }
 
+  #sendSoon(): void {
+    if (this.#isSendingSoon) return;
+    this.#isSendingSoon = true;
+    setImmediate(() => {
+      this.#isSendingSoon = false;
+      this.#send();
+    });
+  }
+
   #send(): void {
-    if (this.#current !== undefined) return;
-    const next = this.#queue.shift();
-    if (next === undefined) {
+    if (this.#current.length > 0) return;
+    const next = this.#queue.splice(0, COMPOSED_TOGETHER_MAX);
+    if (next.length === 0) {
       // Only work under way keeps the process alive.
       this.#worker?.unref();
       return;
@@ -80,11 +92,12 @@ export class ComposerThread implements AsyncDisposable {
     try {
       this.#worker ??= this.#start();
       this.#worker.ref();
-      this.#worker.postMessage({ kind: "compose", request: sendable(next.request) } satisfies ToComposer);
+      const requests = next.map(({ request }) => sendable(request));
+      this.#worker.postMessage({ kind: "compose", requests } satisfies ToComposer);
       this.#current = next;
     } catch (error) {
       // No further thread can be had.
-      next.result.resolve(failed(describeError(error)));
+      for (const { result } of next) result.resolve(failed(describeError(error)));
       this.#send();
     }
   }
@@ -94,26 +107,28 @@ export class ComposerThread implements AsyncDisposable {
     const runPrefix = `${this.#settings.runPrefix}log${this.#threads++}-`;
     const workerData: PublisherSettings = { ...this.#settings, runPrefix };
     const worker = new Worker(new URL("./composer-worker.ts", import.meta.url), { workerData });
-    worker.on("message", (result: ComposeResult) => this.#settle(worker, result));
+    worker.on("message", (results: readonly ComposeResult[]) => this.#settle(worker, results));
     worker.on("error", (error) => this.#fail(worker, `the store's thread has died: ${error.message}`));
     worker.on("exit", () => this.#fail(worker, "the store's thread has ended"));
     return worker;
   }
 
-  #settle(worker: Worker, result: ComposeResult): void {
+  #settle(worker: Worker, results: readonly ComposeResult[]): void {
     if (this.#worker !== worker) return;
     const done = this.#current;
-    this.#current = undefined;
+    this.#current = [];
     this.#send();
-    done?.result.resolve(result);
+    for (const [index, { result }] of done.entries()) {
+      result.resolve(results[index] ?? failed("the store's thread gave no result"));
+    }
   }
 
   #fail(worker: Worker, message: string): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     const lost = this.#current;
-    this.#current = undefined;
-    lost?.result.resolve(failed(message));
+    this.#current = [];
+    for (const { result } of lost) result.resolve(failed(message));
     this.#send();
   }
 }

@@ -14,5 +14,5 @@ const composer = new LogComposer(new NodeSyncFiles(), settings);
 port.on("message", (message: ToComposer) => {
   if (message.kind === "close") port.close();
   else if (message.kind === "forget") composer.forget(message.folders);
-  else port.postMessage(composer.compose(message.request) satisfies ComposeResult);
+  else port.postMessage(composer.compose(message.requests) satisfies readonly ComposeResult[]);
 });

@@ -27,10 +27,10 @@ export interface PublishRequest extends PublishTarget {
   readonly chunks: readonly Uint8Array[];
 }
 
-/** An object whose bytes come while it is written. */
-export interface PublishWork extends PublishTarget {
-  /** Makes a new file with durable bytes under that path. What it throws ends this object's publishing. */
-  readonly write: (path: string) => void;
+/** Where the bytes of a target go: a path at which nothing is yet. */
+export interface NewFile<T extends PublishTarget> {
+  readonly target: T;
+  readonly path: string;
 }
 
 export type PublishResult =
@@ -54,8 +54,8 @@ export interface PublisherSettings {
 const OTHER_ROOT: PublishResult = { kind: "other-root" };
 
 interface Linked {
-  readonly request: PublishTarget;
-  readonly temporary: string;
+  readonly target: PublishTarget;
+  readonly path: string;
   readonly isNew: boolean;
 }
 
@@ -73,18 +73,41 @@ export class ObjectPublisher {
   }
 
   /** The results stand in the requests' order. */
-  publish(requests: readonly (PublishRequest | PublishWork)[]): readonly PublishResult[] {
+  publish(requests: readonly PublishRequest[]): readonly PublishResult[] {
+    return this.publishFiles(requests, (files) => {
+      const failures = new Map<PublishRequest, unknown>();
+      for (const { target, path } of files) {
+        try {
+          writeNewFile(this.#files, path, target.chunks);
+        } catch (error) {
+          failures.set(target, error);
+        }
+      }
+      return failures;
+    });
+  }
+
+  /**
+   * The same for objects whose bytes `write` brings to new files, durably: all in one call. It answers what it has failed
+   * at, which ends the publishing of these objects and of no others.
+   */
+  publishFiles<T extends PublishTarget>(
+    targets: readonly T[],
+    write: (files: readonly NewFile<T>[]) => ReadonlyMap<T, unknown>,
+  ): readonly PublishResult[] {
     const fingerprint = this.#rootFingerprint();
-    const linked = requests.map((request) =>
-      request.rootFingerprint === fingerprint ? this.#attempt(() => this.#link(request)) : OTHER_ROOT,
+    const begun = targets.map((target) =>
+      target.rootFingerprint === fingerprint ? this.#attempt(() => this.#begin(target)) : OTHER_ROOT,
     );
+    const failures = write(begun.filter((each) => "path" in each));
+    const linked = begun.map((file) => ("kind" in file ? file : this.#attempt(() => this.#finish(file, failures))));
     const synced = new Map<string, PublishResult | undefined>();
     return linked.map((each) => {
       if ("kind" in each) return each;
-      const folder = parentOf(each.request.key);
+      const folder = parentOf(each.target.key);
       // A name that was there may be that of a put whose sync still runs: whoever answers must have synced.
       if (!synced.has(folder)) synced.set(folder, this.#sync(folder));
-      discard(this.#files, each.temporary);
+      discard(this.#files, each.path);
       return synced.get(folder) ?? { kind: each.isNew ? "written" : "already-exists" };
     });
   }
@@ -104,20 +127,23 @@ export class ObjectPublisher {
     }
   }
 
-  #link(request: PublishRequest | PublishWork): Linked {
+  #begin<T extends PublishTarget>(target: T): NewFile<T> {
     const { root, temporaryFolder, runPrefix } = this.#settings;
-    if (request.isAgain) {
+    if (target.isAgain) {
       this.#durable.clear();
       ensureFolder(this.#files, this.#path(temporaryFolder));
     }
-    this.#ensure(parentOf(request.key));
-    const temporary = `${root}/${temporaryFolder}/${runPrefix}${this.#count++}`;
+    this.#ensure(parentOf(target.key));
+    return { target, path: `${root}/${temporaryFolder}/${runPrefix}${this.#count++}` };
+  }
+
+  /** Gives a file that was written its key. */
+  #finish<T extends PublishTarget>({ target, path }: NewFile<T>, failures: ReadonlyMap<T, unknown>): Linked {
     try {
-      if ("write" in request) request.write(temporary);
-      else writeNewFile(this.#files, temporary, request.chunks);
-      return { request, temporary, isNew: this.#linkIfAbsent(temporary, `${root}/${request.key}`) };
+      if (failures.has(target)) throw failures.get(target);
+      return { target, path, isNew: this.#linkIfAbsent(path, `${this.#settings.root}/${target.key}`) };
     } catch (error) {
-      discard(this.#files, temporary);
+      discard(this.#files, path);
       throw error;
     }
   }

@@ -14,8 +14,8 @@ import type { SyncFiles } from "./sync-files.ts";
 // What lies elsewhere is copied to such memory piece by piece: a copy costs a tenth of what the cache does. Where the file
 // system does not allow it, or not any more, everything goes through the cache.
 
-/** Of the thread that writes: nobody else is between the filling of a piece and its writing. */
-let sharedPiece: Buffer | undefined;
+/** Of the thread that writes: those that no file is being written from. As many as were written from at once. */
+const freePieces: Buffer[] = [];
 
 /**
  * Writes a new file from the beginning to the end, as `fill` has it, and makes its bytes durable, though not its name. What
@@ -32,8 +32,8 @@ export function writePageFile<T>(files: SyncFiles, path: string, fill: (file: Pa
   }
 }
 
-/** A new file that is being written. */
-class PageFile {
+/** A new file that is being written. Close it, whatever becomes of it. */
+export class PageFile {
   readonly #files: SyncFiles;
   readonly #path: string;
   /** Through the cache; undefined until it is needed. */
@@ -42,6 +42,8 @@ class PageFile {
   #direct: number | undefined;
   #isDirect: boolean;
   #written = 0;
+  /** Undefined until something is copied. */
+  #piece: Buffer | undefined;
   /** Of the piece. */
   #filled = 0;
 
@@ -55,8 +57,8 @@ class PageFile {
 
   /** Copies the bytes. */
   append(bytes: Uint8Array): void {
-    sharedPiece ??= pageMemory(DIRECT_PIECE_BYTES);
-    const piece = sharedPiece;
+    this.#piece ??= freePieces.pop() ?? pageMemory(DIRECT_PIECE_BYTES);
+    const piece = this.#piece;
     for (let from = 0; from < bytes.byteLength; ) {
       const count = Math.min(bytes.byteLength - from, piece.byteLength - this.#filled);
       piece.set(bytes.subarray(from, from + count), this.#filled);
@@ -72,19 +74,22 @@ class PageFile {
     this.#write(bytes);
   }
 
+  /** Makes the bytes durable. */
   finish(): void {
     this.#flush();
     this.#files.sync(this.#direct ?? this.#toCache());
   }
 
   close(): void {
+    if (this.#piece !== undefined) freePieces.push(this.#piece);
+    this.#piece = undefined;
     for (const descriptor of [this.#cached, this.#direct]) if (descriptor !== undefined) this.#files.close(descriptor);
     this.#cached = undefined;
     this.#direct = undefined;
   }
 
   #flush(): void {
-    const bytes = sharedPiece?.subarray(0, this.#filled);
+    const bytes = this.#piece?.subarray(0, this.#filled);
     this.#filled = 0;
     if (bytes !== undefined) this.#write(bytes);
   }
@@ -117,8 +122,6 @@ class PageFile {
     return this.#cached;
   }
 }
-
-export type { PageFile };
 
 function createDirect(files: SyncFiles, path: string): number | undefined {
   try {

@@ -1,4 +1,7 @@
 import type { StoredRun } from "#lib/storage/segments/compose-log.ts";
+import { defined } from "#lib/util/assert.ts";
+import type { ObjectKey } from "#lib/util/branded.ts";
+import { COMPOSED_RUN_BYTES_MAX } from "#lib/util/limits.ts";
 import { pageMemory, pagesDown, pagesUp } from "#lib/util/page-memory.ts";
 import { errorCodeOf } from "./file-port.ts";
 import type { SyncFiles } from "./sync-files.ts";
@@ -9,9 +12,14 @@ import type { SyncFiles } from "./sync-files.ts";
 //     |   page   |   page   |   page   |   page   |
 //             '------ run ------'
 //     '----------- read ---------------'
+//
+// Several of one object come with one read.
 
 /** Memory for the runs of a thread grows by this. */
 const STEP_BYTES = 1024 * 1024;
+
+/** What lies between two runs and nobody wants is read with them if it has no more bytes: a further read would cost more. */
+const GAP_BYTES_MAX = 64 * 1024;
 
 /** An object ends before the run does. */
 export class ShortObjectError extends Error {}
@@ -28,19 +36,50 @@ export class RunReader {
   }
 
   /**
-   * Makes room for the largest of them: whoever reads them may keep views of each, and memory that grows from run to run would
-   * stay as often as it has grown.
+   * Makes room for the largest read that may come of them: whoever reads them may keep views of each, and memory that grows
+   * from run to run would stay as often as it has grown.
    */
   reserve(runs: readonly StoredRun[]): void {
     let largest = 0;
-    for (const { position, byteLength } of runs) {
-      largest = Math.max(largest, pagesUp(position + byteLength) - pagesDown(position));
+    const spans = new Map<ObjectKey, Span>();
+    for (const run of runs) {
+      const span = spanOf(run, spans.get(run.key));
+      spans.set(run.key, span);
+      largest = Math.max(largest, pagesOf(spanOf(run)), Math.min(pagesOf(span), COMPOSED_RUN_BYTES_MAX));
     }
     this.#room(largest);
   }
 
+  /** Cuts runs of one object into those that one read brings, for they lie next to each other or nearly so. */
+  together(runs: readonly StoredRun[]): readonly (readonly StoredRun[])[] {
+    const groups: StoredRun[][] = [];
+    let span: Span | undefined;
+    for (const run of [...runs].sort((a, b) => a.position - b.position)) {
+      const wider = spanOf(run, span);
+      const isNear = span !== undefined && run.position - span.end <= GAP_BYTES_MAX;
+      if (isNear && pagesOf(wider) <= COMPOSED_RUN_BYTES_MAX) {
+        groups.at(-1)?.push(run);
+        span = wider;
+      } else {
+        groups.push([run]);
+        span = spanOf(run);
+      }
+    }
+    return groups;
+  }
+
+  /** The bytes of runs that lie together, until the next call. Fails as `read` does. */
+  readTogether(runs: readonly StoredRun[]): ReadonlyMap<StoredRun, Buffer> {
+    const { key } = defined(runs[0]);
+    const { position, end } = defined(runs.reduce<Span | undefined>((span, run) => spanOf(run, span), undefined));
+    const bytes = this.read({ key, position, byteLength: end - position });
+    return new Map(
+      runs.map((run) => [run, bytes.subarray(run.position - position, run.position - position + run.byteLength)]),
+    );
+  }
+
   /** The bytes of the run, until the next call. Fails with the system's error, or with `ShortObjectError`. */
-  read({ key, position, byteLength }: StoredRun): Buffer {
+  read({ key, position, byteLength }: Pick<StoredRun, "key" | "position" | "byteLength">): Buffer {
     const begin = pagesDown(position);
     const end = position + byteLength;
     const target = this.#room(pagesUp(end) - begin);
@@ -80,4 +119,20 @@ export class RunReader {
       if (descriptor !== undefined) this.#files.close(descriptor);
     }
   }
+}
+
+interface Span {
+  readonly position: number;
+  readonly end: number;
+}
+
+/** Where a run lies, and what is given beside it. */
+function spanOf({ position, byteLength }: StoredRun, other?: Span): Span {
+  const end = position + byteLength;
+  if (other === undefined) return { position, end };
+  return { position: Math.min(position, other.position), end: Math.max(end, other.end) };
+}
+
+function pagesOf({ position, end }: Span): number {
+  return pagesUp(end) - pagesDown(position);
 }

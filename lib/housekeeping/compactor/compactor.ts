@@ -4,12 +4,14 @@ import type { LogJournal } from "#lib/log/log-journals.ts";
 import { type PartitionState, partitionKey } from "#lib/log/log-state.ts";
 import { MissingSegmentError, namesSegment } from "#lib/log/segment-reader.ts";
 import { describeError } from "#lib/runtime/logger.ts";
+import { defined } from "#lib/util/assert.ts";
 import type { JournalId, JournalSeq, Offset } from "#lib/util/branded.ts";
 import { LogError } from "#lib/util/errors.ts";
 import {
   COMPACTION_LOOKS_PER_TURN,
   COMPACTION_ROUNDS_MAX,
   COMPACTION_SEGMENTS_TOGETHER_MAX,
+  COMPOSED_TOGETHER_MAX,
   GATHER_PERIOD_MS,
   SEGMENT_BYTES_MAX,
   WORKER_RETRY_MS_MIN,
@@ -22,7 +24,13 @@ import { EntryPieces } from "./entry-pieces.ts";
 import { Gatherer } from "./gatherer.ts";
 import { planGathers } from "./plan-gather.ts";
 import { dueEntries, dueSegments, type PlanTime, type SegmentInputs, sumBytes } from "./plan-segments.ts";
-import { SegmentMaker, type SegmentPlan } from "./segment-maker.ts";
+import {
+  type ComposeTask,
+  SegmentMaker,
+  type SegmentMakerParts,
+  type SegmentPlan,
+  type SegmentResult,
+} from "./segment-maker.ts";
 
 /** Times that a partition is planned again in one run because others have changed it. */
 const LOST_RACES_MAX = 2;
@@ -30,12 +38,19 @@ const LOST_RACES_MAX = 2;
 /** What one run has met in one journal. */
 interface JournalRun extends Omit<WorkerRun, "ends"> {
   readonly journal: LogJournal;
+  readonly journalNumber: number;
   /** If forced: where the logs ended when the series began. What has come since is left to another one. */
   readonly ends: ReadonlyMap<string, Offset> | undefined;
   /** How often each partition was moved under our hands, by `partitionKey`. */
   readonly lostRaces: Map<string, number>;
   /** Failed in this run. */
   readonly failed: Set<string>;
+  /** Partitions whose stores did not make a segment in this run, by `partitionKey`. */
+  readonly uncomposed: Set<string>;
+  /** Segments made and runs gathered. */
+  count: number;
+  /** Nothing is due any more. */
+  isAtEnd: boolean;
   /** A store or a journal does not answer: said once, not for each partition. */
   isSilenceTold: boolean;
 }
@@ -58,7 +73,7 @@ export class Compactor implements Worker {
   /** By number: journals that did not answer, or whose stores did not. */
   readonly #failedUntilMs = new Map<number, number>();
 
-  constructor(parts: WorkerParts) {
+  constructor(parts: SegmentMakerParts) {
     this.#parts = parts;
     const pieces = new EntryPieces(parts);
     this.#maker = new SegmentMaker(parts, pieces);
@@ -66,24 +81,45 @@ export class Compactor implements Worker {
     this.#retries = new PartitionRetries(parts.clock);
   }
 
-  /** Answers how many segments were made and runs gathered. One journal after the other, so that memory is bounded. */
+  /**
+   * Answers how many segments were made and runs gathered. What stores make by themselves comes first, of all journals
+   * together; then one journal after the other, so that memory is bounded.
+   */
   async runOnce(run: WorkerRun): Promise<number> {
-    const { journals, leads, clock, logger } = this.#parts;
-    let count = 0;
+    const runs = await this.#begin(run);
+    if (this.#maker.composes) await this.#composeAll(runs);
+    for (const own of runs) await this.#guarded(own, () => this.#compact(own));
+    return runs.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** The journals that are to be looked through. */
+  async #begin(run: WorkerRun): Promise<readonly JournalRun[]> {
+    const { journals, leads, clock } = this.#parts;
+    const runs: JournalRun[] = [];
     for (let journalNumber = 0; journalNumber < journals.count; journalNumber++) {
       if (!run.isForced && clock.monotonicMs() < (this.#failedUntilMs.get(journalNumber) ?? 0)) continue;
-      try {
+      await this.#guarded({ journalNumber, signal: run.signal }, async () => {
         const journal = await journals.journal(journalNumber, run.signal);
-        if (!leads(journal.state)) continue;
+        if (!leads(journal.state)) return;
         await this.#look(journal, run);
-        if (leads(journal.state)) count += await this.#compact(journal, run);
-      } catch (error) {
-        run.signal.throwIfAborted();
-        this.#failedUntilMs.set(journalNumber, clock.monotonicMs() + WORKER_RETRY_MS_MIN);
-        logger.warn("a journal is not compacted", { journal: journalNumber, error: describeError(error) });
-      }
+        if (!this.#isResting(journal, run)) runs.push(newJournalRun(journal, journalNumber, run));
+      });
     }
-    return count;
+    return runs;
+  }
+
+  /** A journal that fails ends nothing but its own part of the run. */
+  async #guarded(
+    { journalNumber, signal }: Pick<JournalRun, "journalNumber" | "signal">,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#failedUntilMs.set(journalNumber, this.#parts.clock.monotonicMs() + WORKER_RETRY_MS_MIN);
+      this.#parts.logger.warn("a journal is not compacted", { journal: journalNumber, error: describeError(error) });
+    }
   }
 
   /** An old view costs nothing but work in vain, but what others have written must not wait for ever. */
@@ -92,30 +128,53 @@ export class Compactor implements Worker {
     else if (this.#parts.clock.monotonicMs() - journal.asOfMs > WORKER_VIEW_MS_MAX) await journal.catchUp(signal);
   }
 
-  async #compact(journal: LogJournal, { isForced, signal, ends: known }: WorkerRun): Promise<number> {
-    const { clock } = this.#parts;
-    const rest = this.#resting.get(journal.id);
-    if (!isForced && rest?.seq === journal.seq && clock.monotonicMs() < rest.untilMs) return 0;
-    const ends = isForced ? endsOf(journal, known) : undefined;
-    const failed = new Set<string>();
-    const run: JournalRun = { isForced, signal, journal, ends, lostRaces: new Map(), failed, isSilenceTold: false };
-    let count = 0;
+  #isResting({ id, seq }: LogJournal, { isForced }: WorkerRun): boolean {
+    const rest = this.#resting.get(id);
+    return !isForced && rest?.seq === seq && this.#parts.clock.monotonicMs() < rest.untilMs;
+  }
+
+  /** Partitions that were written side by side lie in the same objects, whichever journals they have. */
+  async #composeAll(runs: readonly JournalRun[]): Promise<void> {
     for (let round = 0; round < COMPACTION_ROUNDS_MAX; round++) {
-      const plans = await this.#plan(run);
-      if (plans.length === 0) break;
-      count += await this.#make(plans, run);
+      const tasks: (ComposeTask & { readonly run: JournalRun })[] = [];
+      for (const run of runs) {
+        if (run.isAtEnd || !this.#parts.leads(run.journal.state)) continue;
+        await this.#guarded(run, async () => {
+          const plans = await this.#plan(run, COMPOSED_TOGETHER_MAX * SEGMENT_BYTES_MAX);
+          run.isAtEnd = plans.length === 0;
+          for (const plan of plans) if (plan.isComposable) tasks.push({ run, journal: run.journal, plan });
+        });
+      }
+      const [{ run } = {}] = tasks;
+      if (run === undefined) return;
+      const results = await this.#maker.compose(tasks, run.signal);
+      for (const [index, task] of tasks.entries()) {
+        const result = results[index];
+        if (result === undefined) task.run.uncomposed.add(keyOf(task.plan.partition));
+        else await this.#guarded(task.run, () => this.#note(task.plan, result, task.run));
+      }
     }
-    if (!isForced) count += await this.#gather(run);
-    if (count === 0 && failed.size === 0) {
+  }
+
+  async #compact(run: JournalRun): Promise<void> {
+    const { clock, leads } = this.#parts;
+    const { journal, isForced } = run;
+    if (!leads(journal.state)) return;
+    for (let round = 0; round < COMPACTION_ROUNDS_MAX && !run.isAtEnd; round++) {
+      const plans = await this.#plan(run, SEGMENT_BYTES_MAX);
+      if (plans.length === 0) break;
+      await this.#make(plans, run);
+    }
+    if (!isForced) run.count += await this.#gather(run);
+    if (run.count === 0 && run.failed.size === 0) {
       const gatherDueMs = this.#gatherDueMs.get(journal.id) ?? Number.POSITIVE_INFINITY;
       const untilMs = Math.min(clock.monotonicMs() + WORKER_VIEW_MS_MAX, gatherDueMs);
       this.#resting.set(journal.id, { seq: journal.seq, untilMs });
     }
-    return count;
   }
 
-  /** What fits in memory together of all that is due, a segment for each partition. */
-  async #plan(run: JournalRun): Promise<readonly SegmentPlan[]> {
+  /** What fits in so many bytes of all that is due, a segment for each partition. */
+  async #plan(run: JournalRun, bytesMax: number): Promise<readonly SegmentPlan[]> {
     const { journal, isForced, signal } = run;
     const time: PlanTime = { nowMs: journal.nowMs(), isForced };
     const plans: SegmentPlan[] = [];
@@ -131,7 +190,7 @@ export class Compactor implements Worker {
       const plan = this.#planOf(partition, time, run);
       if (plan === undefined) continue;
       const planBytes = sumBytes(plan.inputs.kind === "entries" ? plan.inputs.entries : plan.inputs.segments);
-      if (plans.length > 0 && byteLength + planBytes > SEGMENT_BYTES_MAX) continue;
+      if (plans.length > 0 && byteLength + planBytes > bytesMax) continue;
       byteLength += planBytes;
       plans.push(plan);
       if (plans.length === COMPACTION_SEGMENTS_TOGETHER_MAX) break;
@@ -146,7 +205,8 @@ export class Compactor implements Worker {
     if (topic === undefined) return undefined;
     const end = run.ends && (run.ends.get(keyOf(partition)) ?? 0);
     const inputs = inputsOf(partition, topic.settings, { ...time, end });
-    return inputs && { partition, topic: topic.name, inputs };
+    const isComposable = inputs?.kind === "entries" && !run.uncomposed.has(keyOf(partition));
+    return inputs && { partition, topic: topic.name, inputs, isComposable };
   }
 
   #isFree(partition: PartitionState, { journal, failed, lostRaces, isForced }: JournalRun): boolean {
@@ -156,21 +216,22 @@ export class Compactor implements Worker {
     return isForced || !this.#retries.isResting(key);
   }
 
-  async #make(plans: readonly SegmentPlan[], run: JournalRun): Promise<number> {
+  async #make(plans: readonly SegmentPlan[], run: JournalRun): Promise<void> {
+    const before = run.count;
     const results = await this.#maker.make(run.journal, plans, run.signal);
-    let count = 0;
-    for (const [index, { partition }] of plans.entries()) {
-      const key = keyOf(partition);
-      const result = results[index];
-      if (result?.kind === "failed") await this.#noteFailure(partition, result.error, run);
-      else if (result?.kind === "moved") run.lostRaces.set(key, (run.lostRaces.get(key) ?? 0) + 1);
-      else {
-        this.#retries.noteSuccess(key);
-        count++;
-      }
+    for (const [index, plan] of plans.entries()) await this.#note(plan, defined(results[index]), run);
+    const fields = { journal: run.journal.id, planned: plans.length, made: run.count - before };
+    this.#parts.logger.debug("segments are made", fields);
+  }
+
+  async #note({ partition }: SegmentPlan, result: SegmentResult, run: JournalRun): Promise<void> {
+    const key = keyOf(partition);
+    if (result.kind === "failed") await this.#noteFailure(partition, result.error, run);
+    else if (result.kind === "moved") run.lostRaces.set(key, (run.lostRaces.get(key) ?? 0) + 1);
+    else {
+      this.#retries.noteSuccess(key);
+      run.count++;
     }
-    this.#parts.logger.debug("segments are made", { journal: run.journal.id, planned: plans.length, made: count });
-    return count;
   }
 
   async #gather(run: JournalRun): Promise<number> {
@@ -223,6 +284,16 @@ export class Compactor implements Worker {
     if (error instanceof MissingEntryError) return !refersTo(partition, error.place);
     return error instanceof MissingSegmentError && !namesSegment(partition, error.segment);
   }
+}
+
+function newJournalRun(journal: LogJournal, journalNumber: number, run: WorkerRun): JournalRun {
+  const { isForced, signal } = run;
+  return {
+    ...{ isForced, signal, journal, journalNumber },
+    ends: isForced ? endsOf(journal, run.ends) : undefined,
+    ...{ lostRaces: new Map(), failed: new Set(), uncomposed: new Set() },
+    ...{ count: 0, isAtEnd: false, isSilenceTold: false },
+  };
 }
 
 function inputsOf(

@@ -6,7 +6,7 @@ import { entryInput, segmentInput } from "#lib/log/segments.ts";
 import { describeError } from "#lib/runtime/logger.ts";
 import type { SegmentFiles } from "#lib/storage/segments/segment-builder.ts";
 import { defined } from "#lib/util/assert.ts";
-import { COMPACTION_UPLOADS_AT_ONCE_MAX } from "#lib/util/limits.ts";
+import { COMPACTION_UPLOADS_AT_ONCE_MAX, COMPOSED_RUN_BYTES_MIN, COMPOSED_TOGETHER_MAX } from "#lib/util/limits.ts";
 import { proposeReplace } from "../workers/propose.ts";
 import { type SegmentOrigin, SegmentWriter } from "../workers/segment-writer.ts";
 import type { WorkerParts } from "../workers/worker-parts.ts";
@@ -20,6 +20,13 @@ export interface SegmentPlan {
   readonly partition: PartitionState;
   readonly topic: string;
   readonly inputs: SegmentInputs;
+  /** Stores may be asked to make it by themselves. */
+  readonly isComposable: boolean;
+}
+
+export interface ComposeTask {
+  readonly journal: LogJournal;
+  readonly plan: SegmentPlan;
 }
 
 export type SegmentResult =
@@ -28,16 +35,46 @@ export type SegmentResult =
   | { readonly kind: "moved" }
   | { readonly kind: "failed"; readonly error: unknown };
 
+export interface SegmentMakerParts extends WorkerParts {
+  /** Entries that are smaller on average are not left to the stores. Default: `COMPOSED_RUN_BYTES_MIN`. */
+  readonly composedRunBytesMin?: number;
+}
+
 /** Makes segments: reads their inputs, writes their files, and puts them in the inputs' place. */
 export class SegmentMaker {
-  readonly #parts: WorkerParts;
+  readonly #parts: SegmentMakerParts;
   readonly #pieces: EntryPieces;
   readonly #writer: SegmentWriter;
 
-  constructor(parts: WorkerParts, pieces: EntryPieces) {
+  constructor(parts: SegmentMakerParts, pieces: EntryPieces) {
     this.#parts = parts;
     this.#pieces = pieces;
     this.#writer = new SegmentWriter(parts);
+  }
+
+  /** Whether there are stores that make segments by themselves. */
+  get composes(): boolean {
+    const { stores } = this.#parts;
+    return stores.ids.some((id) => stores.store(id).composeLog !== undefined);
+  }
+
+  /**
+   * One segment for each task whose stores make it by themselves, and undefined for the others: a few together, those that
+   * begin at the same time first of all. Rejects only if aborted.
+   */
+  async compose(tasks: readonly ComposeTask[], signal: AbortSignal): Promise<readonly (SegmentResult | undefined)[]> {
+    const results = new Map<ComposeTask, SegmentResult>();
+    const byTime = [...tasks].sort((a, b) => beginOf(a) - beginOf(b));
+    for (let at = 0; at < byTime.length; at += COMPOSED_TOGETHER_MAX) {
+      const together = byTime.slice(at, at + COMPOSED_TOGETHER_MAX).map(async (task) => {
+        const { journal, plan } = task;
+        const settings = settingsOf(journal, plan);
+        const segment = settings && (await this.#compose(journal, plan, settings, signal));
+        if (segment !== undefined) results.set(task, await this.#result(journal, plan, () => segment, signal));
+      });
+      await Promise.all(together);
+    }
+    return tasks.map((task) => results.get(task));
   }
 
   /**
@@ -49,12 +86,16 @@ export class SegmentMaker {
     plans: readonly SegmentPlan[],
     signal: AbortSignal,
   ): Promise<readonly SegmentResult[]> {
+    const composable = plans.filter(({ isComposable }) => isComposable);
+    const composed = await this.compose(
+      composable.map((plan) => ({ journal, plan })),
+      signal,
+    );
     const results = new Map<SegmentPlan, SegmentResult>();
-    await this.#inLanes(plans, async (plan) => {
-      const settings = settingsOf(journal, plan);
-      const segment = settings && (await this.#compose(journal, plan, settings, signal));
-      if (segment !== undefined) results.set(plan, await this.#result(journal, plan, () => segment, signal));
-    });
+    for (const [index, plan] of composable.entries()) {
+      const result = composed[index];
+      if (result !== undefined) results.set(plan, result);
+    }
     const rest = plans.filter((plan) => !results.has(plan));
     const drafts = new Map<SegmentPlan, EntryDraft>();
     for (const plan of rest) if (plan.inputs.kind === "entries") drafts.set(plan, new EntryDraft(plan.inputs.entries));
@@ -90,7 +131,9 @@ export class SegmentMaker {
     settings: PartitionState,
     signal: AbortSignal,
   ): Promise<LogSegment | undefined> {
-    const recipe = plan.inputs.kind === "entries" && recipeOf(plan.inputs.entries, storesOf(state, settings));
+    const { composedRunBytesMin: runBytesMin = COMPOSED_RUN_BYTES_MIN } = this.#parts;
+    const rule = { stores: storesOf(state, settings), runBytesMin };
+    const recipe = plan.inputs.kind === "entries" && recipeOf(plan.inputs.entries, rule);
     if (!recipe) return undefined;
     try {
       return await this.#writer.compose({ recipe, ...originOf(plan) }, { state, settings }, signal);
@@ -135,6 +178,10 @@ function settingsOf({ state }: LogJournal, { partition }: SegmentPlan): Partitio
 function originOf({ topic, partition, inputs }: SegmentPlan): SegmentOrigin {
   const { partitionIndex } = partition;
   return { topic, partitionIndex, appendedAtMs: newestMs(runsOf(inputs)), isCleaned: false };
+}
+
+function beginOf({ plan }: ComposeTask): number {
+  return runsOf(plan.inputs)[0]?.appendedAtMs ?? 0;
 }
 
 function runsOf(inputs: SegmentInputs): readonly { readonly appendedAtMs: number }[] {

@@ -56,15 +56,33 @@ export interface ComposePorts {
 
 /** Makes a log run by run. Fails with `CorruptObjectError` if bytes are not what the recipe says, and as the ports do. */
 export function composeLog({ baseOffset, runs }: LogRecipe, { read, append }: ComposePorts): ComposedLog {
-  const builder = new SegmentBuilder({ baseOffset });
+  const composition = new LogComposition(baseOffset);
   for (const run of runs) {
     const bytes = read(run);
-    placeRun(run, bytes);
-    builder.add([bytes]);
+    composition.add(run, bytes);
     append(bytes);
   }
-  const { log: _bytesThatAreGone, ...composed } = builder.finish();
-  return composed;
+  return composition.finish();
+}
+
+/** A log whose runs come one after the other. */
+export class LogComposition {
+  readonly #builder: SegmentBuilder;
+
+  constructor(baseOffset: Offset) {
+    this.#builder = new SegmentBuilder({ baseOffset });
+  }
+
+  /** Gives the next run its offsets, in place. Fails with `CorruptObjectError` if the bytes are not what is said of them. */
+  add(run: StoredRun, bytes: Buffer): void {
+    placeRun(run, bytes);
+    this.#builder.add([bytes]);
+  }
+
+  finish(): ComposedLog {
+    const { log: _bytesThatAreGone, ...composed } = this.#builder.finish();
+    return composed;
+  }
 }
 
 /** Holds the batches against what is said of them, and gives them their offsets and leader epoch 0, in place. */

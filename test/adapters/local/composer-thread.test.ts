@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { ComposerThread } from "#lib/adapters/local/composer-thread.ts";
 import { fingerprintOf } from "#lib/adapters/local/file-port.ts";
@@ -101,6 +102,7 @@ test("what waits behind a log can be given up, and is not made then", async () =
   using world = new World();
   const aborter = new AbortController();
   const first = world.compose("first", aborter.signal);
+  await setImmediate();
   const waiting = world.compose("waiting", aborter.signal);
   const reason = new Error("too late");
   aborter.abort(reason);
@@ -113,6 +115,7 @@ test("what waits behind a log can be given up, and is not made then", async () =
 test("disposal waits for the log under way alone, and nothing is taken after it", async () => {
   using world = new World();
   const first = world.compose("first");
+  await setImmediate();
   const second = world.compose("second");
   await world.thread[Symbol.asyncDispose]();
   expect(world.holds("first")).toBe(true);
@@ -148,7 +151,7 @@ test("where the page cache cannot be passed by, and where a read or a write take
     ["undirected", new Undirected()],
     ["piecemeal", piecemeal.sync],
   ] as const) {
-    expect(new LogComposer(files, world.settings).compose(world.request(key))).toMatchObject({ kind: "composed" });
+    expect(new LogComposer(files, world.settings).compose([world.request(key)])).toMatchObject([{ kind: "composed" }]);
     expect(world.holds(key)).toBe(true);
   }
 });
@@ -159,10 +162,9 @@ test("a disk that fails fails the log, whatever it fails at, and leaves no unfin
     const files = new FaultyFilePort();
     files.fault = (each) => (each === operation ? "EIO" : undefined);
     const composer = new LogComposer(files.sync, world.settings);
-    expect(composer.compose(world.request(`log-${operation}`)), operation).toMatchObject({
-      kind: "failed",
-      code: "EIO",
-    });
+    expect(composer.compose([world.request(`log-${operation}`)]), operation).toMatchObject([
+      { kind: "failed", code: "EIO" },
+    ]);
     expect(world.unfinished()).toEqual([]);
   }
 });
