@@ -80,6 +80,8 @@ export class World {
         service: new MemoryObjectService(clock),
         isFull: false,
         lossRate: 0,
+        composes: id < (profile.workers?.composerCount ?? 0),
+        misreadRate: profile.workers?.misreadRate ?? 0,
         troubles: newTroubles(),
         archive,
         lost: new Map(),
@@ -228,6 +230,7 @@ export class World {
       store.isFull = false;
       store.service.isDown = false;
       store.lossRate = 0;
+      store.misreadRate = 0;
       store.troubles.ofAll = undefined;
       store.troubles.ofHosts.clear();
     }

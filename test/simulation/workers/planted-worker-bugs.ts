@@ -5,7 +5,8 @@ import type { LogStateMachine } from "#lib/log/log-state-machine.ts";
 import { entryInput } from "#lib/log/segments.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { readBatchHeader, splitBatches } from "#lib/record/record-batch.ts";
-import { ObjectNotFoundError, type ObjectStore } from "#lib/storage/object-store.ts";
+import { ObjectNotFoundError, type ObjectStore, StoreUnavailableError } from "#lib/storage/object-store.ts";
+import { composeLog, type StoredRun } from "#lib/storage/segments/compose-log.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { ObjectKey, Offset } from "#lib/util/branded.ts";
 import type { Decorations } from "../decorations.ts";
@@ -27,6 +28,7 @@ export const PLANTED_WORKER_BUGS: ReadonlyMap<string, () => Decorations> = new M
   ["index-off-by-one", indexOffByOne],
   ["trim-under-inlined-entries", () => ({ logMachine: needsNoRecords })],
   ["missing-is-the-end", missingIsTheEnd],
+  ["log-answered-before-it-is-there", logAnsweredBefore],
 ]);
 
 /** Inputs are known by their offsets alone: what others have put in their place goes with them. */
@@ -233,6 +235,28 @@ function missingIsTheEnd(): Decorations {
         return answers.map((answer) => ({ ...answer, error: ErrorCode.NONE, records: [], recordsByteLength: 0 }));
       },
     }),
+  };
+}
+
+/** A store that makes logs answers as soon as it has read everything, whatever becomes of the log. */
+function logAnsweredBefore(): Decorations {
+  return {
+    store(store) {
+      const compose = store.composeLog?.bind(store);
+      if (compose === undefined) return store;
+      return {
+        ...delegated(store),
+        composeLog(...[key, recipe, signal]) {
+          return compose(key, recipe, signal).catch(async (error: unknown) => {
+            if (!(error instanceof StoreUnavailableError)) throw error;
+            const runs = new Map<StoredRun, Uint8Array>();
+            for (const run of recipe.runs) runs.set(run, await store.getRange(run.key, run, signal));
+            const read = (run: StoredRun) => Buffer.from(defined(runs.get(run)));
+            return composeLog(recipe, { read, append: () => undefined });
+          });
+        },
+      };
+    },
   };
 }
 

@@ -43,7 +43,8 @@ function make(name: SimWorkerName, given: SimWorkerParts): { runOnce(run: Worker
   const parts = { ...given, leads: () => true, journals: given.journalsOf(name) };
   switch (name) {
     case "compactor":
-      return new Compactor({ ...parts, ...newWorkerReaders(given) });
+      // Entries are small here, and stores that make logs make them of these.
+      return new Compactor({ ...parts, ...newWorkerReaders(given), composedRunBytesMin: 1 });
     case "cleaner":
       // Each group is worth a word, for what is cleaned here is small.
       return new Cleaner({ ...parts, ...newWorkerReaders(given), limits: { checkpointBytes: 1 } });

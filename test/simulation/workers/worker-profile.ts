@@ -22,6 +22,10 @@ export interface WorkerProfile {
   readonly keyCount: number;
   /** Of a consumer's reads, so many begin anew at an offset far behind. */
   readonly rewindRate: number;
+  /** So many stores, the first ones, make logs by themselves, as a directory does. */
+  readonly composerCount: number;
+  /** Of the runs that they read for it, so many are missing, cut short or damaged. */
+  readonly misreadRate: number;
   /** Whether everything is cleared away by hand in the end, or by schedules within the time that they promise. */
   readonly endsByHand: boolean;
   /** Of a topic when it is made. */
@@ -42,6 +46,8 @@ export function drawWorkerProfile(random: SeededRandom): Profile {
     keyCount: pick(random, [2, 5, 20]),
     rewindRate: pick(random, [0.1, 0.4]),
     endsByHand: random.chance(0.6),
+    composerCount: pick(random, [0, random.below(mixed.storeCount + 1), mixed.storeCount, mixed.storeCount]),
+    misreadRate: pick(random, [0, 0, 0.1]),
     topicConfigs: (own) => topicConfigs(own, spanMs),
   };
   return {

@@ -14,7 +14,8 @@ describe("workers, several of each, beside clients that write and read", { timeo
     const done = new Map<string, number>();
     const onTrace = (line: string) => {
       const [, kind] = /log-\d (replace|gather|retire): \{"kind":"(?:done|gathered)"/.exec(line) ?? [];
-      const what = kind ?? (/deleteAll (?:wal|segments)\//.test(line) ? "delete" : undefined);
+      const [, call] = /(deleteAll|composeLog) (?:wal|segments)\/.*: ok$/.exec(line) ?? [];
+      const what = kind ?? call;
       if (what !== undefined) done.set(what, (done.get(what) ?? 0) + 1);
     };
     for (const seed of SEEDS) {
@@ -22,7 +23,8 @@ describe("workers, several of each, beside clients that write and read", { timeo
       broken.push(...result.violations.map((violation) => `seed ${seed}: ${violation}`));
     }
     expect(broken).toEqual([]);
-    for (const what of ["replace", "gather", "retire", "delete"]) expect(done.get(what) ?? 0, what).toBeGreaterThan(10);
+    for (const what of ["replace", "gather", "retire", "deleteAll", "composeLog"])
+      expect(done.get(what) ?? 0, what).toBeGreaterThan(10);
   });
 
   test("take the same course for the same seed", async () => {
