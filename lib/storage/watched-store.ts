@@ -1,5 +1,5 @@
 import type { ObjectKey, StoreId } from "#lib/util/branded.ts";
-import { STORE_PUT_MS_MAX, STORE_READ_MS_MAX, STORE_SUSPECT_MS } from "#lib/util/limits.ts";
+import { STORE_READ_MS_MAX, STORE_SUSPECT_MS } from "#lib/util/limits.ts";
 import {
   type ByteRange,
   CorruptObjectError,
@@ -9,7 +9,7 @@ import {
   type PutResult,
   StoreUnavailableError,
 } from "./object-store.ts";
-import { recipeBytes } from "./segments/compose-log.ts";
+import type { ComposedLog } from "./segments/compose-log.ts";
 import type { StoreCallKind, StoreHealth } from "./store-health.ts";
 import { StoreSet } from "./store-set.ts";
 import { transferMs } from "./transfer-time.ts";
@@ -39,13 +39,7 @@ class WatchedStore implements ObjectStore {
     this.#health = health;
     this.#replacedCount = store.replacedCount ?? 0;
     const compose = store.composeLog?.bind(store);
-    this.composeLog =
-      compose &&
-      ((key, recipe, signal) => {
-        // It may wait for others of its kind, like whatever nobody waits for.
-        const patienceMs = STORE_PUT_MS_MAX + 2 * transferMs(recipeBytes(recipe));
-        return this.#watch({ kind: "write", patienceMs, signal }, () => compose(key, recipe, signal));
-      });
+    this.composeLog = compose && ((...call) => this.#compose(() => compose(...call)));
   }
 
   putIfAbsent(key: ObjectKey, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<PutResult> {
@@ -76,6 +70,23 @@ class WatchedStore implements ObjectStore {
   deleteAll(keys: readonly ObjectKey[], signal: AbortSignal): Promise<ReadonlySet<ObjectKey>> {
     const call = { kind: "write", patienceMs: STORE_READ_MS_MAX, signal } as const;
     return this.#watch(call, () => this.#store.deleteAll(keys, signal));
+  }
+
+  /**
+   * How long a log takes and what becomes of it says nothing of other calls: it is made by something of its own, reads and
+   * writes, and whoever has failed with it does both again by calls that count. Only a root that is gone is gone for all.
+   */
+  async #compose(work: () => Promise<ComposedLog>): Promise<ComposedLog> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof StoreUnavailableError && error.reason === "root") {
+        this.#health.noteFailure(this.#id, this.#health.begin(this.#id, "write", 0), { isRootGone: true });
+      }
+      throw error;
+    } finally {
+      this.#lookIfReplaced();
+    }
   }
 
   async #watch<T>({ kind, patienceMs, signal }: WatchedCall, work: () => Promise<T>): Promise<T> {

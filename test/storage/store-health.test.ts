@@ -15,6 +15,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 
 const signal = new AbortController().signal;
 const key = objectKey("wal/0000000001/ab/cd");
+const log = objectKey("segments/0000000001/ab/t-0/00000000000000000000.log");
 
 let clock: ManualClock;
 let health: StoreHealth;
@@ -27,7 +28,7 @@ beforeEach(() => {
   health = new StoreHealth(clock);
   fault = undefined;
   putCount = 0;
-  const bare = new MemoryObjectStore(new MemoryObjectService(clock), { clock, faults: () => fault });
+  const bare = new MemoryObjectStore(new MemoryObjectService(clock), { clock, faults: () => fault, composes: true });
   store = watchStores(new StoreSet(new Map([[0, bare]])), health).store(0);
 });
 
@@ -109,6 +110,24 @@ describe("StoreHealth", () => {
     expect(health.isSuspect(0)).toBe(true);
     fault = undefined;
     await read();
+    expect(health.outages(0)).toBe(1);
+  });
+
+  test("a log that a store cannot make, or does not come to the end of, says nothing of other calls", async () => {
+    const run = { key, position: 0, byteLength: 100, baseOffset: 0, batches: new Uint8Array([100, 1]) };
+    const compose = async (by = signal) => store.composeLog?.(log, { baseOffset: 0, runs: [run] }, by);
+    for (const kind of ["unavailable", "full", "hang"] as const) {
+      fault = { kind };
+      for (let count = 0; count < STORE_SUSPECT_FAILURES; count++) {
+        using limit = timeLimit(clock, 600_000);
+        await clock.run(expect(compose(limit.signal)).rejects.toThrow());
+      }
+      expect(health.isFailing(0), kind).toBe(false);
+    }
+    fault = { kind: "root" };
+    await expect(compose()).rejects.toThrow();
+    fault = undefined;
+    await write();
     expect(health.outages(0)).toBe(1);
   });
 

@@ -148,7 +148,11 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
       const compose = (target: PublishTarget) => this.#composer.compose({ ...target, recipe }, signal);
       const result = await abortable(this.#atRoot(key, compose), signal);
       if (result.kind === "composed") return result.composed;
-      if (result.kind === "missing") throw new ObjectNotFoundError(result.key);
+      if (result.kind === "missing") {
+        // As with reads: it is final only where the root was the right one.
+        await abortable(this.#root.check(), signal);
+        throw new ObjectNotFoundError(result.key);
+      }
       if (result.kind === "damaged") throw new CorruptObjectError(result.key, result.reason);
       throw failure(result);
     } catch (error) {

@@ -76,6 +76,15 @@ describe("DirectoryObjectStore", () => {
     under = await newStore();
   });
 
+  test("says that an object of a log is missing only where the root is the right one", async () => {
+    const log = objectKey("segments/0000000001/ab/t-0/00000000000000000000.log");
+    const run = { key, position: 0, byteLength: 100, baseOffset: 0, batches: new Uint8Array([100, 1]) };
+    const compose = async () => under.store.composeLog?.(log, { baseOffset: 0, runs: [run] }, signal);
+    await expect(compose()).rejects.toThrow(ObjectNotFoundError);
+    under.files.fault = (operation) => (operation === "fingerprint" ? "ENOENT" : undefined);
+    await expect(compose()).rejects.toMatchObject({ name: "StoreUnavailableError", reason: "root" });
+  });
+
   test("looks at the root once for all reads that begin together", async () => {
     const keys = ["ab", "cd", "ef"].map((name) => objectKey(`wal/0000000001/ab/${name}`));
     for (const each of keys) await put(each, each);
