@@ -168,3 +168,70 @@ test("a disk that fails fails the log, whatever it fails at, and leaves no unfin
     expect(world.unfinished()).toEqual([]);
   }
 });
+
+/** Twenty partitions' worth of runs in one object, `BATCH` after `BATCH`. */
+class SharedWorld extends World {
+  readonly files = new FaultyFilePort();
+  readonly composer = new LogComposer(this.files.sync, this.settings);
+
+  constructor(objects: readonly string[]) {
+    super();
+    for (const name of objects) {
+      writeFileSync(join(this.root, name), Buffer.concat(Array.from({ length: 20 }, () => BATCH)));
+    }
+  }
+
+  /** The log of one of the partitions, a batch of each of the objects. */
+  logOf(partition: number, objects: readonly string[]): ComposeRequest {
+    const { recipe, ...target } = this.request(`segments/${partition}.log`);
+    const runs = recipe.runs.flatMap((run) =>
+      objects.map((name, baseOffset) => {
+        return { ...run, key: objectKey(name), position: partition * BATCH.byteLength, baseOffset };
+      }),
+    );
+    return { ...target, recipe: { ...recipe, runs } };
+  }
+
+  holdsLog(partition: number, batchCount: number): boolean {
+    const path = join(this.root, `segments/${partition}.log`);
+    if (!existsSync(path)) return false;
+    const log = readFileSync(path);
+    const expected = Array.from({ length: batchCount }, (_, offset) => {
+      const batch = Buffer.from(BATCH);
+      batch.writeBigInt64BE(BigInt(offset));
+      return batch;
+    });
+    return log.equals(Buffer.concat(expected));
+  }
+}
+
+test("logs whose runs lie next to each other are made of one read of each object", () => {
+  using world = new SharedWorld(["a", "b"]);
+  const results = world.composer.compose([0, 1, 2, 19].map((partition) => world.logOf(partition, ["a", "b"])));
+  expect(results.map(({ kind }) => kind)).toEqual(["composed", "composed", "composed", "composed"]);
+  for (const partition of [0, 1, 2, 19]) expect(world.holdsLog(partition, 2)).toBe(true);
+  // What is far behind the others is not worth what lies between.
+  expect(world.files.countOf("openToRead")).toBe(4);
+});
+
+test("a log that cannot be made takes no other one with it, whatever is wrong", () => {
+  using world = new SharedWorld(["a", "b", "c"]);
+  writeFileSync(join(world.root, "cut"), Buffer.concat([BATCH, BATCH]));
+  const bytes = readFileSync(join(world.root, "b"));
+  bytes[BATCH.byteLength + 100] = (bytes[BATCH.byteLength + 100] ?? 0) ^ 1;
+  writeFileSync(join(world.root, "b"), bytes);
+  world.files.fault = (operation, path) => (operation === "link" && path.endsWith("/4.log") ? "EIO" : undefined);
+  const all = ["a", "b", "c"];
+  const others = [["a", "no"], ["cut"]].map((objects, index) => world.logOf(2 + index, objects));
+  const [good, damaged, missing, cut, unlinked] = world.composer.compose([
+    ...[world.logOf(0, all), world.logOf(1, all), ...others, world.logOf(4, all)],
+  ]);
+  expect(good).toMatchObject({ kind: "composed" });
+  expect(world.holdsLog(0, 3)).toBe(true);
+  expect(damaged).toMatchObject({ kind: "damaged", key: "b" });
+  expect(missing).toEqual({ kind: "missing", key: "no" });
+  expect(cut).toMatchObject({ kind: "damaged", key: "cut" });
+  expect(unlinked).toMatchObject({ kind: "failed", code: "EIO" });
+  for (const partition of [1, 2, 3, 4]) expect(existsSync(join(world.root, `segments/${partition}.log`))).toBe(false);
+  expect(world.unfinished()).toEqual([]);
+});

@@ -106,3 +106,20 @@ test("a store that does not come to the end of a log is left in peace for an hou
   expect(await worker.run(true)).toBeGreaterThan(0);
   expect(worker.count("composeLog")).toBe(2);
 });
+
+test("partitions of all journals are left to their stores together, and a few at a time", async () => {
+  const world = new CompactorWorld();
+  for (let partition = 0; partition < 4; partition++) await world.append([[partition, [batchOf(LARGE)]]]);
+  const before = await Promise.all([0, 1, 2, 3].map((partition) => world.fetchAll(partition)));
+  const worker = world.worker({
+    composers: [0],
+    storeFaults: ({ operation }) => (operation === "composeLog" ? { kind: "slow", delayMs: 1_000 } : undefined),
+  });
+  const beganMs = world.world.clock.monotonicMs();
+  expect(await worker.run(true)).toBe(4);
+  expect(world.world.clock.monotonicMs() - beganMs).toBeLessThan(2_000);
+  const composed = worker.calls.flatMap((call, at) => (call.includes("composeLog") ? [at] : []));
+  expect(composed).toHaveLength(4);
+  expect((composed[3] ?? 0) - (composed[0] ?? 0)).toBe(3);
+  for (const [partition, log] of before.entries()) expect(await world.logs(partition)).toEqual(log);
+});
