@@ -45,7 +45,7 @@ interface JournalRun extends Omit<WorkerRun, "ends"> {
   readonly lostRaces: Map<string, number>;
   /** Failed in this run. */
   readonly failed: Set<string>;
-  /** Partitions whose stores did not make a segment in this run, by `partitionKey`. */
+  /** Partitions whose stores did not make their next segment, by `partitionKey`. */
   readonly uncomposed: Set<string>;
   /** Segments made and runs gathered. */
   count: number;
@@ -230,6 +230,7 @@ export class Compactor implements Worker {
     else if (result.kind === "moved") run.lostRaces.set(key, (run.lostRaces.get(key) ?? 0) + 1);
     else {
       this.#retries.noteSuccess(key);
+      run.uncomposed.delete(key);
       run.count++;
     }
   }
