@@ -2,7 +2,7 @@ import { OBJECT_READ_BYTES, OBJECT_READS } from "#lib/runtime/metrics.ts";
 import type { Telemetry } from "#lib/runtime/telemetry.ts";
 import type { ObjectKey } from "#lib/util/branded.ts";
 import type { ByteRange, ObjectListing, ObjectStore, PutResult } from "./object-store.ts";
-import type { ComposedLog, LogRecipe } from "./segments/compose-log.ts";
+import { type ComposedLog, type LogRecipe, storedRuns } from "./segments/compose-log.ts";
 import { StoreSet } from "./store-set.ts";
 
 /** The same stores; `telemetry` counts what is read from them. */
@@ -59,9 +59,9 @@ class MeteredStore implements ObjectStore {
     return bytes;
   }
 
-  async #countedLog({ runs }: LogRecipe, composing: Promise<ComposedLog>): Promise<ComposedLog> {
+  async #countedLog(recipe: LogRecipe, composing: Promise<ComposedLog>): Promise<ComposedLog> {
     const composed = await composing;
-    for (const { key, byteLength } of runs) {
+    for (const { key, byteLength } of storedRuns(recipe)) {
       const kind = kindOf(key);
       this.#telemetry.count(OBJECT_READS, 1, { kind });
       this.#telemetry.count(OBJECT_READ_BYTES, byteLength, { kind });

@@ -309,6 +309,8 @@ export const COMPACTION_LOOKS_PER_TURN = 10_000;
 export const COMPOSED_RUN_BYTES_MIN = 16 * KIB;
 /** And none has more than so many: whoever makes it reads so much at a time. */
 export const COMPOSED_RUN_BYTES_MAX = 16 * MIB;
+/** What lies in journals between the entries of such a segment is sent to the store, if it is not more than so much. */
+export const COMPOSED_GIVEN_BYTES_MAX = 1 * MIB;
 /** Segments that are left to stores at once: those of partitions that were written side by side lie in the same objects. */
 export const COMPOSED_TOGETHER_MAX = 8;
 /** Commands of one journal in one run. */

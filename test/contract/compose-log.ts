@@ -9,7 +9,7 @@ import {
 } from "#lib/storage/object-store.ts";
 import type { LogRecipe, StoredRun } from "#lib/storage/segments/compose-log.ts";
 import { SegmentBuilder } from "#lib/storage/segments/segment-builder.ts";
-import { assert } from "#lib/util/assert.ts";
+import { assert, defined } from "#lib/util/assert.ts";
 import { type ObjectKey, objectKey } from "#lib/util/branded.ts";
 import { ByteWriter } from "#lib/util/byte-writer.ts";
 import type { ObjectStoreUnderTest } from "./object-store.ts";
@@ -30,7 +30,7 @@ function storedBatch(records: number, valueBytes: number): Buffer {
 }
 
 interface Stored {
-  readonly recipe: LogRecipe;
+  readonly recipe: LogRecipe & { readonly runs: readonly StoredRun[] };
   /** What its log holds. */
   readonly log: Buffer;
 }
@@ -94,6 +94,27 @@ export function composeLogContract(name: string, make: () => Promise<ObjectStore
       for (const reader of [store, under.other]) {
         expect(Buffer.compare(await reader.get(target, signal), log)).toBe(0);
       }
+    });
+
+    test("what lies in no object comes with the recipe, and is not changed", async () => {
+      const batches = [1, 2, 3, 1, 2].map((records) => storedBatch(records, 3_000));
+      const { recipe, log } = await stored(
+        store,
+        batches.map((batch) => [batch]),
+      );
+      const runs = recipe.runs.map(({ baseOffset, batches: sizes, ...run }, index) => {
+        const bytes = new Uint8Array(defined(batches[index]));
+        return index % 2 === 0 ? { bytes, baseOffset, batches: sizes } : { ...run, baseOffset, batches: sizes };
+      });
+      expect(await compose({ ...recipe, runs })).toMatchObject({ logByteLength: log.byteLength, nextOffset: 79 });
+      expect(Buffer.compare(await store.get(target, signal), log)).toBe(0);
+      const [first] = runs;
+      assert(first !== undefined && "bytes" in first, "the first is given");
+      expect(Buffer.compare(first.bytes, defined(batches[0]))).toBe(0);
+      first.bytes.fill(7, 70, 80);
+      const other = objectKey(target.replace("/ab/", "/cd/"));
+      await expect(compose({ ...recipe, runs }, other)).rejects.toThrow("offset 70");
+      await expect(store.get(other, signal)).rejects.toThrow(ObjectNotFoundError);
     });
 
     test("of an object that is missing, cut or damaged no log is made", async () => {

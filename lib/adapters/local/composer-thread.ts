@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type Deferred, deferred } from "#lib/runtime/deferred.ts";
 import { describeError } from "#lib/runtime/logger.ts";
+import { isStored } from "#lib/storage/segments/compose-log.ts";
 import { COMPOSED_TOGETHER_MAX } from "#lib/util/limits.ts";
 import type { ComposeRequest, ComposeResult } from "./log-composer.ts";
 import type { PublisherSettings } from "./object-publisher.ts";
@@ -135,7 +136,10 @@ export class ComposerThread implements AsyncDisposable {
 
 /** The whole memory around a view would be copied with it. */
 function sendable({ recipe, ...target }: ComposeRequest): ComposeRequest {
-  const runs = recipe.runs.map((run) => ({ ...run, batches: new Uint8Array(run.batches) }));
+  const runs = recipe.runs.map((run) => {
+    const batches = new Uint8Array(run.batches);
+    return isStored(run) ? { ...run, batches } : { ...run, batches, bytes: new Uint8Array(run.bytes) };
+  });
   return { ...target, recipe: { ...recipe, runs } };
 }
 

@@ -13,7 +13,7 @@ import {
   type PutResult,
   StoreUnavailableError,
 } from "#lib/storage/object-store.ts";
-import type { ComposedLog, LogRecipe } from "#lib/storage/segments/compose-log.ts";
+import { type ComposedLog, type LogRecipe, storedRuns } from "#lib/storage/segments/compose-log.ts";
 import { encodeStoreMarker, type StoreMarker } from "#lib/storage/store-marker.ts";
 import { assert } from "#lib/util/assert.ts";
 import { type ObjectKey, objectKey } from "#lib/util/branded.ts";
@@ -142,7 +142,7 @@ export class DirectoryObjectStore implements ObjectStore, AsyncDisposable {
 
   /** By a thread of its own. Once that has begun with it, it goes on to its end. */
   async composeLog(key: ObjectKey, recipe: LogRecipe, signal: AbortSignal): Promise<ComposedLog> {
-    for (const each of [key, ...recipe.runs.map((run) => run.key)]) parseObjectKey(each);
+    for (const each of [key, ...storedRuns(recipe).map((run) => run.key)]) parseObjectKey(each);
     signal.throwIfAborted();
     try {
       const compose = (target: PublishTarget) => this.#composer.compose({ ...target, recipe }, signal);

@@ -1,4 +1,4 @@
-import type { ComposedLog, LogRecipe, StoredRun } from "#lib/storage/segments/compose-log.ts";
+import { type ComposedLog, type LogRecipe, type StoredRun, storedRuns } from "#lib/storage/segments/compose-log.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { ObjectKey } from "#lib/util/branded.ts";
 import { NewLog } from "./new-log.ts";
@@ -69,7 +69,7 @@ export class LogComposer {
     const logs = files.map(({ target, path }) => new NewLog(this.#files, path, target.recipe));
     for (const [index, { target }] of files.entries()) made.set(target, defined(logs[index]));
     try {
-      this.#runs.reserve(logs.flatMap(({ recipe }) => recipe.runs));
+      this.#runs.reserve(logs.flatMap(({ recipe }) => storedRuns(recipe)));
       const order = new TogetherOrder(logs);
       for (let group = order.next(); group.length > 0; group = order.next()) this.#addRuns(group);
       for (const log of logs) log.finish();

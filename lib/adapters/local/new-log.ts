@@ -1,5 +1,12 @@
 import { CorruptObjectError } from "#lib/storage/object-store.ts";
-import { type ComposedLog, LogComposition, type LogRecipe, type StoredRun } from "#lib/storage/segments/compose-log.ts";
+import {
+  type ComposedLog,
+  type GivenRun,
+  isStored,
+  LogComposition,
+  type LogRecipe,
+  type StoredRun,
+} from "#lib/storage/segments/compose-log.ts";
 import type { ObjectKey } from "#lib/util/branded.ts";
 import { errorCodeOf } from "./file-port.ts";
 import { PageFile } from "./page-file.ts";
@@ -27,17 +34,19 @@ export class NewLog {
     this.#composition = new LogComposition(recipe.baseOffset);
     this.#attempt(() => {
       this.#file = new PageFile(files, path);
+      this.#addGiven();
     });
   }
 
-  /** The run that it needs now; undefined if it has all of them, or has failed. */
+  /** The stored run that it needs now; undefined if it has all of them, or has failed. */
   get next(): StoredRun | undefined {
-    return this.#failure === undefined ? this.recipe.runs[this.#runsAdded] : undefined;
+    const run = this.#failure === undefined ? this.recipe.runs[this.#runsAdded] : undefined;
+    return run !== undefined && isStored(run) ? run : undefined;
   }
 
   /** Those behind `next`, and it. */
   get runsLeft(): readonly StoredRun[] {
-    return this.recipe.runs.slice(this.#runsAdded);
+    return this.recipe.runs.slice(this.#runsAdded).filter(isStored);
   }
 
   get failure(): unknown {
@@ -49,10 +58,8 @@ export class NewLog {
     const run = this.next;
     if (run === undefined) return;
     this.#attempt(() => {
-      const bytes = this.#read(run, read);
-      this.#composition.add(run, bytes);
-      this.#file?.append(bytes);
-      this.#runsAdded++;
+      this.#add(run, this.#read(run, read));
+      this.#addGiven();
     });
   }
 
@@ -69,6 +76,20 @@ export class NewLog {
     const file = this.#file;
     this.#file = undefined;
     this.#attempt(() => file?.close());
+  }
+
+  #addGiven(): void {
+    for (;;) {
+      const run = this.recipe.runs[this.#runsAdded];
+      if (run === undefined || isStored(run)) return;
+      this.#add(run, Buffer.from(run.bytes));
+    }
+  }
+
+  #add(run: StoredRun | GivenRun, bytes: Buffer): void {
+    this.#composition.add(run, bytes);
+    this.#file?.append(bytes);
+    this.#runsAdded++;
   }
 
   #read(run: StoredRun, read: () => Buffer): Buffer {

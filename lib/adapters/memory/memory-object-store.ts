@@ -2,7 +2,7 @@ import type { Clock } from "#lib/runtime/clock.ts";
 import { parseObjectKey } from "#lib/storage/object-keys.ts";
 import type { ByteRange, ObjectListing, ObjectStore, ObjectSummary, PutResult } from "#lib/storage/object-store.ts";
 import { CorruptObjectError, ObjectNotFoundError, StoreUnavailableError } from "#lib/storage/object-store.ts";
-import { type ComposedLog, composeLog, type LogRecipe } from "#lib/storage/segments/compose-log.ts";
+import { type ComposedLog, composeLog, type LogRecipe, storedRuns } from "#lib/storage/segments/compose-log.ts";
 import { assert } from "#lib/util/assert.ts";
 import type { ObjectKey, TimestampMs } from "#lib/util/branded.ts";
 import { joinChunks } from "#lib/util/join-chunks.ts";
@@ -169,7 +169,7 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   async #composeLog(key: ObjectKey, recipe: LogRecipe, signal: AbortSignal): Promise<ComposedLog> {
-    for (const each of [key, ...recipe.runs.map((run) => run.key)]) parseObjectKey(each);
+    for (const each of [key, ...storedRuns(recipe).map((run) => run.key)]) parseObjectKey(each);
     return this.#change({ operation: "composeLog", key }, signal, () => {
       const pieces: Uint8Array[] = [];
       const composed = composeLog(recipe, {

@@ -12,7 +12,7 @@ import { type SegmentOrigin, SegmentWriter } from "../workers/segment-writer.ts"
 import type { WorkerParts } from "../workers/worker-parts.ts";
 import { EntryDraft } from "./entry-draft.ts";
 import type { EntryPieces } from "./entry-pieces.ts";
-import { recipeOf } from "./log-recipe.ts";
+import { canCompose, recipeOf } from "./log-recipe.ts";
 import { mergeSegments } from "./merge-segments.ts";
 import { newestMs, type SegmentInputs } from "./plan-segments.ts";
 
@@ -126,16 +126,17 @@ export class SegmentMaker {
 
   /** Undefined if the stores do not make the segment. */
   async #compose(
-    { state }: LogJournal,
+    { id, state }: LogJournal,
     plan: SegmentPlan,
     settings: PartitionState,
     signal: AbortSignal,
   ): Promise<LogSegment | undefined> {
     const { composedRunBytesMin: runBytesMin = COMPOSED_RUN_BYTES_MIN } = this.#parts;
+    const entries = plan.inputs.kind === "entries" ? plan.inputs.entries : [];
     const rule = { stores: storesOf(state, settings), runBytesMin };
-    const recipe = plan.inputs.kind === "entries" && recipeOf(plan.inputs.entries, rule);
-    if (!recipe) return undefined;
+    if (!this.#writer.canCompose({ state, settings }) || !canCompose(entries, rule)) return undefined;
     try {
+      const recipe = await recipeOf(entries, { journal: id, pieces: this.#pieces, signal });
       return await this.#writer.compose({ recipe, ...originOf(plan) }, { state, settings }, signal);
     } catch (error) {
       signal.throwIfAborted();

@@ -5,6 +5,7 @@ import { uploadEpoch } from "#lib/log/upload-epoch.ts";
 import { timeLimit } from "#lib/runtime/deadline.ts";
 import { sharedAbortController } from "#lib/runtime/shared-abort.ts";
 import { type SegmentSuffix, segmentDirectory, segmentFileKey } from "#lib/storage/object-keys.ts";
+import type { ObjectStore } from "#lib/storage/object-store.ts";
 import { type ComposedLog, type LogRecipe, recipeBytes } from "#lib/storage/segments/compose-log.ts";
 import type { SegmentFiles } from "#lib/storage/segments/segment-builder.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
@@ -74,14 +75,9 @@ export class SegmentWriter {
     { state, settings }: Placement,
     signal: AbortSignal,
   ): Promise<LogSegment | undefined> {
-    const { stores, health, clock } = this.#ports;
-    if (clock.monotonicMs() < this.#composesAtMs) return undefined;
-    const placement = storesOf(state, settings);
-    const composers = placement.flatMap((id) => {
-      const store = stores.has(id) && health?.isSuspect(id) !== true ? stores.store(id) : undefined;
-      return store?.composeLog === undefined ? [] : [store.composeLog.bind(store)];
-    });
-    if (composers.length < placement.length) return undefined;
+    const { clock } = this.#ports;
+    const composers = this.#composers({ state, settings });
+    if (composers === undefined) return undefined;
     const directory = this.#newDirectory(origin);
     const key = segmentFileKey(directory, recipe.baseOffset, "log");
     using limit = timeLimit(clock, STORE_PUT_MS_MAX + 2 * transferMs(recipeBytes(recipe)), signal);
@@ -99,11 +95,28 @@ export class SegmentWriter {
     if (composed === undefined) return undefined;
     const objects = indexesOf(directory, composed);
     const copies = await putEverywhere(
-      { objects, placement, needed: copiesToReplace(state, settings) },
+      { objects, placement: storesOf(state, settings), needed: copiesToReplace(state, settings) },
       this.#ports,
       signal,
     );
     return segmentOf(origin, composed, { directory, copies });
+  }
+
+  /** Whether all stores make logs by themselves, and are worth being asked just now. */
+  canCompose(placement: Placement): boolean {
+    return this.#composers(placement) !== undefined;
+  }
+
+  /** Of all stores of the placement, or undefined. */
+  #composers({ state, settings }: Placement): readonly NonNullable<ObjectStore["composeLog"]>[] | undefined {
+    const { stores, health, clock } = this.#ports;
+    if (clock.monotonicMs() < this.#composesAtMs) return undefined;
+    const placement = storesOf(state, settings);
+    const composers = placement.flatMap((id) => {
+      const store = stores.has(id) && health?.isSuspect(id) !== true ? stores.store(id) : undefined;
+      return store?.composeLog === undefined ? [] : [store.composeLog.bind(store)];
+    });
+    return composers.length === placement.length ? composers : undefined;
   }
 
   #newDirectory({ topic, partitionIndex }: SegmentOrigin): string {

@@ -23,25 +23,43 @@ import { SegmentBuilder, type SegmentFiles } from "./segment-builder.ts";
 //                     |                      |                      |       CRCs checked, offsets filled in
 //   .log          [ run 1               | run 2               | run 3 ]
 
-/** Batches next to each other in an object, as they are stored: with base offset 0. */
-export interface StoredRun {
-  readonly key: ObjectKey;
-  readonly position: number;
-  readonly byteLength: number;
+/** Batches next to each other. */
+export interface LogRun {
   readonly baseOffset: Offset;
   /** Two uvarints for each batch, its bytes and its offsets; for one batch too. */
   readonly batches: Uint8Array;
 }
 
+/** As they are stored in an object: with base offset 0. */
+export interface StoredRun extends LogRun {
+  readonly key: ObjectKey;
+  readonly position: number;
+  readonly byteLength: number;
+}
+
+/** Of no object: a few batches between others may lie in a journal. */
+export interface GivenRun extends LogRun {
+  readonly bytes: Uint8Array;
+}
+
 export interface LogRecipe {
   readonly baseOffset: Offset;
   /** At least one, ascending. */
-  readonly runs: readonly StoredRun[];
+  readonly runs: readonly (StoredRun | GivenRun)[];
+}
+
+export function isStored(run: StoredRun | GivenRun): run is StoredRun {
+  return "key" in run;
+}
+
+/** The runs that the store itself has. */
+export function storedRuns({ runs }: LogRecipe): readonly StoredRun[] {
+  return runs.filter(isStored);
 }
 
 /** Of the log that it makes. */
 export function recipeBytes({ runs }: LogRecipe): number {
-  return runs.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return runs.reduce((sum, run) => sum + (isStored(run) ? run.byteLength : run.bytes.byteLength), 0);
 }
 
 /** What there is to say of a .log that was written: all of a segment but the bytes of the log. */
@@ -58,7 +76,7 @@ export interface ComposePorts {
 export function composeLog({ baseOffset, runs }: LogRecipe, { read, append }: ComposePorts): ComposedLog {
   const composition = new LogComposition(baseOffset);
   for (const run of runs) {
-    const bytes = read(run);
+    const bytes = isStored(run) ? read(run) : Buffer.from(run.bytes);
     composition.add(run, bytes);
     append(bytes);
   }
@@ -74,7 +92,7 @@ export class LogComposition {
   }
 
   /** Gives the next run its offsets, in place. Fails with `CorruptObjectError` if the bytes are not what is said of them. */
-  add(run: StoredRun, bytes: Buffer): void {
+  add(run: StoredRun | GivenRun, bytes: Buffer): void {
     placeRun(run, bytes);
     this.#builder.add([bytes]);
   }
@@ -86,7 +104,7 @@ export class LogComposition {
 }
 
 /** Holds the batches against what is said of them, and gives them their offsets and leader epoch 0, in place. */
-function placeRun(run: StoredRun, bytes: Buffer): void {
+function placeRun(run: StoredRun | GivenRun, bytes: Buffer): void {
   const sizes = new ByteReader(run.batches);
   let baseOffset = run.baseOffset;
   let at = 0;
@@ -94,7 +112,7 @@ function placeRun(run: StoredRun, bytes: Buffer): void {
     const byteLength = sizes.uvarint();
     const offsetCount = sizes.uvarint();
     const problem = problemOf(bytes.subarray(at, at + byteLength), byteLength, offsetCount);
-    if (problem !== undefined) throw new CorruptObjectError(run.key, `the batch at ${run.position + at} ${problem}`);
+    if (problem !== undefined) throw corrupt(run, at, `a batch ${problem}`);
     bytes.writeUInt32BE(Math.floor(baseOffset / 0x1_0000_0000), at + BASE_OFFSET_AT);
     bytes.writeUInt32BE(baseOffset >>> 0, at + BASE_OFFSET_AT + 4);
     bytes.writeInt32BE(0, at + PARTITION_LEADER_EPOCH_AT);
@@ -102,7 +120,13 @@ function placeRun(run: StoredRun, bytes: Buffer): void {
     at += byteLength;
   }
   if (at === bytes.byteLength) return;
-  throw new CorruptObjectError(run.key, `the run at ${run.position} has ${bytes.byteLength} bytes, its batches ${at}`);
+  throw corrupt(run, 0, `a run has ${bytes.byteLength} bytes, its batches ${at}`);
+}
+
+function corrupt(run: StoredRun | GivenRun, at: number, what: string): Error {
+  if (isStored(run)) return new CorruptObjectError(run.key, `at ${run.position + at} ${what}`);
+  // Whoever has given it has looked at it.
+  return new Error(`what was given from offset ${run.baseOffset} on is wrong at ${at}: ${what}`);
 }
 
 function problemOf(batch: Buffer, byteLength: number, offsetCount: number): string | undefined {

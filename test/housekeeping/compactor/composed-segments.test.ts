@@ -60,6 +60,20 @@ test("small entries are read with their neighbours, each object once for all par
   expect(worker.count("composeLog")).toBe(0);
 });
 
+test("a few entries that lie in the journal are sent to the store, and are no reason to read the others", async () => {
+  const world = new CompactorWorld();
+  for (const inline of [true, false, true, true, false]) {
+    await world.append([[0, [batchOf(inline ? 100 : 4 * LARGE), batchOf(50)]]], { inline });
+  }
+  const before = await world.fetchAll();
+  const worker = world.worker({ composers: [0] });
+  expect(await worker.run(true)).toBe(1);
+  expect((await world.partition()).entries).toEqual([]);
+  expect(await world.logs()).toEqual(before);
+  expect(worker.count("getRange") + worker.count("get")).toBe(0);
+  expect(worker.count("composeLog")).toBe(1);
+});
+
 test("entries that a store of the partition has not are read where they are", async () => {
   const world = new CompactorWorld({ replicationFactor: 2 });
   await world.append([[0, [batchOf(LARGE)]]]);

@@ -6,7 +6,7 @@ import { entryInput } from "#lib/log/segments.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { readBatchHeader, splitBatches } from "#lib/record/record-batch.ts";
 import { ObjectNotFoundError, type ObjectStore, StoreUnavailableError } from "#lib/storage/object-store.ts";
-import { composeLog, type StoredRun } from "#lib/storage/segments/compose-log.ts";
+import { composeLog, type StoredRun, storedRuns } from "#lib/storage/segments/compose-log.ts";
 import { defined } from "#lib/util/assert.ts";
 import type { ObjectKey, Offset } from "#lib/util/branded.ts";
 import type { Decorations } from "../decorations.ts";
@@ -250,7 +250,7 @@ function logAnsweredBefore(): Decorations {
           return compose(key, recipe, signal).catch(async (error: unknown) => {
             if (!(error instanceof StoreUnavailableError)) throw error;
             const runs = new Map<StoredRun, Uint8Array>();
-            for (const run of recipe.runs) runs.set(run, await store.getRange(run.key, run, signal));
+            for (const run of storedRuns(recipe)) runs.set(run, await store.getRange(run.key, run, signal));
             const read = (run: StoredRun) => Buffer.from(defined(runs.get(run)));
             return composeLog(recipe, { read, append: () => undefined });
           });
