@@ -109,8 +109,15 @@ export function supportsProtocols(
 ): boolean {
   if (group.state === "Empty") return protocolType !== "" && protocols.length > 0;
   if (group.protocolType !== protocolType) return false;
-  const common = commonProtocols(group);
-  return protocols.some(({ name }) => common === undefined || common.has(name));
+  return protocols.some(({ name }) => isSupportedByAll(group, name));
+}
+
+/** Asked for every member that joins, hence without a list of what all have in common. */
+function isSupportedByAll(group: ClassicGroup, name: string): boolean {
+  for (const { protocols } of group.members.values()) {
+    if (!protocols.some((protocol) => protocol.name === name)) return false;
+  }
+  return true;
 }
 
 /** The protocols that all members support, in the first one's order; undefined if there are no members to limit them. */

@@ -53,6 +53,16 @@ function joinClassicGroup(command: JoinCommand, group: ClassicGroup, scope: Grou
 }
 
 /**
+ * Whether an id may be given out to a client that has none, by the group as it stands, without a word in the journal: it
+ * would be taken, and no round has to wait for who has it.
+ */
+export function mayGiveId(state: GroupJournalState, command: JoinCommand): boolean {
+  const group = state.groups.get(command.groupId)?.membership ?? newClassicGroup();
+  if (group.type !== "classic" || group.state === "PreparingRebalance") return false;
+  return hasRoomFor(group, command) && supportsProtocols(group, command.protocolType, command.protocols);
+}
+
+/**
  * As in Kafka: while a round runs those count that have joined it, so that a group that is larger than the limit, for
  * that was lowered, loses the last ones to come back.
  */

@@ -557,6 +557,12 @@ export const NEW_MEMBER_JOIN_MS_MAX = 5 * 60 * 1000;
  * number is another outcome, hence a new feature level.
  */
 export const PENDING_MEMBERS_MAX = 10_000;
+/** Ids that one process has given out to them and not journaled yet. */
+export const GIVEN_MEMBER_IDS_MAX = 10_000;
+/** For how long it waits for a client to join with its new id before it journals that the id is given out. */
+export const GIVEN_MEMBER_ID_MS = 250;
+/** For how long the SyncGroups of a generation that stands wait for others, to be journaled together. */
+export const SYNC_GATHER_MS = 20;
 /**
  * What one member may tell of itself: a classic one the names and metadata of its protocols, another one the topics that it
  * subscribes to. Kafka keeps a whole group in one batch of at most that many bytes, and answers UNKNOWN_SERVER_ERROR beyond.

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { NOT_A_MEMBER } from "#lib/coordinator/shell/offset-calls.ts";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
 import type { Clock } from "#lib/runtime/clock.ts";
+import { GIVEN_MEMBER_ID_MS } from "#lib/util/limits.ts";
 import { CoordinatorWorld, joinRequestOf, TestMember } from "./coordinator-world.ts";
 import { GROUP, TOPIC } from "./group-fixtures.ts";
 import { NEVER } from "./group-world.ts";
@@ -55,8 +56,10 @@ test("an empty group waits for more members, and a group with members for none b
 test("heartbeats are journaled when a third of the session time-out has passed, and not in between", async () => {
   const { world, here, a, b } = await sharedGroup();
   const seqOf = () => here.journals.opened(0)?.seq ?? 0;
+  // What they have synced is journaled when they have been answered.
+  await beat(world, [a, b], 3_000);
   const before = seqOf();
-  await beat(world, [a, b], 9_000);
+  await beat(world, [a, b], 6_000);
   expect(seqOf()).toBe(before);
   await beat(world, [a, b], 30_000);
   expect(seqOf() - before).toBeGreaterThanOrEqual(4);
@@ -198,6 +201,8 @@ test("an id that was given out and never used is taken back, so that nobody wait
   const reserved = await world.run(coordinator.join(request, NEVER));
   expect(reserved.error).toBe(ErrorCode.MEMBER_ID_REQUIRED);
   const membership = () => journals.opened(0)?.state.groups.get(GROUP)?.membership;
+  expect(membership()).toBeUndefined();
+  await world.clock.advance(GIVEN_MEMBER_ID_MS + 10);
   expect(membership()).toMatchObject({ pendingMembers: { size: 1 } });
   await world.clock.advance(9_000);
   expect(membership()).toMatchObject({ pendingMembers: { size: 0 } });

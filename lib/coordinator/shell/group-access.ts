@@ -59,7 +59,7 @@ export class GroupAccess implements Disposable {
       journals.onFold((journal, command) => {
         // Whoever appends has folded all that came before.
         this.#freshAtMs.set(journal.id, this.clock.monotonicMs());
-        if (command.kind !== "drop-topic") this.#waiters.touch(command.groupId);
+        if (command.kind !== "drop-topic") this.#waiters.changed(command.groupId);
       }),
       journals.onReload(() => this.#waiters.touchAll()),
     ];
@@ -88,6 +88,16 @@ export class GroupAccess implements Disposable {
   async propose(command: GroupCommand & { readonly groupId: string }, signal: AbortSignal): Promise<GroupOutcome> {
     const journal = await this.journalOf(command.groupId, signal);
     return (await journal.propose(command, { lane: LANE, signal })).outcome;
+  }
+
+  /** Proposes what nobody waits for. */
+  proposeUnasked(command: GroupCommand & { readonly groupId: string }): void {
+    const { signal, logger } = this.#options;
+    this.propose(command, signal).catch((error: unknown) => {
+      if (signal.aborted) return;
+      const fields = { group: command.groupId, what: command.kind, error: describeError(error) };
+      logger.debug("cannot journal what was answered", fields);
+    });
   }
 
   /** Brings the journal up to what other processes have committed, unless that was done just now. Rejects only if aborted. */

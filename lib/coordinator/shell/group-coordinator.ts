@@ -53,6 +53,8 @@ export class GroupCoordinator implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#joins[Symbol.dispose]();
+    this.members[Symbol.dispose]();
     this.access[Symbol.dispose]();
   }
 }

@@ -4,6 +4,8 @@
  */
 export class GroupWaiters {
   readonly #byGroup = new Map<string, Set<() => void>>();
+  /** Groups that have changed since their waiters were asked. */
+  #changed = new Set<string>();
 
   get count(): number {
     let count = 0;
@@ -46,15 +48,28 @@ export class GroupWaiters {
     });
   }
 
-  touch(groupId: string): void {
-    const waiters = this.#byGroup.get(groupId);
-    if (waiters === undefined) return;
-    for (const look of waiters) look();
+  /** Asks the group's waiters once for all commands of a record, as soon as all of them are folded. */
+  changed(groupId: string): void {
+    if (!this.#byGroup.has(groupId)) return;
+    if (this.#changed.size === 0) void Promise.resolve().then(() => this.#askChanged());
+    this.#changed.add(groupId);
   }
 
   /** A state was loaded anew, and nobody knows what changed. */
   touchAll(): void {
-    for (const groupId of [...this.#byGroup.keys()]) this.touch(groupId);
+    for (const groupId of [...this.#byGroup.keys()]) this.#touch(groupId);
+  }
+
+  #askChanged(): void {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    for (const groupId of changed) this.#touch(groupId);
+  }
+
+  #touch(groupId: string): void {
+    const waiters = this.#byGroup.get(groupId);
+    if (waiters === undefined) return;
+    for (const look of waiters) look();
   }
 
   #add(groupId: string, look: () => void): void {

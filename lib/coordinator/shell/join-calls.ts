@@ -4,8 +4,10 @@ import { GROUP_MEMBER_BYTES_MAX } from "#lib/util/limits.ts";
 import { type JoinAnswer, type JoinedMember, joinAnswer } from "../classic-answers.ts";
 import type { JoinCommand } from "../classic-command.ts";
 import { subscriptionOf } from "../consumer-classic-answers.ts";
+import { mayGiveId } from "../fold-classic-join.ts";
 import type { GroupOutcome, JoinedConsumerGroupOutcome, JoinedOutcome } from "../group-outcome.ts";
 import type { ConsumerTargets } from "./consumer-targets.ts";
+import { GivenMemberIds } from "./given-member-ids.ts";
 import type { GroupAccess } from "./group-access.ts";
 import { newMemberId } from "./member-ids.ts";
 
@@ -39,13 +41,15 @@ export interface JoinResult {
 }
 
 /** JoinGroup: proposes, waits for the round to be over, answers from the folded state. */
-export class JoinCalls {
+export class JoinCalls implements Disposable {
   readonly #access: GroupAccess;
   readonly #targets: ConsumerTargets;
+  readonly #givenIds: GivenMemberIds;
 
   constructor(access: GroupAccess, targets: ConsumerTargets) {
     this.#access = access;
     this.#targets = targets;
+    this.#givenIds = new GivenMemberIds(access);
   }
 
   async join(request: JoinRequest, signal: AbortSignal): Promise<JoinResult> {
@@ -55,6 +59,7 @@ export class JoinCalls {
     const command = this.#commandOf(request);
     const { memberId } = command;
     const proposed = await this.#access.limited<JoinedOutcome | JoinResult>(signal, async (limited) => {
+      if (await this.#mayGive(command, limited)) return refusedJoin(ErrorCode.MEMBER_ID_REQUIRED, memberId);
       const outcome = await this.#propose(command, limited);
       this.#access.watches.heard(groupId, memberId);
       switch (outcome.kind) {
@@ -73,6 +78,16 @@ export class JoinCalls {
     if (typeof proposed === "number") return refusedJoin(proposed, request.memberId);
     if (!("kind" in proposed)) return proposed;
     return this.#answered(request, { memberId, outcome: proposed }, signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#givenIds[Symbol.dispose]();
+  }
+
+  async #mayGive(command: JoinCommand, signal: AbortSignal): Promise<boolean> {
+    if (!command.mustReserve) return false;
+    const journal = await this.#access.journalOf(command.groupId, signal);
+    return mayGiveId(journal.state, command) && this.#givenIds.give(command);
   }
 
   /**
@@ -113,13 +128,14 @@ export class JoinCalls {
   #commandOf(request: JoinRequest): JoinCommand {
     const { topics, random } = this.#access;
     const { groupInstanceId, clientId } = request;
-    const isNewMemberId = request.memberId === "";
+    const hasNoId = request.memberId === "";
+    const isNewMemberId = hasNoId || this.#givenIds.take(request);
     return {
       kind: "join",
       groupId: request.groupId,
-      memberId: isNewMemberId ? newMemberId(groupInstanceId ?? clientId, random) : request.memberId,
+      memberId: hasNoId ? newMemberId(groupInstanceId ?? clientId, random) : request.memberId,
       isNewMemberId,
-      mustReserve: isNewMemberId && request.knowsMemberIdRequired && groupInstanceId === undefined,
+      mustReserve: hasNoId && request.knowsMemberIdRequired && groupInstanceId === undefined,
       groupInstanceId,
       clientId,
       clientHost: request.clientHost,

@@ -7,10 +7,12 @@ import type { ClassicGroup, ClassicMember } from "../classic-group.ts";
 import { syncAnswerInConsumerGroup } from "../consumer-classic-answers.ts";
 import { checkHeartbeatInConsumerGroup } from "../consumer-classic-checks.ts";
 import { checkHeartbeat, isAwaitingOthers } from "../fold-classic-heartbeat.ts";
+import { checkSync } from "../fold-classic-sync.ts";
 import type { GroupJournal } from "../group-journals.ts";
 import type { GroupOutcome } from "../group-outcome.ts";
 import type { ConsumerTargets } from "./consumer-targets.ts";
 import type { GroupAccess } from "./group-access.ts";
+import { LateSyncs } from "./late-syncs.ts";
 
 export type SyncRequest = Omit<SyncCommand, "kind">;
 export type HeartbeatRequest = Omit<HeartbeatCommand, "kind">;
@@ -25,13 +27,19 @@ export interface SyncResult {
 const NO_BYTES = new Uint8Array(0);
 
 /** SyncGroup, Heartbeat and LeaveGroup: what the members of a classic group say once they are in it. */
-export class MemberCalls {
+export class MemberCalls implements Disposable {
   readonly #access: GroupAccess;
   readonly #targets: ConsumerTargets;
+  readonly #lateSyncs: LateSyncs;
 
   constructor(access: GroupAccess, targets: ConsumerTargets) {
     this.#access = access;
     this.#targets = targets;
+    this.#lateSyncs = new LateSyncs(access);
+  }
+
+  [Symbol.dispose](): void {
+    this.#lateSyncs[Symbol.dispose]();
   }
 
   async sync(request: SyncRequest, signal: AbortSignal): Promise<SyncResult> {
@@ -39,9 +47,7 @@ export class MemberCalls {
     if (groupId === "") return refusedSync(ErrorCode.INVALID_GROUP_ID);
     const assignedBytes = request.assignments.reduce((sum, { assignment }) => sum + assignment.byteLength, 0);
     if (assignedBytes > GROUP_ASSIGNMENTS_BYTES_MAX) return refusedSync(ErrorCode.MESSAGE_TOO_LARGE);
-    const error = await this.#access.limited(signal, async (limited) =>
-      errorOf(await this.#access.propose({ kind: "sync", ...request }, limited)),
-    );
+    const error = await this.#access.limited(signal, (limited) => this.#noteSync(request, limited));
     if (error !== ErrorCode.NONE) return refusedSync(error);
     const journal = await this.#access.journalOf(groupId, signal);
     this.#access.watches.heard(groupId, memberId);
@@ -58,6 +64,23 @@ export class MemberCalls {
     if (answer.kind === "refused") return refusedSync(answer.error);
     const { protocolType, protocolName, assignment } = answer;
     return { error: ErrorCode.NONE, protocolType, protocolName, assignment };
+  }
+
+  /**
+   * The leader's is what the others wait for. Theirs need no record before they are answered, if the folded state says that
+   * they may ask; else the fold does.
+   */
+  async #noteSync(request: SyncRequest, signal: AbortSignal): Promise<ErrorCode> {
+    const command = { kind: "sync", ...request } as const;
+    const journal = await this.#access.journalOf(request.groupId, signal);
+    await this.#access.freshen(journal, signal);
+    const group = classicGroup(journal, request.groupId);
+    const isFollower = group !== undefined && group.leaderId !== request.memberId;
+    if (!isFollower || checkSync(group, request) !== ErrorCode.NONE) {
+      return errorOf(await this.#access.propose(command, signal));
+    }
+    this.#lateSyncs.add({ ...command, assignments: [] });
+    return ErrorCode.NONE;
   }
 
   /**

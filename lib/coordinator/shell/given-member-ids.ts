@@ -1,0 +1,49 @@
+import type { ScheduledCall } from "#lib/runtime/clock.ts";
+import { GIVEN_MEMBER_ID_MS, GIVEN_MEMBER_IDS_MAX } from "#lib/util/limits.ts";
+import type { JoinCommand } from "../classic-command.ts";
+import type { GroupAccess } from "./group-access.ts";
+
+/**
+ * Ids that this process has given out to classic clients (KIP-394), each good for one joining. A client joins with its id at
+ * once, nearly always here, and then the journal need not have heard of it. If it takes its time the id is reserved in the
+ * journal, where every process finds it, and where a round waits for it. To whoever comes elsewhere before that, or after
+ * this process has died, the id is unknown, and it asks for another.
+ */
+export class GivenMemberIds {
+  readonly #access: GroupAccess;
+  /** By group and member id: what reserves it in time. */
+  readonly #given = new Map<string, ScheduledCall>();
+
+  constructor(access: GroupAccess) {
+    this.#access = access;
+  }
+
+  /** False if there are too many: the command is to be proposed at once. */
+  give(command: JoinCommand): boolean {
+    if (this.#given.size >= GIVEN_MEMBER_IDS_MAX) return false;
+    const key = keyOf(command);
+    const reserve = () => {
+      this.#given.delete(key);
+      this.#access.proposeUnasked(command);
+    };
+    this.#given.set(key, this.#access.clock.schedule(GIVEN_MEMBER_ID_MS, reserve));
+    return true;
+  }
+
+  /** Whether the id was given out here and nobody has joined with it. From now on somebody has. */
+  take(request: { readonly groupId: string; readonly memberId: string }): boolean {
+    const key = keyOf(request);
+    const reserve = this.#given.get(key);
+    reserve?.cancel();
+    return this.#given.delete(key);
+  }
+
+  [Symbol.dispose](): void {
+    for (const reserve of this.#given.values()) reserve.cancel();
+    this.#given.clear();
+  }
+}
+
+function keyOf({ groupId, memberId }: { readonly groupId: string; readonly memberId: string }): string {
+  return `${memberId} ${groupId}`;
+}
