@@ -3,7 +3,7 @@ import { haveSamePartitions } from "./assignment-sets.ts";
 import type { ConsumerHeartbeatCommand } from "./consumer-command.ts";
 import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
 import { checkMemberEpoch, JOIN_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, memberFor, staticMember } from "./consumer-members.ts";
-import { reconciled } from "./consumer-reconciliation.ts";
+import { hasItsTarget, reconciled } from "./consumer-reconciliation.ts";
 import type { ConsumerHeartbeatOutcome } from "./group-outcome.ts";
 import type { Assignment } from "./member-types.ts";
 
@@ -90,8 +90,10 @@ export function unchangedHeartbeat(
     member.rackId === told.rackId &&
     member.rebalanceTimeoutMs === told.rebalanceTimeoutMs &&
     member.serverAssignor === told.serverAssignor;
-  if (!isSame || reconciled(group, member, command.owned) !== undefined) return undefined;
-  return heartbeatOutcome(member, command, member);
+  if (!isSame) return undefined;
+  const outcome = heartbeatOutcome(member, command, member);
+  if (hasItsTarget(group, member)) return { ...outcome, memberEpoch: group.assignmentEpoch };
+  return reconciled(group, member, command.owned) === undefined ? outcome : undefined;
 }
 
 /**

@@ -17,6 +17,10 @@ import type { Assignment } from "./member-types.ts";
 // that it owns any of it. Then it moves to the target's epoch, with what it keeps and what nobody else holds; the rest
 // follows as others release it. Nothing is ever given to a member while another one has it.
 
+// To a member that has all that a new target gives it, and nothing else, only the epoch is new. It is told without a record:
+// that it is at the target's epoch follows from the state (`standingEpoch`), and the record with its next sign of life, or
+// with the next change of what it owns, takes it there (`journaledEpoch` leads from what it shows to what the fold knows).
+
 /** The fields of a member that reconciliation moves. */
 export type Reconciled = Pick<ConsumerMember, "memberEpoch" | "state" | "assigned" | "pendingRevocation">;
 
@@ -34,6 +38,32 @@ export function reconciled(
   if (member.state === "UnrevokedPartitions" && mayOwn(ownedNow, member.pendingRevocation)) return undefined;
   const next = nextStep(group, member, { target, owned: ownedNow });
   return isChanged(member, next) ? next : undefined;
+}
+
+/** The epoch that the member has come to, whether the journal says so or it follows. */
+export function standingEpoch(group: ConsumerGroup, member: ConsumerMember): number {
+  return hasItsTarget(group, member) ? group.assignmentEpoch : member.memberEpoch;
+}
+
+/**
+ * By which epoch the fold knows a member that shows `shown`. A target's epoch that is above the member's own it can only
+ * have been told without a record, for what it owned was the same: a record would have come before the target after that.
+ */
+export function journaledEpoch(group: ConsumerGroup, member: ConsumerMember, shown: number): number {
+  if (!mayBeAhead(member) || shown <= member.memberEpoch) return shown;
+  const isTold = shown < group.assignmentEpoch || (shown === group.assignmentEpoch && hasItsTarget(group, member));
+  return isTold ? member.memberEpoch : shown;
+}
+
+/** Whether the member has what it is to own, and no more; the epoch aside. */
+export function hasItsTarget(group: ConsumerGroup, member: ConsumerMember): boolean {
+  if (!mayBeAhead(member) || member.state !== "Stable") return false;
+  return haveSamePartitions(member.assigned, group.targetAssignment.get(member.memberId) ?? NO_PARTITIONS);
+}
+
+/** Members are told of the first target that knows of them, or of their subscription, with a record. */
+function mayBeAhead({ classic, memberEpoch, subscriptionEpoch }: ConsumerMember): boolean {
+  return classic === undefined && memberEpoch > 0 && memberEpoch >= subscriptionEpoch;
 }
 
 /**

@@ -15,7 +15,7 @@ import { type Delivered, pollGroup } from "./instance-poller.ts";
 
 const NAMES = ["a", "b", "c"];
 const PARTITION_COUNT = 4;
-const ROUNDS = 30;
+const ROUNDS = 40;
 
 interface DeliveredBy extends Delivered {
   readonly by: string;

@@ -4,6 +4,8 @@ import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
 import { upgradeOf } from "../consumer-classic-answers.ts";
 import type { ConsumerHeartbeatCommand } from "../consumer-command.ts";
 import { followUpHeartbeat, joinedOutcomes, mayFollowUp, unchangedHeartbeat } from "../consumer-heartbeat.ts";
+import { JOIN_EPOCH } from "../consumer-members.ts";
+import { journaledEpoch } from "../consumer-reconciliation.ts";
 import type { GroupJournal } from "../group-journals.ts";
 import type { ConsumerHeartbeatOutcome, GroupOutcome } from "../group-outcome.ts";
 import { type ConsumerHeartbeatRequest, consumerRequestFault } from "./consumer-request-check.ts";
@@ -58,23 +60,57 @@ export class ConsumerCalls {
     };
   }
 
-  async #beat(command: ConsumerHeartbeatCommand, signal: AbortSignal): Promise<GroupOutcome> {
-    const { groupId, memberId } = command;
+  async #beat(request: ConsumerHeartbeatCommand, signal: AbortSignal): Promise<GroupOutcome> {
+    const { groupId, memberId, memberEpoch: shown } = request;
     const journal = await this.#access.journalOf(groupId, signal);
-    await this.#access.freshen(journal, signal);
+    // Who joins or leaves is journaled in any case.
+    if (shown > JOIN_EPOCH) await this.#access.freshen(journal, signal);
+    let command = asJournaled(journal, request);
     const unchanged = this.#unjournaled(journal, command);
-    const first = unchanged ?? (await this.#propose(journal, command, signal));
+    let first = unchanged ?? (await this.#proposeFirst(journal, command, signal));
+    const isKnownNow = first.kind === "refused" && asJournaled(journal, request).memberEpoch !== command.memberEpoch;
+    if (isKnownNow) {
+      // Another process had told the member of an epoch that was not known here before this record was folded.
+      command = asJournaled(journal, request);
+      first = await this.#propose(journal, command, signal);
+    }
     if (first.kind !== "consumer-heartbeat") return first;
     this.#access.watches.heard(groupId, memberId);
     if (first.memberEpoch < 0) return first;
     let answer = first;
+    let journaled = unchanged === undefined ? first : { ...first, memberEpoch: command.memberEpoch };
     const followUp = async () => {
       if (!mayFollowUp(command, answer)) return;
-      const outcome = await this.#access.propose(followUpHeartbeat(command, answer), signal);
-      if (outcome.kind === "consumer-heartbeat") answer = joinedOutcomes(answer, outcome);
+      const outcome = await this.#access.propose(followUpHeartbeat(command, journaled), signal);
+      if (outcome.kind !== "consumer-heartbeat") return;
+      answer = joinedOutcomes(answer, outcome);
+      journaled = answer;
     };
     await this.#targets.settle(journal, groupId, { signal, followUp });
-    return answer;
+    // A member that is to give something up stays at the epoch that it has been told, whatever its record says.
+    return { ...answer, memberEpoch: Math.max(answer.memberEpoch, shown) };
+  }
+
+  /**
+   * Whoever joins a group in which nothing else is going on calls for a new target, which can be told before it has joined:
+   * both stand in one record then, and its part of the target is in the answer. If others come in between the fold refuses
+   * that target.
+   */
+  async #proposeFirst(
+    journal: GroupJournal,
+    command: ConsumerHeartbeatCommand,
+    signal: AbortSignal,
+  ): Promise<GroupOutcome> {
+    using foreseen = this.#targets.foresee(journal, command);
+    if (foreseen === undefined) return await this.#propose(journal, command, signal);
+    const { target, outcome } = foreseen;
+    const [first, , second] = await Promise.all([
+      this.#propose(journal, command, signal),
+      this.#access.propose(target, signal),
+      this.#access.propose(followUpHeartbeat(command, outcome), signal),
+    ]);
+    const isBoth = first.kind === "consumer-heartbeat" && second.kind === "consumer-heartbeat";
+    return isBoth ? joinedOutcomes(first, second) : first;
   }
 
   /** The answer if nothing changes and the journal shows the member alive. */
@@ -109,4 +145,13 @@ export class ConsumerCalls {
     const [policy = ""] = this.#access.topics.brokerList("group.consumer.migration.policy");
     return policies.includes(policy);
   }
+}
+
+/** With the epoch by which the fold knows the member, which may have been told of later ones without a record. */
+function asJournaled(journal: GroupJournal, command: ConsumerHeartbeatCommand): ConsumerHeartbeatCommand {
+  const membership = journal.state.groups.get(command.groupId)?.membership;
+  const member = membership?.type === "consumer" ? membership.members.get(command.memberId) : undefined;
+  if (membership?.type !== "consumer" || member === undefined) return command;
+  const memberEpoch = journaledEpoch(membership, member, command.memberEpoch);
+  return memberEpoch === command.memberEpoch ? command : { ...command, memberEpoch };
 }

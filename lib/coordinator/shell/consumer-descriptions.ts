@@ -1,4 +1,5 @@
 import type { ConsumerGroup, ConsumerMember } from "../consumer-group.ts";
+import { standingEpoch } from "../consumer-reconciliation.ts";
 import { assignorOf } from "../consumer-target.ts";
 import type { GroupState } from "../group-state.ts";
 import type { Assignment } from "../member-types.ts";
@@ -38,7 +39,7 @@ export function describeConsumerGroup(
 function describeMembers(group: ConsumerGroup): readonly ConsumerMemberDescription[] {
   return [...group.members.values()].map((member) => ({
     // The folded state goes on; what is described stays.
-    member: { ...member },
+    member: { ...member, memberEpoch: standingEpoch(group, member) },
     assigned: member.assigned,
     target: group.targetAssignment.get(member.memberId) ?? NOTHING,
   }));

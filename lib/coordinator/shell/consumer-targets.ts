@@ -1,4 +1,6 @@
 import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
+import type { ConsumerHeartbeatCommand } from "../consumer-command.ts";
+import { type ForeseenTarget, foreseenTarget } from "../consumer-foresight.ts";
 import { dueProposal } from "../consumer-target.ts";
 import type { GroupJournal } from "../group-journals.ts";
 import type { GroupState } from "../group-state.ts";
@@ -14,6 +16,8 @@ export class ConsumerTargets {
   readonly #regexes = new TopicRegexes();
   /** As what a group was last found to need nothing. */
   readonly #settledAs = new WeakMap<GroupState, string>();
+  /** Groups of which a foreseen target is on its way. */
+  readonly #foreseen = new Set<string>();
 
   constructor(access: GroupAccess) {
     this.#access = access;
@@ -36,6 +40,22 @@ export class ConsumerTargets {
       if (due.kind === "metadata-changed") await proposed;
       else await Promise.all([proposed, options.followUp?.()]);
     }
+  }
+
+  /**
+   * What is to be proposed together with the heartbeat of a newcomer: the target that its joining calls for. One at a time
+   * of each group; undefined if there is more to be done, or something else. To be disposed of when it is folded.
+   */
+  foresee(journal: GroupJournal, command: ConsumerHeartbeatCommand): (ForeseenTarget & Disposable) | undefined {
+    const { groupId } = command;
+    const group = journal.state.groups.get(groupId);
+    if (group === undefined || this.#foreseen.has(groupId)) return undefined;
+    const { topics } = this.#access;
+    const assignors = topics.brokerList("group.consumer.assignors");
+    const foreseen = foreseenTarget(group, command, { view: topics.view(), regexes: this.#regexes, assignors });
+    if (foreseen === undefined) return undefined;
+    this.#foreseen.add(groupId);
+    return { ...foreseen, [Symbol.dispose]: () => this.#foreseen.delete(groupId) };
   }
 
   #due(journal: GroupJournal, groupId: string) {

@@ -1,5 +1,6 @@
 import type { ClassicGroup, ClassicMember } from "../classic-group.ts";
 import type { ConsumerGroup, ConsumerGroupStateName } from "../consumer-group.ts";
+import { standingEpoch } from "../consumer-reconciliation.ts";
 import type { GroupState } from "../group-state.ts";
 
 // Groups as ListGroups and DescribeGroups show them, read from the folded state.
@@ -60,8 +61,9 @@ function describeMember(group: ClassicGroup, member: ClassicMember): MemberDescr
 export function consumerGroupState(group: ConsumerGroup): ConsumerGroupStateName {
   if (group.members.size === 0) return "Empty";
   if (group.groupEpoch > group.assignmentEpoch) return "Assigning";
-  for (const { state, memberEpoch } of group.members.values()) {
-    if (state !== "Stable" || memberEpoch !== group.assignmentEpoch) return "Reconciling";
+  for (const member of group.members.values()) {
+    const isThere = member.state === "Stable" && standingEpoch(group, member) === group.assignmentEpoch;
+    if (!isThere) return "Reconciling";
   }
   return "Stable";
 }

@@ -5,7 +5,7 @@ import type { ConsumerGroup, ConsumerMember } from "../consumer-group.ts";
 import { haveSameSubscription } from "../consumer-heartbeat.ts";
 import { type ConsumerInstance, findInstance, instanceMember, isSubscribed } from "../consumer-instance.ts";
 import { JOIN_EPOCH } from "../consumer-members.ts";
-import { isTargetCurrent, reconciled } from "../consumer-reconciliation.ts";
+import { hasItsTarget, isTargetCurrent, reconciled } from "../consumer-reconciliation.ts";
 import type { GroupJournal } from "../group-journals.ts";
 import type { GroupJournalState } from "../group-state.ts";
 import type { Assignment } from "../member-types.ts";
@@ -47,7 +47,7 @@ export class InstanceMembership {
     const group = journal.state.groups.get(who.groupId)?.membership;
     if (instance === undefined || !isSubscribed(instance) || group?.type !== "consumer") return;
     const member = instanceMember(journal.state, instance);
-    if (member === undefined || reconciled(group, member, undefined) === undefined) return;
+    if (member === undefined || !isStepDue(group, member, undefined)) return;
     await this.#consumers.heartbeat(heartbeatOf(journal.state, instance, { mustJoin: false, givesUp: false }), signal);
   }
 
@@ -94,7 +94,11 @@ export function isChangeDue(state: GroupJournalState, instance: ConsumerInstance
   const member = instanceMember(state, instance);
   if (group?.type !== "consumer" || member === undefined) return true;
   if (!haveSameSubscription(member, subscriptionOf(instance))) return true;
-  return reconciled(group, member, keptOf(group, member)) !== undefined;
+  return isStepDue(group, member, keptOf(group, member));
+}
+
+function isStepDue(group: ConsumerGroup, member: ConsumerMember, owned: Assignment | undefined): boolean {
+  return !hasItsTarget(group, member) && reconciled(group, member, owned) !== undefined;
 }
 
 function heartbeatOf(

@@ -2,6 +2,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { type Deferred, deferred } from "#lib/runtime/deferred.ts";
 import type { JournalSeq, TimestampMs, TopicId } from "#lib/util/branded.ts";
 import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
+import { journaledEpoch } from "../consumer-reconciliation.ts";
 import type { CommitOffsetsCommand } from "../group-command.ts";
 import type { CommittedOffset, GroupState } from "../group-state.ts";
 import { type GroupAccess, LANE } from "./group-access.ts";
@@ -87,11 +88,15 @@ export class OffsetCalls {
         // Behind a later commit it would set offsets back.
         if (attempt > 0 && this.#lastPlaced.get(committer) !== ticket) break;
         this.#lastPlaced.set(committer, ticket);
-        const command = { kind: "commit-offsets", ...request, ...resolved } as const;
+        const generationIdOrMemberEpoch = committerEpoch(journal.state.groups.get(groupId), request);
+        const command = { kind: "commit-offsets", ...request, ...resolved, generationIdOrMemberEpoch } as const;
         const proposed = journal.propose(command, { lane: LANE, signal });
         placed.resolve();
         const { outcome } = await proposed;
         if (outcome.kind === "stale-view") continue;
+        // Another process may have told it of an epoch that was not known here before this record was folded.
+        const standingEpoch = committerEpoch(journal.state.groups.get(groupId), request);
+        if (outcome.kind === "refused" && standingEpoch !== generationIdOrMemberEpoch) continue;
         if (outcome.kind === "refused") return outcome.error;
         this.#access.watches.heard(groupId, memberId);
         return ErrorCode.NONE;
@@ -123,5 +128,14 @@ function checkAsker(group: GroupState | undefined, { memberId, memberEpoch }: Of
   if (group.membership.type === "classic") return ErrorCode.NONE;
   const member = group.membership.members.get(memberId ?? "");
   if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
-  return member.memberEpoch === memberEpoch ? ErrorCode.NONE : ErrorCode.STALE_MEMBER_EPOCH;
+  const isPresent = journaledEpoch(group.membership, member, memberEpoch) === member.memberEpoch;
+  return isPresent ? ErrorCode.NONE : ErrorCode.STALE_MEMBER_EPOCH;
+}
+
+/** The epoch by which the fold knows the committer. */
+function committerEpoch(group: GroupState | undefined, request: CommitRequest): number {
+  const { memberId, generationIdOrMemberEpoch: shown } = request;
+  const membership = group?.membership;
+  const member = membership?.type === "consumer" ? membership.members.get(memberId) : undefined;
+  return membership?.type === "consumer" && member !== undefined ? journaledEpoch(membership, member, shown) : shown;
 }

@@ -20,6 +20,7 @@ export const PLANTED_GROUP_BUGS: ReadonlyMap<string, () => GroupDecorations> = n
   ["old-subscriptions", () => rewriting(withFirstProtocols)],
   ["upgrade-without-owners", () => rewriting(withEmptyHanded)],
   ["upgrade-by-assignment", () => rewriting(withAssignmentsOnly)],
+  ["ids-for-ever", () => rewriting(withNewId)],
 ]);
 
 /** The fold takes a command for what it should have said. */
@@ -99,6 +100,11 @@ function withAssignmentsOnly(state: GroupJournalState, command: GroupCommand): G
   const membership = isUpgrade ? state.groups.get(command.groupId)?.membership : undefined;
   if (membership?.type === "classic") for (const member of membership.members.values()) member.carried = new Map();
   return command;
+}
+
+/** A member id is good for more than one joining: whoever was expelled comes back as if nothing had happened. */
+function withNewId(_state: GroupJournalState, command: GroupCommand): GroupCommand {
+  return command.kind === "join" ? { ...command, isNewMemberId: true } : command;
 }
 
 /** Whoever was once in the group is told that nothing has changed, for ever. */
