@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { GIVEN_MEMBER_ID_MS, SYNC_GATHER_MS } from "#lib/util/limits.ts";
+import { GIVEN_MEMBER_ID_MS, GIVEN_MEMBER_NAMES_LENGTH_MAX, SYNC_GATHER_MS } from "#lib/util/limits.ts";
 import { type CoordinatorProcess, CoordinatorWorld, TestMember } from "./coordinator-world.ts";
 import { GROUP } from "./group-fixtures.ts";
 import { NEVER } from "./group-world.ts";
@@ -66,6 +66,15 @@ test("a new id is unknown elsewhere until the journal has it, and known everywhe
   slow.join().catch(() => undefined);
   await world.clock.advance(200);
   expect([...classicGroupAt(there).members.keys()]).toContain(slow.memberId);
+});
+
+test("of a client that says much of itself nothing is kept: its id is reserved at once", async () => {
+  const { world, here } = await stableGroup();
+  const long = { name: "n".repeat(GIVEN_MEMBER_NAMES_LENGTH_MAX), metadata: new Uint8Array(0) };
+  const protocols = [{ name: "range", metadata: new Uint8Array(0) }, long];
+  const newcomer = new TestMember(here, { knowsMemberIdRequired: true, protocols });
+  expect((await world.run(newcomer.join())).error).toBe(MEMBER_ID_REQUIRED);
+  expect([...classicGroupAt(here).pendingMembers.keys()]).toEqual([newcomer.memberId]);
 });
 
 test("an id is good for one joining: whoever has left is unknown by it", async () => {

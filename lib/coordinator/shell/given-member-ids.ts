@@ -1,7 +1,9 @@
 import type { ScheduledCall } from "#lib/runtime/clock.ts";
-import { GIVEN_MEMBER_ID_MS, GIVEN_MEMBER_IDS_MAX } from "#lib/util/limits.ts";
+import { GIVEN_MEMBER_ID_MS, GIVEN_MEMBER_IDS_MAX, GIVEN_MEMBER_NAMES_LENGTH_MAX } from "#lib/util/limits.ts";
 import type { JoinCommand } from "../classic-command.ts";
 import type { GroupAccess } from "./group-access.ts";
+
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * Ids that this process has given out to classic clients (KIP-394), each good for one joining. A client joins with its id at
@@ -18,13 +20,17 @@ export class GivenMemberIds {
     this.#access = access;
   }
 
-  /** False if there are too many: the command is to be proposed at once. */
+  /** False if there are too many, or one says too much: the command is to be proposed at once. */
   give(command: JoinCommand): boolean {
-    if (this.#given.size >= GIVEN_MEMBER_IDS_MAX) return false;
+    const nameLength = command.protocols.reduce((sum, { name }) => sum + name.length, 0);
+    if (this.#given.size >= GIVEN_MEMBER_IDS_MAX || nameLength > GIVEN_MEMBER_NAMES_LENGTH_MAX) return false;
     const key = keyOf(command);
+    // Reserving takes no metadata, whose bytes are the request's and gone with it.
+    const protocols = command.protocols.map(({ name }) => ({ name, metadata: NO_BYTES }));
+    const reserving = { ...command, protocols };
     const reserve = () => {
       this.#given.delete(key);
-      this.#access.proposeUnasked(command);
+      this.#access.proposeUnasked(reserving);
     };
     this.#given.set(key, this.#access.clock.schedule(GIVEN_MEMBER_ID_MS, reserve));
     return true;
