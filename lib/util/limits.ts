@@ -265,10 +265,13 @@ export const DIRECT_PIECE_BYTES = 1 * MIB;
 export const PUBLISH_PIECE_BYTES = 2 * MIB;
 /** The same for reads of a range. */
 export const DIRECT_READ_BYTES_MIN = 64 * KIB;
-/** What was read before is read past the page cache again if the disk gives so much: not all that a cache can do, but at no copy's cost. */
-export const DIRECT_AGAIN_BYTES_PER_MS_MIN = 500_000;
-/** Over so many bytes a disk's pace is measured. */
-export const DIRECT_PACE_BYTES = 64 * MIB;
+/** What is read again before so much else has been read goes through the page cache: several read the same. */
+export const CACHED_AGAIN_BYTES_MAX = 1024 * MIB;
+/** A disk that gives less is read by way of the page cache; one in so many first reads is not, to see whether it still does. */
+export const DIRECT_BYTES_PER_MS_MIN = 300_000;
+export const DIRECT_PROBE_EVERY = 16;
+/** By the best of so many reads. */
+export const DIRECT_PACE_READS = 16;
 /** Memory and positions of such reads and writes begin at multiples of it: the page size of nearly all devices. */
 export const MEMORY_PAGE_BYTES = 4 * KIB;
 

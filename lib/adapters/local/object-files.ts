@@ -1,24 +1,43 @@
 import type { ByteRange } from "#lib/storage/object-store.ts";
-import { DIRECT_READ_BYTES_MIN, MEMORY_PAGE_BYTES, READ_OBJECTS_REMEMBERED_MAX } from "#lib/util/limits.ts";
+import {
+  CACHED_AGAIN_BYTES_MAX,
+  DIRECT_PROBE_EVERY,
+  DIRECT_READ_BYTES_MIN,
+  MEMORY_PAGE_BYTES,
+  READ_OBJECTS_REMEMBERED_MAX,
+} from "#lib/util/limits.ts";
 import { wholePages } from "#lib/util/page-memory.ts";
 import { errorCodeOf, type FilePort, type OpenFile } from "./file-port.ts";
 import { OpenFileCache } from "./open-file-cache.ts";
 import { ReadPace } from "./read-pace.ts";
 
 // What is large was written past the page cache, so whoever reads it first would only fill the cache on the way, which costs
-// several times the reading. Whoever reads it again may be one of many, and the cache may be better than the disk:
+// several times the reading. Whoever reads it soon after is one of several who read the same, and the next of them find it
+// in the cache. Of a slow disk all do:
 //
-//   for the first time     disk ----------------------> memory
-//   again, a fast disk     disk ----------------------> memory
-//   again, a slow disk     disk ---> page cache ------> memory
+//   for the first time, or after long     disk ----------------------> memory
+//   soon again, or a slow disk            disk ---> page cache ------> memory
+
+/** Of file systems that do not pass by their cache, or not for such a file or memory. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP"]);
+
+/** Of who reads a file. */
+interface Progress {
+  /** How far it has been read. */
+  readonly until: number;
+  /** What had been read of all files then, in bytes. */
+  readonly readBytes: number;
+}
 
 /** The files of a store, open for reading. */
 export class ObjectFiles {
   readonly #cached: OpenFileCache;
   readonly #direct: OpenFileCache;
-  /** How far each file has been read. */
-  readonly #readUntil = new Map<string, number>();
+  readonly #progress = new Map<string, Progress>();
+  /** Of all files together. */
+  #readBytes = 0;
   readonly #pace: ReadPace;
+  #probesDue = 0;
   /** Not every file system has it. */
   #isDirectPossible = true;
 
@@ -37,63 +56,67 @@ export class ObjectFiles {
   async read(path: string, position: number, target: Uint8Array): Promise<number> {
     const pages = this.#directTarget(path, { position, byteLength: target.byteLength }, target);
     const filled = pages === undefined ? 0 : await this.#readDirect(path, position, pages);
-    if (filled >= target.byteLength) return target.byteLength;
-    return this.#cached.use(path, (file) => readOn(file, position, { target, filled }));
+    if (filled !== "refused" && filled >= target.byteLength) return target.byteLength;
+    // All of it: another file may stand there by now.
+    const count = await this.#cached.use(path, (file) => readAll(file, position, target));
+    if (filled === "refused") this.#isDirectPossible = false;
+    return count;
   }
 
   /** The path may stand for another file from now on. */
   forget(path: string): void {
     this.#cached.forget(path);
     this.#direct.forget(path);
-    this.#readUntil.delete(path);
+    this.#progress.delete(path);
   }
 
   clear(): void {
     this.#cached.clear();
     this.#direct.clear();
-    this.#readUntil.clear();
+    this.#progress.clear();
+    this.#isDirectPossible = true;
   }
 
   /** Where to read to past the cache; undefined if the range is to go through it. */
   #directTarget(path: string, { position, byteLength }: ByteRange, target: Uint8Array): Uint8Array | undefined {
     if (byteLength < DIRECT_READ_BYTES_MIN || position % MEMORY_PAGE_BYTES !== 0) return undefined;
-    const isFirst = this.#isFirst(path, position + byteLength);
-    return this.#isDirectPossible && (isFirst || this.#pace.isFast) ? wholePages(target) : undefined;
+    const isForCache = this.#isForCache(path, { position, byteLength });
+    return this.#isDirectPossible && !isForCache ? wholePages(target) : undefined;
   }
 
-  #isFirst(path: string, end: number): boolean {
-    const until = this.#readUntil.get(path) ?? 0;
-    this.#readUntil.delete(path);
-    this.#readUntil.set(path, Math.max(until, end));
-    for (const oldest of this.#readUntil.keys()) {
-      if (this.#readUntil.size <= READ_OBJECTS_REMEMBERED_MAX) break;
-      this.#readUntil.delete(oldest);
+  #isForCache(path: string, { position, byteLength }: ByteRange): boolean {
+    const end = position + byteLength;
+    const before = this.#progress.get(path);
+    const until = before?.until ?? 0;
+    this.#progress.delete(path);
+    this.#progress.set(path, { until: Math.max(until, end), readBytes: this.#readBytes });
+    for (const oldest of this.#progress.keys()) {
+      if (this.#progress.size <= READ_OBJECTS_REMEMBERED_MAX) break;
+      this.#progress.delete(oldest);
     }
-    return end > until;
+    this.#readBytes += byteLength;
+    const isFirst = before === undefined || end > until;
+    if (!this.#pace.isFast) return !isFirst || this.#probesDue++ % DIRECT_PROBE_EVERY !== 0;
+    return !isFirst && this.#readBytes - before.readBytes <= CACHED_AGAIN_BYTES_MAX;
   }
 
-  /** Answers how many bytes came: what is missing can be had by way of the cache, if it is there. */
-  async #readDirect(path: string, position: number, pages: Uint8Array): Promise<number> {
-    let count = 0;
-    this.#pace.begin(performance.now());
+  /** Answers how many bytes came: if not all did, what reading by way of the cache says counts. */
+  async #readDirect(path: string, position: number, pages: Uint8Array): Promise<number | "refused"> {
     try {
-      count = await this.#direct.use(path, (file) => file.read(pages, position));
+      return await this.#direct.use(path, async (file) => {
+        const beganMs = performance.now();
+        const count = await file.read(pages, position);
+        if (count > 0) this.#pace.add(count, performance.now() - beganMs);
+        return count;
+      });
     } catch (error) {
-      if (errorCodeOf(error) !== "EINVAL") throw error;
-      this.#isDirectPossible = false;
-    } finally {
-      this.#pace.end(count, performance.now());
+      return REFUSALS.has(errorCodeOf(error)) ? "refused" : 0;
     }
-    return count;
   }
 }
 
-async function readOn(
-  file: OpenFile,
-  position: number,
-  { target, filled }: { readonly target: Uint8Array; readonly filled: number },
-): Promise<number> {
-  let at = filled;
+async function readAll(file: OpenFile, position: number, target: Uint8Array): Promise<number> {
+  let at = 0;
   while (at < target.byteLength) {
     const count = await file.read(at === 0 ? target : target.subarray(at), position + at);
     if (count === 0) break;

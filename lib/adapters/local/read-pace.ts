@@ -1,33 +1,25 @@
-import { DIRECT_AGAIN_BYTES_PER_MS_MIN, DIRECT_PACE_BYTES } from "#lib/util/limits.ts";
+import { DIRECT_BYTES_PER_MS_MIN, DIRECT_PACE_READS } from "#lib/util/limits.ts";
 
-/** How fast a disk gives what is read past the page cache, over the time in which it is asked for anything. */
+/**
+ * Whether a disk is so fast that its page cache hardly helps, by the best of some reads past it: the others have waited for
+ * their turn, or for the event loop. A read that fails or hangs says nothing.
+ */
 export class ReadPace {
-  #underWay = 0;
-  #askedSinceMs = 0;
-  #askedMs = 0;
-  #bytes = 0;
+  #reads = 0;
+  #bestBytesPerMs = 0;
   /** Until enough has been read to know. */
   #isFast = true;
 
-  /** Whether a page cache would give it hardly any sooner. */
   get isFast(): boolean {
     return this.#isFast;
   }
 
-  begin(nowMs: number): void {
-    if (this.#underWay === 0) this.#askedSinceMs = nowMs;
-    this.#underWay++;
-  }
-
-  /** `bytes`: 0 if it failed. */
-  end(bytes: number, nowMs: number): void {
-    this.#underWay--;
-    this.#bytes += bytes;
-    this.#askedMs += nowMs - this.#askedSinceMs;
-    this.#askedSinceMs = nowMs;
-    if (this.#bytes < DIRECT_PACE_BYTES) return;
-    this.#isFast = this.#bytes >= this.#askedMs * DIRECT_AGAIN_BYTES_PER_MS_MIN;
-    this.#bytes = 0;
-    this.#askedMs = 0;
+  add(bytes: number, ms: number): void {
+    this.#bestBytesPerMs = Math.max(this.#bestBytesPerMs, bytes / Math.max(ms, Number.MIN_VALUE));
+    this.#reads++;
+    if (this.#reads < DIRECT_PACE_READS) return;
+    this.#isFast = this.#bestBytesPerMs >= DIRECT_BYTES_PER_MS_MIN;
+    this.#reads = 0;
+    this.#bestBytesPerMs = 0;
   }
 }

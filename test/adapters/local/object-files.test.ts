@@ -7,7 +7,13 @@ import type { OpenFile } from "#lib/adapters/local/file-port.ts";
 import { NodeFilePort } from "#lib/adapters/local/node-file-port.ts";
 import { ObjectFiles } from "#lib/adapters/local/object-files.ts";
 import { ReadPace } from "#lib/adapters/local/read-pace.ts";
-import { DIRECT_PACE_BYTES, DIRECT_READ_BYTES_MIN, MEMORY_PAGE_BYTES } from "#lib/util/limits.ts";
+import {
+  CACHED_AGAIN_BYTES_MAX,
+  DIRECT_PACE_READS,
+  DIRECT_PROBE_EVERY,
+  DIRECT_READ_BYTES_MIN,
+  MEMORY_PAGE_BYTES,
+} from "#lib/util/limits.ts";
 import { pageMemory } from "#lib/util/page-memory.ts";
 import { isDirectPossible } from "../../support/direct-io.ts";
 
@@ -26,16 +32,15 @@ function newFile(): string {
 
 function slowDisk(): ReadPace {
   const pace = new ReadPace();
-  pace.begin(0);
-  pace.end(DIRECT_PACE_BYTES, 60_000);
+  for (let read = 0; read < DIRECT_PACE_READS; read++) pace.add(1_000_000, 100);
   return pace;
 }
 
 /** The host's files, and how each read of them went. */
 class NotedFiles extends NodeFilePort {
   readonly reads: string[] = [];
-  /** Fails reads past the cache, as devices with larger pages do. */
-  isRefusing = false;
+  /** Fails reads past the cache. */
+  failure: string | undefined;
   /** Reads past the cache give no more at once. */
   directBytesMax = Number.POSITIVE_INFINITY;
 
@@ -43,7 +48,7 @@ class NotedFiles extends NodeFilePort {
     const file = await super.open(path, isDirect);
     return {
       read: async (target, position) => {
-        if (isDirect && this.isRefusing) throw Object.assign(new Error("refused"), { code: "EINVAL" });
+        if (isDirect && this.failure !== undefined) throw Object.assign(new Error("failed"), { code: this.failure });
         const bytesMax = isDirect ? this.directBytesMax : target.byteLength;
         const got = await file.read(target.subarray(0, bytesMax), position);
         this.reads.push(`${isDirect ? "direct" : "cached"} ${position}+${got}`);
@@ -75,20 +80,38 @@ test("whatever range is read, into whatever memory and however often, its bytes 
 });
 
 describe.runIf(await isDirectPossible())("where the page cache can be passed by", () => {
-  async function readTwice(pace: ReadPace, byteLength = DIRECT_READ_BYTES_MIN): Promise<readonly string[]> {
+  /** Reads a file's beginning, then so much of others, then the beginning again; how the two went. */
+  async function readAgainAfter(otherBytes: number, pace = new ReadPace()): Promise<readonly string[]> {
     const port = new NotedFiles();
     const files = new ObjectFiles(port, 16, pace);
     const path = newFile();
-    await files.read(path, 0, pageMemory(byteLength));
-    await files.read(path, 0, pageMemory(byteLength));
+    const target = pageMemory(DIRECT_READ_BYTES_MIN);
+    await files.read(path, 0, target);
+    const other = newFile();
+    const others = pageMemory(BYTES);
+    for (let read = 0; read < otherBytes; read += BYTES) await files.read(other, 0, others);
+    await files.read(path, 0, target);
     files.clear();
-    return port.reads;
+    return [port.reads[0] ?? "", port.reads.at(-1) ?? ""];
   }
+  const read = `0+${DIRECT_READ_BYTES_MIN}`;
 
-  test("what is read for the first time comes past it, and again as long as the disk is fast", async () => {
-    const read = `0+${DIRECT_READ_BYTES_MIN}`;
-    expect(await readTwice(new ReadPace())).toEqual([`direct ${read}`, `direct ${read}`]);
-    expect(await readTwice(slowDisk())).toEqual([`direct ${read}`, `cached ${read}`]);
+  test("what is read for the first time, or after long, comes past it; what others read too, by way of it", async () => {
+    expect(await readAgainAfter(0)).toEqual([`direct ${read}`, `cached ${read}`]);
+    expect(await readAgainAfter(CACHED_AGAIN_BYTES_MAX)).toEqual([`direct ${read}`, `direct ${read}`]);
+  });
+
+  test("of a slow disk all comes by way of it, but for one first read in so many", async () => {
+    const port = new NotedFiles();
+    const files = new ObjectFiles(port, 16, slowDisk());
+    const path = newFile();
+    for (let at = 0; at < DIRECT_PROBE_EVERY; at++) await files.read(newFile(), 0, pageMemory(BYTES));
+    await files.read(path, 0, pageMemory(BYTES));
+    for (let at = 0; at < DIRECT_PROBE_EVERY; at++) await files.read(path, 0, pageMemory(BYTES));
+    const ways = port.reads.map((each) => each.split(" ")[0]);
+    expect(ways.filter((way) => way === "direct")).toHaveLength(2);
+    expect([ways[0], ways[DIRECT_PROBE_EVERY]]).toEqual(["direct", "direct"]);
+    files.clear();
   });
 
   test("little ranges, positions within a page and other memory go through it", async () => {
@@ -113,51 +136,63 @@ describe.runIf(await isDirectPossible())("where the page cache can be passed by"
     files.clear();
   });
 
-  test("what a read past it leaves missing comes through it", async () => {
+  test("what a read past it does not bring whole comes by way of it, from the beginning", async () => {
     const port = new NotedFiles();
     port.directBytesMax = MEMORY_PAGE_BYTES;
     const files = new ObjectFiles(port, 16);
     const target = pageMemory(BYTES);
     expect(await files.read(newFile(), 0, target)).toBe(BYTES);
     expect(target.equals(content)).toBe(true);
-    expect(port.reads).toEqual([
-      `direct 0+${MEMORY_PAGE_BYTES}`,
-      `cached ${MEMORY_PAGE_BYTES}+${BYTES - MEMORY_PAGE_BYTES}`,
-    ]);
+    expect(port.reads).toEqual([`direct 0+${MEMORY_PAGE_BYTES}`, `cached 0+${BYTES}`]);
     files.clear();
   });
 
-  test("after a refusal it is not tried again", async () => {
+  /** How the next file is read after one for which reading past the cache failed with the code. */
+  async function readAfter(code: string): Promise<readonly string[]> {
     const port = new NotedFiles();
-    port.isRefusing = true;
     const files = new ObjectFiles(port, 16);
-    const path = newFile();
-    await files.read(path, 0, pageMemory(DIRECT_READ_BYTES_MIN));
-    port.isRefusing = false;
-    await files.read(path, DIRECT_READ_BYTES_MIN, pageMemory(DIRECT_READ_BYTES_MIN));
+    port.failure = code;
+    const target = pageMemory(BYTES);
+    expect(await files.read(newFile(), 0, target)).toBe(BYTES);
+    expect(target.equals(content)).toBe(true);
+    port.failure = undefined;
+    await files.read(newFile(), 0, target);
     files.clear();
-    expect(port.reads.map((read) => read.split(" ")[0])).toEqual(["cached", "cached"]);
+    await files.read(newFile(), 0, target);
+    files.clear();
+    return port.reads.map((each) => each.split(" ")[0] ?? "");
+  }
+
+  test("after a refusal it is not tried again, unless the root is another one; after a failure it is", async () => {
+    expect(await readAfter("EINVAL")).toEqual(["cached", "cached", "direct"]);
+    expect(await readAfter("ENOTSUP")).toEqual(["cached", "cached", "direct"]);
+    expect(await readAfter("EIO")).toEqual(["cached", "direct", "direct"]);
+  });
+
+  test("a folder in a file's place is no refusal", async () => {
+    const port = new NotedFiles();
+    const files = new ObjectFiles(port, 16);
+    await expect(files.read(folder, 0, pageMemory(BYTES))).rejects.toMatchObject({ code: "EISDIR" });
+    await files.read(newFile(), 0, pageMemory(BYTES));
+    files.clear();
+    expect(port.reads).toEqual([`direct 0+${BYTES}`]);
   });
 });
 
 describe("the pace of a disk", () => {
-  test("counts the time in which it was asked for anything, however many reads were under way", () => {
-    const pace = new ReadPace();
-    // Two at once, and then a long rest.
-    pace.begin(0);
-    pace.begin(0);
-    pace.end(DIRECT_PACE_BYTES / 2, 60);
-    pace.end(DIRECT_PACE_BYTES / 4, 60);
-    pace.begin(60_000);
-    pace.end(DIRECT_PACE_BYTES / 4, 60_030);
+  test("is that of its best reads: others waited for something else", () => {
+    const pace = slowDisk();
+    expect(pace.isFast).toBe(false);
+    for (let read = 1; read < DIRECT_PACE_READS; read++) pace.add(1_000_000, 100);
+    pace.add(1_000_000, 1);
     expect(pace.isFast).toBe(true);
   });
 
-  test("is forgotten when a new one is known", () => {
-    const pace = slowDisk();
-    expect(pace.isFast).toBe(false);
-    pace.begin(70_000);
-    pace.end(DIRECT_PACE_BYTES, 70_050);
+  test("is taken for fast until some reads are done", () => {
+    const pace = new ReadPace();
+    for (let read = 1; read < DIRECT_PACE_READS; read++) pace.add(1_000_000, 100);
     expect(pace.isFast).toBe(true);
+    pace.add(1_000_000, 100);
+    expect(pace.isFast).toBe(false);
   });
 });
