@@ -1,5 +1,6 @@
 import type { ByteRange } from "#lib/storage/object-store.ts";
 import {
+  BLOCK_BYTES,
   CACHED_AGAIN_BYTES_MAX,
   DIRECT_PROBE_EVERY,
   DIRECT_READ_BYTES_MIN,
@@ -21,12 +22,12 @@ import { ReadPace } from "./read-pace.ts";
 /** Of file systems that do not pass by their cache, or not for such a file or memory. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP"]);
 
-/** Of who reads a file. */
+/** What has been read of a file. */
 interface Progress {
-  /** How far it has been read. */
-  readonly until: number;
-  /** What had been read of all files then, in bytes. */
-  readonly readBytes: number;
+  /** A bit for each block. */
+  blocks: Uint8Array;
+  /** What had been read of all files when it was read last, in bytes. */
+  readBytes: number;
 }
 
 /** The files of a store, open for reading. */
@@ -85,19 +86,18 @@ export class ObjectFiles {
   }
 
   #isForCache(path: string, { position, byteLength }: ByteRange): boolean {
-    const end = position + byteLength;
-    const before = this.#progress.get(path);
-    const until = before?.until ?? 0;
+    const progress = this.#progress.get(path) ?? { blocks: new Uint8Array(0), readBytes: 0 };
     this.#progress.delete(path);
-    this.#progress.set(path, { until: Math.max(until, end), readBytes: this.#readBytes });
+    this.#progress.set(path, progress);
     for (const oldest of this.#progress.keys()) {
       if (this.#progress.size <= READ_OBJECTS_REMEMBERED_MAX) break;
       this.#progress.delete(oldest);
     }
+    if (this.#readBytes - progress.readBytes > CACHED_AGAIN_BYTES_MAX) progress.blocks = new Uint8Array(0);
+    const isFirst = markBlocks(progress, { position, byteLength });
     this.#readBytes += byteLength;
-    const isFirst = before === undefined || end > until;
-    if (!this.#pace.isFast) return !isFirst || this.#probesDue++ % DIRECT_PROBE_EVERY !== 0;
-    return !isFirst && this.#readBytes - before.readBytes <= CACHED_AGAIN_BYTES_MAX;
+    progress.readBytes = this.#readBytes;
+    return !isFirst || (!this.#pace.isFast && this.#probesDue++ % DIRECT_PROBE_EVERY !== 0);
   }
 
   /** Answers how many bytes came: if not all did, what reading by way of the cache says counts. */
@@ -113,6 +113,24 @@ export class ObjectFiles {
       return REFUSALS.has(errorCodeOf(error)) ? "refused" : 0;
     }
   }
+}
+
+/** Notes that the range is read; whether any of its blocks had not been before. */
+function markBlocks(progress: Progress, { position, byteLength }: ByteRange): boolean {
+  const last = Math.floor((position + byteLength - 1) / BLOCK_BYTES);
+  if (last >= progress.blocks.byteLength * 8) {
+    const { blocks } = progress;
+    progress.blocks = new Uint8Array((last >>> 3) + 1);
+    progress.blocks.set(blocks);
+  }
+  let isFirst = false;
+  for (let block = Math.floor(position / BLOCK_BYTES); block <= last; block++) {
+    const bits = progress.blocks[block >>> 3] ?? 0;
+    const bit = 1 << (block & 7);
+    if ((bits & bit) === 0) isFirst = true;
+    progress.blocks[block >>> 3] = bits | bit;
+  }
+  return isFirst;
 }
 
 async function readAll(file: OpenFile, position: number, target: Uint8Array): Promise<number> {

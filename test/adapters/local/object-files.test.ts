@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -8,6 +8,7 @@ import { NodeFilePort } from "#lib/adapters/local/node-file-port.ts";
 import { ObjectFiles } from "#lib/adapters/local/object-files.ts";
 import { ReadPace } from "#lib/adapters/local/read-pace.ts";
 import {
+  BLOCK_BYTES,
   CACHED_AGAIN_BYTES_MAX,
   DIRECT_PACE_READS,
   DIRECT_PROBE_EVERY,
@@ -80,25 +81,42 @@ test("whatever range is read, into whatever memory and however often, its bytes 
 });
 
 describe.runIf(await isDirectPossible())("where the page cache can be passed by", () => {
-  /** Reads a file's beginning, then so much of others, then the beginning again; how the two went. */
-  async function readAgainAfter(otherBytes: number, pace = new ReadPace()): Promise<readonly string[]> {
+  /** Reads a file's first blocks, then so much of others, then the first ones again; how these went. */
+  async function readAgainAfter(otherBytes: number): Promise<readonly string[]> {
     const port = new NotedFiles();
-    const files = new ObjectFiles(port, 16, pace);
+    const files = new ObjectFiles(port, 16);
     const path = newFile();
-    const target = pageMemory(DIRECT_READ_BYTES_MIN);
-    await files.read(path, 0, target);
+    truncateSync(path, 2 * BLOCK_BYTES);
+    const readBlocks = async () => {
+      for (const block of [0, 1]) await files.read(path, block * BLOCK_BYTES, pageMemory(BLOCK_BYTES));
+    };
+    await readBlocks();
     const other = newFile();
     const others = pageMemory(BYTES);
     for (let read = 0; read < otherBytes; read += BYTES) await files.read(other, 0, others);
-    await files.read(path, 0, target);
+    await readBlocks();
     files.clear();
-    return [port.reads[0] ?? "", port.reads.at(-1) ?? ""];
+    return [...port.reads.slice(0, 2), ...port.reads.slice(-2)].map((each) => each.split(" ")[0] ?? "");
   }
-  const read = `0+${DIRECT_READ_BYTES_MIN}`;
 
   test("what is read for the first time, or after long, comes past it; what others read too, by way of it", async () => {
-    expect(await readAgainAfter(0)).toEqual([`direct ${read}`, `cached ${read}`]);
-    expect(await readAgainAfter(CACHED_AGAIN_BYTES_MAX)).toEqual([`direct ${read}`, `direct ${read}`]);
+    expect(await readAgainAfter(0)).toEqual(["direct", "direct", "cached", "cached"]);
+    expect(await readAgainAfter(CACHED_AGAIN_BYTES_MAX + BYTES)).toEqual(["direct", "direct", "direct", "direct"]);
+  });
+
+  test("parts of an object that several partitions share are each read for the first time, in whatever order", async () => {
+    const port = new NotedFiles();
+    const files = new ObjectFiles(port, 16);
+    const path = newFile();
+    truncateSync(path, 3 * BLOCK_BYTES);
+    for (const block of [2, 0, 1, 0]) await files.read(path, block * BLOCK_BYTES, pageMemory(BLOCK_BYTES));
+    files.clear();
+    expect(port.reads).toEqual(
+      ["direct 2", "direct 0", "direct 1", "cached 0"].map((each) => {
+        const [way, block] = each.split(" ");
+        return `${way} ${Number(block) * BLOCK_BYTES}+${BLOCK_BYTES}`;
+      }),
+    );
   });
 
   test("of a slow disk all comes by way of it, but for one first read in so many", async () => {
