@@ -316,6 +316,8 @@ export const COMPOSED_RUN_BYTES_MAX = 16 * MIB;
 export const COMPOSED_GIVEN_BYTES_MAX = 1 * MIB;
 /** Segments that are left to stores at once: those of partitions that were written side by side lie in the same objects. */
 export const COMPOSED_TOGETHER_MAX = 8;
+/** Times that one run asks stores for segments of all journals. */
+export const COMPOSED_ROUNDS_MAX = 4;
 /** Commands of one journal in one run. */
 export const COMPACTION_ROUNDS_MAX = 64;
 /** So many small segments of a partition, one after another, become one. */

@@ -11,7 +11,7 @@ import type { ObjectKey } from "#lib/util/branded.ts";
 import { errorCodeOf } from "./file-port.ts";
 import { PageFile } from "./page-file.ts";
 import { ShortObjectError } from "./run-reader.ts";
-import type { SyncFiles } from "./sync-files.ts";
+import { discard, type SyncFiles } from "./sync-files.ts";
 
 export type RunProblem =
   | { readonly kind: "missing"; readonly key: ObjectKey }
@@ -20,6 +20,8 @@ export type RunProblem =
 /** A log that is being written, one of several: what it fails at is kept, and nothing is added to it any more. */
 export class NewLog {
   readonly recipe: LogRecipe;
+  readonly #files: SyncFiles;
+  readonly #path: string;
   readonly #composition: LogComposition;
   #file: PageFile | undefined;
   #runsAdded = 0;
@@ -31,6 +33,8 @@ export class NewLog {
 
   constructor(files: SyncFiles, path: string, recipe: LogRecipe) {
     this.recipe = recipe;
+    this.#files = files;
+    this.#path = path;
     this.#composition = new LogComposition(recipe.baseOffset);
     this.#attempt(() => {
       this.#file = new PageFile(files, path);
@@ -109,7 +113,20 @@ export class NewLog {
       if (error instanceof CorruptObjectError) {
         this.problem = { kind: "damaged", key: error.key, reason: error.message };
       }
+      this.#discard();
     }
+  }
+
+  /** At once: the others go on, and want the room on the disk. */
+  #discard(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    try {
+      file?.close();
+    } catch {
+      // It is of no use any more.
+    }
+    discard(this.#files, this.#path);
   }
 }
 

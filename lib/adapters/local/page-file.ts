@@ -83,9 +83,14 @@ export class PageFile {
   close(): void {
     if (this.#piece !== undefined) freePieces.push(this.#piece);
     this.#piece = undefined;
-    for (const descriptor of [this.#cached, this.#direct]) if (descriptor !== undefined) this.#files.close(descriptor);
+    const [cached, direct] = [this.#cached, this.#direct];
     this.#cached = undefined;
     this.#direct = undefined;
+    try {
+      if (cached !== undefined) this.#files.close(cached);
+    } finally {
+      if (direct !== undefined) this.#files.close(direct);
+    }
   }
 
   #flush(): void {

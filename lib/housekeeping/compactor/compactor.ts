@@ -11,6 +11,7 @@ import {
   COMPACTION_LOOKS_PER_TURN,
   COMPACTION_ROUNDS_MAX,
   COMPACTION_SEGMENTS_TOGETHER_MAX,
+  COMPOSED_ROUNDS_MAX,
   COMPOSED_TOGETHER_MAX,
   GATHER_PERIOD_MS,
   SEGMENT_BYTES_MAX,
@@ -133,9 +134,12 @@ export class Compactor implements Worker {
     return !isForced && rest?.seq === seq && this.#parts.clock.monotonicMs() < rest.untilMs;
   }
 
-  /** Partitions that were written side by side lie in the same objects, whichever journals they have. */
+  /**
+   * Partitions that were written side by side lie in the same objects, whichever journals they have. A few rounds: what its
+   * stores do not make waits for the end of them.
+   */
   async #composeAll(runs: readonly JournalRun[]): Promise<void> {
-    for (let round = 0; round < COMPACTION_ROUNDS_MAX; round++) {
+    for (let round = 0; round < COMPOSED_ROUNDS_MAX; round++) {
       const tasks: (ComposeTask & { readonly run: JournalRun })[] = [];
       for (const run of runs) {
         if (run.isAtEnd || !this.#parts.leads(run.journal.state)) continue;

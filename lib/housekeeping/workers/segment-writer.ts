@@ -10,8 +10,8 @@ import { type ComposedLog, type LogRecipe, recipeBytes } from "#lib/storage/segm
 import type { SegmentFiles } from "#lib/storage/segments/segment-builder.ts";
 import type { StoreSet } from "#lib/storage/store-set.ts";
 import { transferMs } from "#lib/storage/transfer-time.ts";
-import type { TimestampMs } from "#lib/util/branded.ts";
-import { STORE_PUT_MS_MAX, WORKER_RETRY_MS_MAX } from "#lib/util/limits.ts";
+import type { ObjectKey, TimestampMs } from "#lib/util/branded.ts";
+import { SEGMENT_BYTES_MAX, STORE_PUT_MS_MAX, WORKER_RETRY_MS_MAX } from "#lib/util/limits.ts";
 import { type CopyPorts, type NewObject, putEverywhere } from "./copies.ts";
 
 /** What there is to say of a new segment beside its files. */
@@ -80,15 +80,16 @@ export class SegmentWriter {
     if (composers === undefined) return undefined;
     const directory = this.#newDirectory(origin);
     const key = segmentFileKey(directory, recipe.baseOffset, "log");
-    using limit = timeLimit(clock, STORE_PUT_MS_MAX + 2 * transferMs(recipeBytes(recipe)), signal);
+    // A small log is answered for together with larger ones that are made beside it.
+    const byteLength = Math.max(recipeBytes(recipe), SEGMENT_BYTES_MAX);
+    using limit = timeLimit(clock, STORE_PUT_MS_MAX + 2 * transferMs(byteLength), signal);
     // Where one store fails, the others' work is for nobody.
     const one = sharedAbortController();
     const signals = AbortSignal.any([limit.signal, one.signal]);
     const [composed] = await Promise.all(composers.map((compose) => compose(key, recipe, signals))).catch(
       (error: unknown) => {
         one.abort(error);
-        // A thread that waits for its disk keeps all behind it waiting as long.
-        if (limit.signal.aborted && !signal.aborted) this.#composesAtMs = clock.monotonicMs() + WORKER_RETRY_MS_MAX;
+        if (limit.signal.aborted && !signal.aborted) this.#leaveInPeace(key);
         throw error;
       },
     );
@@ -105,6 +106,16 @@ export class SegmentWriter {
   /** Whether all stores make logs by themselves, and are worth being asked just now. */
   canCompose(placement: Placement): boolean {
     return this.#composers(placement) !== undefined;
+  }
+
+  /** A thread that waits for its disk keeps all behind it waiting as long. */
+  #leaveInPeace(key: ObjectKey): void {
+    const { clock, logger } = this.#ports;
+    this.#composesAtMs = clock.monotonicMs() + WORKER_RETRY_MS_MAX;
+    logger.warn("a store does not come to the end of a log: for a while segments are made of what is read from it", {
+      key,
+      pauseMs: WORKER_RETRY_MS_MAX,
+    });
   }
 
   /** Of all stores of the placement, or undefined. */

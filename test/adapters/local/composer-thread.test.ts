@@ -235,3 +235,38 @@ test("a log that cannot be made takes no other one with it, whatever is wrong", 
   for (const partition of [1, 2, 3, 4]) expect(existsSync(join(world.root, `segments/${partition}.log`))).toBe(false);
   expect(world.unfinished()).toEqual([]);
 });
+
+test("a log that fails makes room on the disk at once, while the others are still written", () => {
+  using world = new SharedWorld(["a", "b"]);
+  const results = world.composer.compose([world.logOf(0, ["a", "gone"]), world.logOf(1, ["a", "b"])]);
+  expect(results.map(({ kind }) => kind)).toEqual(["missing", "composed"]);
+  const { calls } = world.files;
+  const removed = calls.findIndex(({ operation }) => operation === "unlink");
+  const synced = calls.findIndex(({ operation }) => operation === "sync");
+  expect(removed).toBeGreaterThan(-1);
+  expect(removed).toBeLessThan(synced);
+});
+
+test("a file that does not close leaves no other one open", () => {
+  using world = new World();
+  const files = new FaultyFilePort();
+  const opened = new Set<number>();
+  const { sync } = files;
+  const open = sync.create.bind(sync);
+  const openAgain = sync.openToWrite.bind(sync);
+  const close = sync.close.bind(sync);
+  sync.create = (path, isDirect) => noted(open(path, isDirect));
+  sync.openToWrite = (path) => noted(openAgain(path));
+  sync.close = (descriptor) => {
+    opened.delete(descriptor);
+    close(descriptor);
+  };
+  files.fault = (operation) => (operation === "close" ? "EIO" : undefined);
+  expect(new LogComposer(sync, world.settings).compose([world.request("log")])).toMatchObject([{ kind: "failed" }]);
+  expect(opened.size).toBe(0);
+
+  function noted(descriptor: number): number {
+    opened.add(descriptor);
+    return descriptor;
+  }
+});

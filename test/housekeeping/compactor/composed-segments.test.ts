@@ -116,9 +116,23 @@ test("a store that does not come to the end of a log is left in peace for an hou
   // The two that were begun together.
   await compacted(world, worker);
   expect(worker.count("composeLog")).toBe(2);
+  expect(worker.warnings.join()).toContain("does not come to the end of a log");
   await world.append([[0, [batchOf(LARGE)]]]);
   expect(await worker.run(true)).toBeGreaterThan(0);
   expect(worker.count("composeLog")).toBe(2);
+});
+
+test("a store that makes a small log together with large ones has the time of the large ones for it", async () => {
+  const world = await filled(1);
+  const worker = world.worker({
+    composers: [0],
+    storeFaults: ({ operation }) => (operation === "composeLog" ? { kind: "slow", delayMs: 60_000 } : undefined),
+  });
+  await compacted(world, worker);
+  await world.append([[0, [batchOf(LARGE)]]]);
+  expect(await worker.run(true)).toBeGreaterThan(0);
+  expect(worker.count("composeLog")).toBe(3);
+  expect(worker.warnings).toEqual([]);
 });
 
 test("partitions of all journals are left to their stores together, and a few at a time", async () => {
