@@ -38,6 +38,8 @@ function isPlainJoin(group: ConsumerGroup, command: ConsumerHeartbeatCommand): b
   // An empty group begins with its topics; a static member may be one that comes back.
   if (memberEpoch !== JOIN_EPOCH || instanceId !== undefined || owned === undefined) return false;
   if (group.members.size === 0 || group.members.has(memberId)) return false;
+  // One that comes back, and one that finds the group full, leave the epoch as it was foreseen, and the target wrong.
+  if (group.staticMembers.size > 0 || group.members.size + 1 >= command.groupSizeMax) return false;
   return group.groupEpoch === group.assignmentEpoch && checkConsumerHeartbeat(group, command) === ErrorCode.NONE;
 }
 

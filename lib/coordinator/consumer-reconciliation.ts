@@ -48,11 +48,17 @@ export function standingEpoch(group: ConsumerGroup, member: ConsumerMember): num
 /**
  * By which epoch the fold knows a member that shows `shown`. A target's epoch that is above the member's own it can only
  * have been told without a record, for what it owned was the same: a record would have come before the target after that.
+ * One between its own and the one before it was told so too, and the answer that brought the member's own was lost.
  */
 export function journaledEpoch(group: ConsumerGroup, member: ConsumerMember, shown: number): number {
-  if (!mayBeAhead(member) || shown <= member.memberEpoch) return shown;
-  const isTold = shown < group.assignmentEpoch || (shown === group.assignmentEpoch && hasItsTarget(group, member));
-  return isTold ? member.memberEpoch : shown;
+  const { classic, memberEpoch, previousMemberEpoch: previous, subscriptionEpoch } = member;
+  if (classic !== undefined || memberEpoch <= 0) return shown;
+  if (shown < memberEpoch) return previous > 0 && shown > previous ? previous : shown;
+  if (shown === memberEpoch) return shown;
+  const isTold =
+    shown < Math.max(group.assignmentEpoch, subscriptionEpoch) ||
+    (shown === group.assignmentEpoch && hasItsTarget(group, member));
+  return isTold ? memberEpoch : shown;
 }
 
 /** Whether the member has what it is to own, and no more; the epoch aside. */
