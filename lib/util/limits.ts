@@ -564,7 +564,7 @@ export const NEW_MEMBER_JOIN_MS_MAX = 5 * 60 * 1000;
 export const PENDING_MEMBERS_MAX = 10_000;
 /** Ids that one process has given out to them and not journaled yet. */
 export const GIVEN_MEMBER_IDS_MAX = 1_000;
-/** What the names of a client's protocols may be long for that, all together. */
+/** What the names of client, group and protocols may be long for that, all together. */
 export const GIVEN_MEMBER_NAMES_LENGTH_MAX = 4_096;
 /** For how long it waits for a client to join with its new id before it journals that the id is given out. */
 export const GIVEN_MEMBER_ID_MS = 250;

@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import { ErrorCode } from "#lib/protocol/error-code.ts";
-import { GIVEN_MEMBER_ID_MS, GIVEN_MEMBER_NAMES_LENGTH_MAX, SYNC_GATHER_MS } from "#lib/util/limits.ts";
+import {
+  GIVEN_MEMBER_ID_MS,
+  GIVEN_MEMBER_IDS_MAX,
+  GIVEN_MEMBER_NAMES_LENGTH_MAX,
+  SYNC_GATHER_MS,
+} from "#lib/util/limits.ts";
 import { type CoordinatorProcess, CoordinatorWorld, TestMember } from "./coordinator-world.ts";
 import { GROUP } from "./group-fixtures.ts";
 import { NEVER } from "./group-world.ts";
@@ -75,6 +80,37 @@ test("of a client that says much of itself nothing is kept: its id is reserved a
   const newcomer = new TestMember(here, { knowsMemberIdRequired: true, protocols });
   expect((await world.run(newcomer.join())).error).toBe(MEMBER_ID_REQUIRED);
   expect([...classicGroupAt(here).pendingMembers.keys()]).toEqual([newcomer.memberId]);
+});
+
+test("a long name of the client counts as well", async () => {
+  const { world, here } = await stableGroup();
+  const newcomer = new TestMember(here, {
+    knowsMemberIdRequired: true,
+    clientId: "c".repeat(GIVEN_MEMBER_NAMES_LENGTH_MAX),
+  });
+  await world.run(newcomer.join());
+  expect([...classicGroupAt(here).pendingMembers.keys()]).toEqual([newcomer.memberId]);
+});
+
+test("ids that are on their way into a slow journal count, so that they cannot gather without a bound", async () => {
+  let isSlow = false;
+  const world = new CoordinatorWorld();
+  const here = world.start(SETTINGS, {
+    next: ({ method }) => (isSlow && method === "append" ? { kind: "slow", ms: 10_000 } : undefined),
+  });
+  await world.run(new TestMember(here).joinAndSync());
+  isSlow = true;
+  const newcomer = () => new TestMember(here, { knowsMemberIdRequired: true }).join();
+  await world.run(Promise.all(Array.from({ length: GIVEN_MEMBER_IDS_MAX }, newcomer)));
+  await world.clock.advance(GIVEN_MEMBER_ID_MS * 2);
+  let isAnswered = false;
+  const last = newcomer().then(() => {
+    isAnswered = true;
+  });
+  await world.clock.advance(1_000);
+  expect(isAnswered).toBe(false);
+  await world.clock.advance(60_000);
+  await last;
 });
 
 test("an id is good for one joining: whoever has left is unknown by it", async () => {

@@ -15,6 +15,8 @@ export class GivenMemberIds {
   readonly #access: GroupAccess;
   /** By group and member id: what reserves it in time. */
   readonly #given = new Map<string, ScheduledCall>();
+  /** On their way to the journal: nobody waits for it who could be held up, so they count until they are there. */
+  #reservingCount = 0;
 
   constructor(access: GroupAccess) {
     this.#access = access;
@@ -22,15 +24,18 @@ export class GivenMemberIds {
 
   /** False if there are too many, or one says too much: the command is to be proposed at once. */
   give(command: JoinCommand): boolean {
-    const nameLength = command.protocols.reduce((sum, { name }) => sum + name.length, 0);
-    if (this.#given.size >= GIVEN_MEMBER_IDS_MAX || nameLength > GIVEN_MEMBER_NAMES_LENGTH_MAX) return false;
+    const count = this.#given.size + this.#reservingCount;
+    if (count >= GIVEN_MEMBER_IDS_MAX || namesLengthOf(command) > GIVEN_MEMBER_NAMES_LENGTH_MAX) return false;
     const key = keyOf(command);
     // Reserving takes no metadata, whose bytes are the request's and gone with it.
     const protocols = command.protocols.map(({ name }) => ({ name, metadata: NO_BYTES }));
     const reserving = { ...command, protocols };
     const reserve = () => {
       this.#given.delete(key);
-      this.#access.proposeUnasked(reserving);
+      this.#reservingCount++;
+      void this.#access.proposeUnasked(reserving).finally(() => {
+        this.#reservingCount--;
+      });
     };
     this.#given.set(key, this.#access.clock.schedule(GIVEN_MEMBER_ID_MS, reserve));
     return true;
@@ -48,6 +53,10 @@ export class GivenMemberIds {
     for (const reserve of this.#given.values()) reserve.cancel();
     this.#given.clear();
   }
+}
+
+function namesLengthOf({ groupId, memberId, clientId, protocolType, protocols }: JoinCommand): number {
+  return [groupId, memberId, clientId, protocolType, ...protocols.map(({ name }) => name)].join("").length;
 }
 
 function keyOf({ groupId, memberId }: { readonly groupId: string; readonly memberId: string }): string {

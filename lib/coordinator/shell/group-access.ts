@@ -90,14 +90,16 @@ export class GroupAccess implements Disposable {
     return (await journal.propose(command, { lane: LANE, signal })).outcome;
   }
 
-  /** Proposes what nobody waits for. */
-  proposeUnasked(command: GroupCommand & { readonly groupId: string }): void {
+  /** Proposes what no client waits for. Never rejects. */
+  async proposeUnasked(command: GroupCommand & { readonly groupId: string }): Promise<void> {
     const { signal, logger } = this.#options;
-    this.propose(command, signal).catch((error: unknown) => {
+    try {
+      await this.propose(command, signal);
+    } catch (error) {
       if (signal.aborted) return;
       const fields = { group: command.groupId, what: command.kind, error: describeError(error) };
       logger.debug("cannot journal what was answered", fields);
-    });
+    }
   }
 
   /** Brings the journal up to what other processes have committed, unless that was done just now. Rejects only if aborted. */

@@ -32,6 +32,6 @@ export class LateSyncs {
     this.#timer = undefined;
     const waiting = this.#waiting;
     this.#waiting = new Map();
-    for (const command of waiting.values()) this.#access.proposeUnasked(command);
+    for (const command of waiting.values()) void this.#access.proposeUnasked(command);
   }
 }
