@@ -10,6 +10,7 @@ import {
   union,
 } from "./assignment-sets.ts";
 import type { ConsumerGroup, ConsumerMember } from "./consumer-group.ts";
+import type { GroupState } from "./group-state.ts";
 import type { Assignment } from "./member-types.ts";
 
 // How a member comes from what it owns to what it is to own (KIP-848, "Reconciliation"), as Kafka's
@@ -59,6 +60,13 @@ export function journaledEpoch(group: ConsumerGroup, member: ConsumerMember, sho
     shown < Math.max(group.assignmentEpoch, subscriptionEpoch) ||
     (shown === group.assignmentEpoch && hasItsTarget(group, member));
   return isTold ? memberEpoch : shown;
+}
+
+/** The same for a member of whatever group; `shown` itself where there is no such member. */
+export function journaledEpochIn(group: GroupState | undefined, memberId: string, shown: number): number {
+  const membership = group?.membership;
+  const member = membership?.type === "consumer" ? membership.members.get(memberId) : undefined;
+  return membership?.type === "consumer" && member !== undefined ? journaledEpoch(membership, member, shown) : shown;
 }
 
 /** Whether the member has what it is to own, and no more; the epoch aside. */

@@ -5,7 +5,7 @@ import { upgradeOf } from "../consumer-classic-answers.ts";
 import type { ConsumerHeartbeatCommand } from "../consumer-command.ts";
 import { followUpHeartbeat, joinedOutcomes, mayFollowUp, unchangedHeartbeat } from "../consumer-heartbeat.ts";
 import { JOIN_EPOCH } from "../consumer-members.ts";
-import { journaledEpoch } from "../consumer-reconciliation.ts";
+import { journaledEpochIn } from "../consumer-reconciliation.ts";
 import type { GroupJournal } from "../group-journals.ts";
 import type { ConsumerHeartbeatOutcome, GroupOutcome } from "../group-outcome.ts";
 import { type ConsumerHeartbeatRequest, consumerRequestFault } from "./consumer-request-check.ts";
@@ -149,9 +149,7 @@ export class ConsumerCalls {
 
 /** With the epoch by which the fold knows the member, which may have been told of later ones without a record. */
 function asJournaled(journal: GroupJournal, command: ConsumerHeartbeatCommand): ConsumerHeartbeatCommand {
-  const membership = journal.state.groups.get(command.groupId)?.membership;
-  const member = membership?.type === "consumer" ? membership.members.get(command.memberId) : undefined;
-  if (membership?.type !== "consumer" || member === undefined) return command;
-  const memberEpoch = journaledEpoch(membership, member, command.memberEpoch);
+  const group = journal.state.groups.get(command.groupId);
+  const memberEpoch = journaledEpochIn(group, command.memberId, command.memberEpoch);
   return memberEpoch === command.memberEpoch ? command : { ...command, memberEpoch };
 }

@@ -2,7 +2,7 @@ import { ErrorCode } from "#lib/protocol/error-code.ts";
 import { type Deferred, deferred } from "#lib/runtime/deferred.ts";
 import type { JournalSeq, TimestampMs, TopicId } from "#lib/util/branded.ts";
 import { GROUP_ATTEMPTS_MAX } from "#lib/util/limits.ts";
-import { journaledEpoch } from "../consumer-reconciliation.ts";
+import { journaledEpoch, journaledEpochIn } from "../consumer-reconciliation.ts";
 import type { CommitOffsetsCommand } from "../group-command.ts";
 import type { CommittedOffset, GroupState } from "../group-state.ts";
 import { type GroupAccess, LANE } from "./group-access.ts";
@@ -134,8 +134,5 @@ function checkAsker(group: GroupState | undefined, { memberId, memberEpoch }: Of
 
 /** The epoch by which the fold knows the committer. */
 function committerEpoch(group: GroupState | undefined, request: CommitRequest): number {
-  const { memberId, generationIdOrMemberEpoch: shown } = request;
-  const membership = group?.membership;
-  const member = membership?.type === "consumer" ? membership.members.get(memberId) : undefined;
-  return membership?.type === "consumer" && member !== undefined ? journaledEpoch(membership, member, shown) : shown;
+  return journaledEpochIn(group, request.memberId, request.generationIdOrMemberEpoch);
 }
